@@ -1,0 +1,196 @@
+//! The settings of the agent, their defaults and their limits. What is not a field here cannot be configured.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set, by file, environment or flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The platform profile: a name, or `auto` to detect it.
+    pub profile: String,
+    /// About the node.
+    pub node: Node,
+    /// Which raw events are printed.
+    pub events: Vec<EventClass>,
+    /// How events are printed.
+    pub output: Output,
+    /// The agent's own log.
+    pub log: Log,
+    /// Kernel side.
+    pub capture: Capture,
+    /// Container runtimes.
+    pub runtime: Runtime,
+    /// The admin socket.
+    pub control: Control,
+}
+
+/// `node`: what the agent says about where it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Name of the node in events. Absent: the `NODE_NAME` given by Kubernetes' downward API, else the host's name.
+    pub name: Option<String>,
+}
+
+/// A class of raw events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventClass {
+    /// Process life: exec, fork, exit.
+    Process,
+    /// Files: openat.
+    File,
+    /// Sockets: connect.
+    Network,
+    /// Changes of privilege.
+    Privilege,
+    /// Kernel modules and programs.
+    Module,
+    /// All of the above.
+    All,
+    /// None: the process life cycle is still captured, for the process table.
+    None,
+}
+
+/// `output`: standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// The format of events.
+    pub format: OutputFormat,
+}
+
+/// The format of events on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// `log`: the agent's own log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,pinhole::container=debug`.
+    pub level: String,
+    /// Where the log goes.
+    pub target: LogTarget,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogTarget {
+    /// journald when its socket is there and standard error is not a terminal, else standard error.
+    Auto,
+    /// Standard error.
+    Stderr,
+    /// journald.
+    Journald,
+}
+
+/// `capture`: the kernel side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// How system calls are hooked.
+    pub backend: BackendChoice,
+    /// Size of the ring buffer; rounded up to a power of two of at least one page.
+    pub ring_size: ByteSize,
+    /// How long events may wait in the ring so that the reader is woken for many at once.
+    #[serde(with = "humantime_text")]
+    pub batch: Duration,
+    /// How many processes are remembered.
+    pub processes: u32,
+}
+
+/// How system calls are hooked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// Trampoline when the kernel allows it, else dispatcher.
+    Auto,
+    /// fexit on each watched system call: the others cost nothing.
+    Trampoline,
+    /// One program on the exit of every system call, with a bitmap test first.
+    Dispatcher,
+}
+
+/// `runtime`: container runtimes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// Sockets to use. Empty: the well-known paths are tried.
+    pub socket: Vec<PathBuf>,
+    /// Where the host's root directory is mounted, prepended to the well-known paths.
+    pub host_prefix: PathBuf,
+    /// Deadline of one call to a runtime.
+    #[serde(with = "humantime_text")]
+    pub call_timeout: Duration,
+    /// How long an event may wait for its container's metadata, all calls and retries together.
+    #[serde(with = "humantime_text")]
+    pub lookup_budget: Duration,
+    /// How many containers are remembered.
+    pub cache_size: u32,
+}
+
+/// `control`: the admin socket, which `agent doctor` asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// Path of the admin socket; empty disables it.
+    pub socket: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: "auto".to_owned(),
+            node: Node { name: None },
+            events: vec![EventClass::Process, EventClass::File, EventClass::Network],
+            output: Output { format: OutputFormat::Auto },
+            log: Log { level: "info".to_owned(), target: LogTarget::Auto },
+            capture: Capture {
+                backend: BackendChoice::Auto,
+                ring_size: ByteSize::mib(8),
+                batch: Duration::from_millis(2),
+                processes: 32_768,
+            },
+            runtime: Runtime {
+                socket: Vec::new(),
+                host_prefix: PathBuf::new(),
+                call_timeout: Duration::from_millis(500),
+                lookup_budget: Duration::from_secs(1),
+                cache_size: 4096,
+            },
+            control: Control { socket: PathBuf::from("/run/pinhole/agent.sock") },
+        }
+    }
+}
+
+/// Durations as people write them: `500ms`, `2s`.
+mod humantime_text {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map_err(|error| {
+            serde::de::Error::custom(format!("invalid duration {text:?}: {error}; write for example \"500ms\" or \"2s\""))
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! What a container lookup ended with: the metadata that was found, and for what was not, the reason.
+//!
+//! One vocabulary for events, metrics and the doctor: [`Status`] and [`Reason`] are the only words in which the agent
+//! speaks about completeness. A key that is unknown is absent, never null; the reason for its absence is in
+//! [`Metadata`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How much is known about where a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The process belongs to no container.
+    Host,
+    /// Every field that a container of this kind has is present.
+    Complete,
+    /// The container is identified, some of its fields are not; `reason` says why.
+    Partial,
+    /// Nothing beyond what the cgroup path itself tells; `reason` says why.
+    Missing,
+}
+
+impl Status {
+    /// Every status, in the order in which summaries list them.
+    pub const ALL: [Self; 4] = [Self::Host, Self::Complete, Self::Partial, Self::Missing];
+
+    /// The word used in events and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Why a field, or all of them, could not be filled. Stable words, documented in `docs/events.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No runtime socket was found at any known or configured path.
+    NoRuntimeSocket,
+    /// The socket exists but this process may not connect to it (file mode or LSM).
+    SocketPermission,
+    /// The socket file exists and nobody listens behind it.
+    SocketRefused,
+    /// The peer does not speak gRPC, or the stream broke.
+    SocketProtocol,
+    /// The runtime did not answer within the deadline.
+    RuntimeTimeout,
+    /// The runtime failed repeatedly and is left alone for a while.
+    CircuitOpen,
+    /// The runtime serves no CRI on this socket.
+    CriUnimplemented,
+    /// The runtime answered with an error of its own.
+    RuntimeError,
+    /// No runtime knows this container id.
+    ContainerUnknown,
+    /// The answer exceeded the size limit or could not be decoded.
+    AnswerUnusable,
+    /// The kernel gave no cgroup name for the process.
+    CgroupUnknown,
+    /// The container has no Kubernetes labels: it was not made by a kubelet.
+    NotKubernetes,
+    /// The runtime has no name for the image, only its digest or id.
+    ImageNameUnknown,
+    /// The sandbox of the container could not be looked up.
+    SandboxUnknown,
+}
+
+impl Reason {
+    /// Every reason, in the order in which summaries list them.
+    pub const ALL: [Self; 14] = [
+        Self::NoRuntimeSocket,
+        Self::SocketPermission,
+        Self::SocketRefused,
+        Self::SocketProtocol,
+        Self::RuntimeTimeout,
+        Self::CircuitOpen,
+        Self::CriUnimplemented,
+        Self::RuntimeError,
+        Self::ContainerUnknown,
+        Self::AnswerUnusable,
+        Self::CgroupUnknown,
+        Self::NotKubernetes,
+        Self::ImageNameUnknown,
+        Self::SandboxUnknown,
+    ];
+
+    /// The word used in events and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRuntimeSocket => "no_runtime_socket",
+            Self::SocketPermission => "socket_permission",
+            Self::SocketRefused => "socket_refused",
+            Self::SocketProtocol => "socket_protocol",
+            Self::RuntimeTimeout => "runtime_timeout",
+            Self::CircuitOpen => "circuit_open",
+            Self::CriUnimplemented => "cri_unimplemented",
+            Self::RuntimeError => "runtime_error",
+            Self::ContainerUnknown => "container_unknown",
+            Self::AnswerUnusable => "answer_unusable",
+            Self::CgroupUnknown => "cgroup_unknown",
+            Self::NotKubernetes => "not_kubernetes",
+            Self::ImageNameUnknown => "image_name_unknown",
+            Self::SandboxUnknown => "sandbox_unknown",
+        }
+    }
+}
+
+/// Which part of the lookup chain answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The Kubernetes Container Runtime Interface.
+    Cri,
+    /// containerd's own API.
+    Containerd,
+    /// The cgroup path alone.
+    Cgroup,
+}
+
+/// Kubernetes quality-of-service class, as the cgroup path tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Qos {
+    /// Requests equal limits for every container: no level of its own in the path.
+    Guaranteed,
+    /// The `burstable` level.
+    Burstable,
+    /// The `besteffort` level.
+    BestEffort,
+}
+
+/// The image that a container was made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The name as it was asked for, e.g. `registry.example/shop/web:2.7.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The reference without tag and digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The tag, absent when the image was asked for by digest alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The digest of the manifest or index that was resolved, `sha256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The digest of the image's configuration, `sha256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// The container that a process runs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// The full id, 64 hexadecimal digits for every runtime but a few.
+    pub id: String,
+    /// The container's name (in Kubernetes: the name in the pod's spec).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The runtime's own name for itself, e.g. `containerd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// The image, absent for a sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// True for the pause container that holds a pod's namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<bool>,
+    /// Whether the container was made privileged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privileged: Option<bool>,
+    /// The id of the pod's sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_sandbox_id: Option<String>,
+}
+
+/// The pod that a container belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// The pod's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The pod's uid; for a static pod the hash of its configuration, 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The pod's labels without the runtime's own `io.kubernetes.*`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What Kubernetes calls the place where a process runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kubernetes {
+    /// The pod's namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+    /// The container's name in the pod's spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The quality-of-service class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qos: Option<Qos>,
+}
+
+/// How the lookup went: the `metadata` key of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// How much is known.
+    pub status: Status,
+    /// Why not all is known; absent when the status is host or complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Which part of the lookup chain answered; absent for host processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// What the lookup cost when it was made, in microseconds; absent for host processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup_us: Option<u64>,
+}
+
+/// The end of one lookup. Shared by every event of the container, so it is handed around in an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the lookup went.
+    pub metadata: Metadata,
+    /// The container, absent for host processes.
+    pub container: Option<Container>,
+    /// The pod, absent for host processes and for containers that no kubelet made.
+    pub kubernetes: Option<Kubernetes>,
+}
+
+impl Outcome {
+    /// The outcome for a process outside every container.
+    #[must_use]
+    pub fn host() -> Self {
+        Self {
+            metadata: Metadata { status: Status::Host, reason: None, source: None, lookup_us: None },
+            container: None,
+            kubernetes: None,
+        }
+    }
+
+    /// The outcome for a process whose cgroup the kernel could not name.
+    #[must_use]
+    pub fn cgroup_unknown() -> Self {
+        Self {
+            metadata: Metadata {
+                status: Status::Missing,
+                reason: Some(Reason::CgroupUnknown),
+                source: None,
+                lookup_us: None,
+            },
+            container: None,
+            kubernetes: None,
+        }
+    }
+
+    /// Sets what the lookup cost.
+    #[must_use]
+    pub fn took(mut self, cost: Duration) -> Self {
+        self.metadata.lookup_us = Some(u64::try_from(cost.as_micros()).unwrap_or(u64::MAX));
+        self
+    }
+}

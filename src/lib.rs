@@ -1,0 +1,22 @@
+//! Pinhole: container runtime security through the smallest possible opening.
+//!
+//! The modules follow the path of an event, in this order:
+//! [`capture`] (kernel hooks, ring buffer, loss ledger) → [`process`] (who did it) → [`container`] (where it ran) →
+//! [`event`] (what is told) → [`output`] (how it is written). [`pipeline`] drives that path on one thread.
+//! Around it: [`config`] and [`platform`] decide the settings, [`privilege`] gives up every right after the start,
+//! [`control`] answers questions about the running agent, [`doctor`] judges all of it, [`cli`] is the front door.
+//!
+//! `docs/architecture.md` is the map.
+
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod container;
+pub mod control;
+pub mod doctor;
+pub mod event;
+pub mod output;
+pub mod pipeline;
+pub mod platform;
+pub mod privilege;
+pub mod process;
