@@ -2,7 +2,10 @@
 //!
 //! Needs root. A missing tool is a failure that names its package; `tests/lab/setup` installs them all.
 
-#[expect(dead_code, reason = "the lab serves the demo and the benchmark too; each uses a part of it")]
+#[expect(
+    dead_code,
+    reason = "the lab serves the demo and the benchmark too; each uses a part of it"
+)]
 #[path = "../lab/mod.rs"]
 mod lab;
 

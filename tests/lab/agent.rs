@@ -48,10 +48,18 @@ impl Installed {
         let copy = place.path().join("agent");
         fs::copy(binary, &copy).map_err(LabError::file("copy", binary))?;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).map_err(LabError::file("change", &copy))?;
-        tool::run(Command::new(tool::find("setcap", "libcap2-bin")?).arg(capabilities).arg(&copy))?;
+        tool::run(
+            Command::new(tool::find("setcap", "libcap2-bin")?)
+                .arg(capabilities)
+                .arg(&copy),
+        )?;
         let run = place.subdir("run")?;
         chown(&run, Some(AGENT_ID), Some(AGENT_ID)).map_err(LabError::file("change the owner of", &run))?;
-        Ok(Self { place, groups: "0", bounding: "-all,+bpf,+perfmon" })
+        Ok(Self {
+            place,
+            groups: "0",
+            bounding: "-all,+bpf,+perfmon",
+        })
     }
 
     /// Runs without the supplementary group that may use the runtime's socket.
@@ -82,7 +90,13 @@ impl Installed {
         let mut command = Command::new(tool::find("setpriv", "util-linux")?);
         command
             .args(["--reuid", &id, "--regid", &id, "--groups", self.groups])
-            .args(["--bounding-set", self.bounding, "--inh-caps=-all", "--ambient-caps=-all", "--"])
+            .args([
+                "--bounding-set",
+                self.bounding,
+                "--inh-caps=-all",
+                "--ambient-caps=-all",
+                "--",
+            ])
             .arg(self.place.path().join("agent"))
             .args(args)
             .current_dir(self.place.path())
@@ -140,11 +154,20 @@ impl<'a> Agent<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| LabError::Start { program: tool::shown(command), source })?;
+            .map_err(|source| LabError::Start {
+                program: tool::shown(command),
+                source,
+            })?;
         let events = child.stdout.take().map(|stdout: ChildStdout| EventLog::follow(stdout));
         let errors = Collected::follow(child.stderr.take());
         let pid = Pid::from_raw(child.id().cast_signed());
-        Ok(Self { installed, child: Mutex::new(child), pid, events, errors })
+        Ok(Self {
+            installed,
+            child: Mutex::new(child),
+            pid,
+            events,
+            errors,
+        })
     }
 
     /// Its process id.
@@ -165,23 +188,29 @@ impl<'a> Agent<'a> {
     /// Waits until the admin socket takes a connection, which it does once the hooks are attached.
     pub(crate) fn wait_ready(&self) -> Result<()> {
         let socket = self.installed.control_socket();
-        tool::poll("the agent's readiness", READY, || self.stderr(), || {
-            if let Some(status) = self.ended()? {
-                return Err(LabError::Failed {
-                    command: "agent run".to_owned(),
-                    status: status.to_string(),
-                    output: self.stderr(),
-                });
-            }
-            Ok(UnixStream::connect(&socket).ok().map(drop))
-        })
+        tool::poll(
+            "the agent's readiness",
+            READY,
+            || self.stderr(),
+            || {
+                if let Some(status) = self.ended()? {
+                    return Err(LabError::Failed {
+                        command: "agent run".to_owned(),
+                        status: status.to_string(),
+                        output: self.stderr(),
+                    });
+                }
+                Ok(UnixStream::connect(&socket).ok().map(drop))
+            },
+        )
     }
 
     /// Asks for a summary and waits for it.
     pub(crate) fn summary(&self) -> Result<Value> {
         let mark = self.events().len();
         kill(self.pid, Signal::SIGUSR1).map_err(LabError::system("kill"))?;
-        self.events().wait_from(mark, "a summary", ENDS, |event| event["type"] == "summary")
+        self.events()
+            .wait_from(mark, "a summary", ENDS, |event| event["type"] == "summary")
     }
 
     /// Ends the agent as Kubernetes does, and collects what it left.
@@ -192,7 +221,11 @@ impl<'a> Agent<'a> {
             Some(events) => events.finish()?,
             None => Vec::new(),
         };
-        Ok(Stopped { status, events, stderr: self.errors.finish() })
+        Ok(Stopped {
+            status,
+            events,
+            stderr: self.errors.finish(),
+        })
     }
 
     /// Waits until the agent has ended by itself.
@@ -220,7 +253,13 @@ impl<'a> Agent<'a> {
                 ),
                 // A thread may end between the listing and the reading.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(LabError::File { operation: "read", path, source }),
+                Err(source) => {
+                    return Err(LabError::File {
+                        operation: "read",
+                        path,
+                        source,
+                    });
+                }
             }
         }
         Ok(threads)

@@ -42,7 +42,11 @@ impl Containerd {
     /// Starts containerd, waits until it answers, and imports the images.
     pub(crate) fn start() -> Result<Self> {
         let containerd = tool::find("containerd", "containerd")?;
-        for (tool, package) in [("runc", "runc"), ("containerd-shim-runc-v2", "containerd"), ("ctr", "containerd")] {
+        for (tool, package) in [
+            ("runc", "runc"),
+            ("containerd-shim-runc-v2", "containerd"),
+            ("ctr", "containerd"),
+        ] {
             tool::find(tool, package)?;
         }
         let place = Place::new()?;
@@ -83,13 +87,25 @@ impl Containerd {
                 .arg(&archive),
         )?;
         // CRI learns of images by events, shortly after they were imported.
-        let busybox = tool::poll("import of the images", READY, || String::new(), || {
-            runtime.block_on(async {
-                image_id(&channel, image::PAUSE).await?;
-                image_id(&channel, image::BUSYBOX).await
-            })
-        })?;
-        Ok(Self { process: Some(process), runtime, channel, version, images: Images { busybox }, place })
+        let busybox = tool::poll(
+            "import of the images",
+            READY,
+            || String::new(),
+            || {
+                runtime.block_on(async {
+                    image_id(&channel, image::PAUSE).await?;
+                    image_id(&channel, image::BUSYBOX).await
+                })
+            },
+        )?;
+        Ok(Self {
+            process: Some(process),
+            runtime,
+            channel,
+            version,
+            images: Images { busybox },
+            place,
+        })
     }
 
     /// The path of the CRI socket: owner and group root, mode 0660, as on a node.
@@ -122,7 +138,11 @@ impl Containerd {
         self.runtime.block_on(async {
             match tokio::time::timeout(CALL, make(client)).await {
                 Ok(answer) => answer.map(tonic::Response::into_inner).map_err(LabError::call(name)),
-                Err(_) => Err(LabError::Deadline { what: name.to_owned(), within: CALL, context: self.log() }),
+                Err(_) => Err(LabError::Deadline {
+                    what: name.to_owned(),
+                    within: CALL,
+                    context: self.log(),
+                }),
             }
         })
     }
@@ -144,18 +164,36 @@ impl Drop for Containerd {
 }
 
 async fn first_answer(socket: &Path) -> Result<(Channel, String)> {
-    let connect = |source| LabError::Connect { socket: socket.to_owned(), source };
+    let connect = |source| LabError::Connect {
+        socket: socket.to_owned(),
+        source,
+    };
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).map_err(connect)?;
-    let channel = endpoint.connect_timeout(Duration::from_secs(2)).connect().await.map_err(connect)?;
-    let request = VersionRequest { version: "v1".to_owned() };
-    let answer = RuntimeServiceClient::new(channel.clone()).version(request).await.map_err(LabError::call("Version"))?;
+    let channel = endpoint
+        .connect_timeout(Duration::from_secs(2))
+        .connect()
+        .await
+        .map_err(connect)?;
+    let request = VersionRequest {
+        version: "v1".to_owned(),
+    };
+    let answer = RuntimeServiceClient::new(channel.clone())
+        .version(request)
+        .await
+        .map_err(LabError::call("Version"))?;
     Ok((channel, answer.into_inner().runtime_version))
 }
 
 async fn image_id(channel: &Channel, name: &str) -> Result<Option<String>> {
-    let image = ImageSpec { image: name.to_owned(), ..ImageSpec::default() };
+    let image = ImageSpec {
+        image: name.to_owned(),
+        ..ImageSpec::default()
+    };
     let answer = ImageServiceClient::new(channel.clone())
-        .image_status(ImageStatusRequest { image: Some(image), verbose: false })
+        .image_status(ImageStatusRequest {
+            image: Some(image),
+            verbose: false,
+        })
         .await
         .map_err(LabError::call("ImageStatus"))?;
     Ok(answer.into_inner().image.map(|image| image.id))

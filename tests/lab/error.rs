@@ -14,28 +14,52 @@ pub(crate) enum LabError {
     Start { program: String, source: std::io::Error },
     /// A program ran and failed.
     #[error("{command} failed ({status}):\n{output}")]
-    Failed { command: String, status: String, output: String },
+    Failed {
+        command: String,
+        status: String,
+        output: String,
+    },
     /// An operation on a file or a directory failed.
     #[error("cannot {operation} {path}: {source}", path = path.display())]
-    File { operation: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// A system call failed.
     #[error("{call}: {source}")]
-    System { call: &'static str, source: nix::errno::Errno },
+    System {
+        call: &'static str,
+        source: nix::errno::Errno,
+    },
     /// The channel to the container runtime could not be made.
     #[error("cannot connect to {socket}: {source}", socket = socket.display())]
-    Connect { socket: PathBuf, source: tonic::transport::Error },
+    Connect {
+        socket: PathBuf,
+        source: tonic::transport::Error,
+    },
     /// The container runtime refused a call.
     #[error("{call} refused by the runtime: {status}")]
-    Call { call: &'static str, status: Box<tonic::Status> },
+    Call {
+        call: &'static str,
+        status: Box<tonic::Status>,
+    },
     /// The container runtime answered without something that it must tell.
     #[error("the answer to {call} has no {what}")]
     Answer { call: &'static str, what: &'static str },
     /// A value could not be written as JSON.
     #[error("cannot encode {what}: {source}")]
-    Encode { what: &'static str, source: serde_json::Error },
+    Encode {
+        what: &'static str,
+        source: serde_json::Error,
+    },
     /// Something did not happen in time.
     #[error("{what} did not happen within {within:?}\n{context}")]
-    Deadline { what: String, within: Duration, context: String },
+    Deadline {
+        what: String,
+        within: Duration,
+        context: String,
+    },
     /// Standard output of the agent held something that is not JSON.
     #[error("the agent printed a line that is not JSON: {line:?}: {source}")]
     NotJson { line: String, source: serde_json::Error },
@@ -58,12 +82,19 @@ impl LabError {
     /// For `map_err` on file operations.
     pub(crate) fn file(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File { operation, path, source }
+        move |source| Self::File {
+            operation,
+            path,
+            source,
+        }
     }
 
     /// For `map_err` on calls to the container runtime.
     pub(crate) fn call(call: &'static str) -> impl FnOnce(tonic::Status) -> Self {
-        move |status| Self::Call { call, status: Box::new(status) }
+        move |status| Self::Call {
+            call,
+            status: Box::new(status),
+        }
     }
 
     /// For `map_err` on system calls.

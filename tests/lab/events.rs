@@ -43,7 +43,10 @@ impl EventLog {
             lock(&writer.0).ended = true;
             writer.1.notify_all();
         });
-        Self { shared, reader: Some(reader) }
+        Self {
+            shared,
+            reader: Some(reader),
+        }
     }
 
     /// All events so far.
@@ -96,10 +99,21 @@ impl EventLog {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || seen.ended {
-                let what = if seen.ended { format!("{what} (the output ended)") } else { what.to_owned() };
-                return Err(LabError::Deadline { what, within, context: last_lines(&seen.events) });
+                let what = if seen.ended {
+                    format!("{what} (the output ended)")
+                } else {
+                    what.to_owned()
+                };
+                return Err(LabError::Deadline {
+                    what,
+                    within,
+                    context: last_lines(&seen.events),
+                });
             }
-            seen = changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
+            seen = changed
+                .wait_timeout(seen, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 

@@ -43,14 +43,26 @@ fn layer(busybox: &[u8], applets: &[&str]) -> Result<Vec<u8>> {
     let broken = LabError::file("write a layer for", Path::new("busybox"));
     (|| {
         for dir in ["bin/", "dev/", "etc/", "proc/", "sys/", "tmp/", "root/", "var/"] {
-            entry(&mut tar, EntryType::Directory, dir, if dir == "tmp/" { 0o1777 } else { 0o755 }, &[])?;
+            entry(
+                &mut tar,
+                EntryType::Directory,
+                dir,
+                if dir == "tmp/" { 0o1777 } else { 0o755 },
+                &[],
+            )?;
         }
         entry(&mut tar, EntryType::Regular, "bin/busybox", 0o755, busybox)?;
         for applet in applets.iter().filter(|applet| **applet != "busybox") {
             let mut header = header(EntryType::Link, 0o755, 0);
             tar.append_link(&mut header, format!("bin/{applet}"), "bin/busybox")?;
         }
-        entry(&mut tar, EntryType::Regular, "etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n")?;
+        entry(
+            &mut tar,
+            EntryType::Regular,
+            "etc/passwd",
+            0o644,
+            b"root:x:0:0:root:/root:/bin/sh\n",
+        )?;
         entry(&mut tar, EntryType::Regular, "etc/group", 0o644, b"root:x:0:\n")?;
         tar.into_inner()
     })()
@@ -89,8 +101,15 @@ struct OciArchive<'a> {
 impl<'a> OciArchive<'a> {
     fn create(path: &'a Path) -> Result<Self> {
         let file = File::create(path).map_err(LabError::file("make", path))?;
-        let mut archive = Self { path, tar: tar::Builder::new(file), manifests: Vec::new() };
-        archive.write("oci-layout", &encode("the layout", &json!({"imageLayoutVersion": "1.0.0"}))?)?;
+        let mut archive = Self {
+            path,
+            tar: tar::Builder::new(file),
+            manifests: Vec::new(),
+        };
+        archive.write(
+            "oci-layout",
+            &encode("the layout", &json!({"imageLayoutVersion": "1.0.0"}))?,
+        )?;
         Ok(archive)
     }
 

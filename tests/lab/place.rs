@@ -26,9 +26,12 @@ impl Place {
     /// Makes one below the first usable of `$TMPDIR`, `/tmp`, `/var/tmp`.
     pub(crate) fn new() -> Result<Self> {
         let candidates = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
-        let base = candidates.iter().find(|base| honours_file_capabilities(base)).ok_or_else(|| LabError::Place {
-            why: format!("{candidates:?} are all mounted nosuid or missing, so file capabilities would not count"),
-        })?;
+        let base = candidates
+            .iter()
+            .find(|base| honours_file_capabilities(base))
+            .ok_or_else(|| LabError::Place {
+                why: format!("{candidates:?} are all mounted nosuid or missing, so file capabilities would not count"),
+            })?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}-{}-", std::process::id()))
             .tempdir_in(base)
@@ -53,7 +56,11 @@ impl Place {
 
     /// The absolute cgroup path below which everything of this place runs: unique, so that removing it is safe.
     pub(crate) fn cgroup_root(&self) -> String {
-        let name = self.dir.path().file_name().map_or_else(|| PREFIX.into(), |name| name.to_string_lossy());
+        let name = self
+            .dir
+            .path()
+            .file_name()
+            .map_or_else(|| PREFIX.into(), |name| name.to_string_lossy());
         format!("/{name}")
     }
 
@@ -74,7 +81,10 @@ impl Place {
 }
 
 fn honours_file_capabilities(base: &Path) -> bool {
-    statvfs(base).is_ok_and(|fs| !fs.flags().intersects(FsFlags::ST_NOSUID | FsFlags::ST_RDONLY | FsFlags::ST_NOEXEC))
+    statvfs(base).is_ok_and(|fs| {
+        !fs.flags()
+            .intersects(FsFlags::ST_NOSUID | FsFlags::ST_RDONLY | FsFlags::ST_NOEXEC)
+    })
 }
 
 /// The mount points of all cgroup hierarchies, version 1 and 2.
@@ -96,7 +106,13 @@ fn remove_cgroup_tree(top: &Path) -> Result<bool> {
     let entries = match fs::read_dir(top) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
-        Err(source) => return Err(LabError::File { operation: "list", path: top.to_owned(), source }),
+        Err(source) => {
+            return Err(LabError::File {
+                operation: "list",
+                path: top.to_owned(),
+                source,
+            });
+        }
     };
     for entry in entries.flatten() {
         // Only directories are cgroups; the files in them go with them and cannot be removed by themselves.
@@ -108,6 +124,10 @@ fn remove_cgroup_tree(top: &Path) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => Ok(false),
-        Err(source) => Err(LabError::File { operation: "remove", path: top.to_owned(), source }),
+        Err(source) => Err(LabError::File {
+            operation: "remove",
+            path: top.to_owned(),
+            source,
+        }),
     }
 }

@@ -65,9 +65,19 @@ impl<'a> Pod<'a> {
     /// Runs the sandbox. Host network, so no network plugin is needed.
     pub(crate) fn run(lab: &'a Containerd, spec: PodSpec) -> Result<Self> {
         let config = sandbox_config(lab, &spec);
-        let request = RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: String::new() };
-        let answer = lab.call("RunPodSandbox", async |mut client| client.run_pod_sandbox(request).await)?;
-        Ok(Self { lab, spec, config, id: answer.pod_sandbox_id })
+        let request = RunPodSandboxRequest {
+            config: Some(config.clone()),
+            runtime_handler: String::new(),
+        };
+        let answer = lab.call("RunPodSandbox", async |mut client| {
+            client.run_pod_sandbox(request).await
+        })?;
+        Ok(Self {
+            lab,
+            spec,
+            config,
+            id: answer.pod_sandbox_id,
+        })
     }
 
     /// The sandbox's id.
@@ -94,8 +104,13 @@ impl<'a> Pod<'a> {
             config: Some(container_config(self.lab, &self.spec, name, attempt, command)),
             sandbox_config: Some(self.config.clone()),
         };
-        let answer = self.lab.call("CreateContainer", async |mut client| client.create_container(request).await)?;
-        Ok(PodContainer { lab: self.lab, id: answer.container_id })
+        let answer = self.lab.call("CreateContainer", async |mut client| {
+            client.create_container(request).await
+        })?;
+        Ok(PodContainer {
+            lab: self.lab,
+            id: answer.container_id,
+        })
     }
 
     /// Runs containers one after the other, each to its end and then removed, as a crash loop or a job does. Gives
@@ -115,10 +130,17 @@ impl<'a> Pod<'a> {
 
     /// Stops and removes the pod with all its containers.
     pub(crate) fn remove(self) -> Result<()> {
-        let stop = StopPodSandboxRequest { pod_sandbox_id: self.id.clone() };
-        self.lab.call("StopPodSandbox", async |mut client| client.stop_pod_sandbox(stop).await)?;
-        let remove = RemovePodSandboxRequest { pod_sandbox_id: self.id };
-        self.lab.call("RemovePodSandbox", async |mut client| client.remove_pod_sandbox(remove).await)?;
+        let stop = StopPodSandboxRequest {
+            pod_sandbox_id: self.id.clone(),
+        };
+        self.lab
+            .call("StopPodSandbox", async |mut client| client.stop_pod_sandbox(stop).await)?;
+        let remove = RemovePodSandboxRequest {
+            pod_sandbox_id: self.id,
+        };
+        self.lab.call("RemovePodSandbox", async |mut client| {
+            client.remove_pod_sandbox(remove).await
+        })?;
         Ok(())
     }
 }
@@ -131,8 +153,12 @@ impl PodContainer<'_> {
 
     /// Starts it.
     pub(crate) fn start(&self) -> Result<()> {
-        let request = StartContainerRequest { container_id: self.id.clone() };
-        self.lab.call("StartContainer", async |mut client| client.start_container(request).await)?;
+        let request = StartContainerRequest {
+            container_id: self.id.clone(),
+        };
+        self.lab.call("StartContainer", async |mut client| {
+            client.start_container(request).await
+        })?;
         Ok(())
     }
 
@@ -143,7 +169,9 @@ impl PodContainer<'_> {
             cmd: command.iter().map(|&word| word.to_owned()).collect(),
             timeout: ENDS.as_secs().cast_signed(),
         };
-        let answer = self.lab.call("ExecSync", async |mut client| client.exec_sync(request).await)?;
+        let answer = self
+            .lab
+            .call("ExecSync", async |mut client| client.exec_sync(request).await)?;
         Ok(ExecOutput {
             stdout: String::from_utf8_lossy(&answer.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&answer.stderr).into_owned(),
@@ -154,18 +182,33 @@ impl PodContainer<'_> {
     /// Waits until its first process has ended; gives the exit code.
     pub(crate) fn wait_ended(&self) -> Result<i32> {
         let what = format!("the end of container {}", self.id);
-        tool::poll(&what, ENDS, || self.lab.log(), || {
-            let request = ContainerStatusRequest { container_id: self.id.clone(), verbose: false };
-            let answer = self.lab.call("ContainerStatus", async |mut client| client.container_status(request).await)?;
-            let status = answer.status.ok_or(LabError::Answer { call: "ContainerStatus", what: "status" })?;
-            Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
-        })
+        tool::poll(
+            &what,
+            ENDS,
+            || self.lab.log(),
+            || {
+                let request = ContainerStatusRequest {
+                    container_id: self.id.clone(),
+                    verbose: false,
+                };
+                let answer = self.lab.call("ContainerStatus", async |mut client| {
+                    client.container_status(request).await
+                })?;
+                let status = answer.status.ok_or(LabError::Answer {
+                    call: "ContainerStatus",
+                    what: "status",
+                })?;
+                Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
+            },
+        )
     }
 
     /// Removes it.
     pub(crate) fn remove(self) -> Result<()> {
         let request = RemoveContainerRequest { container_id: self.id };
-        self.lab.call("RemoveContainer", async |mut client| client.remove_container(request).await)?;
+        self.lab.call("RemoveContainer", async |mut client| {
+            client.remove_container(request).await
+        })?;
         Ok(())
     }
 }
@@ -184,7 +227,10 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
             attempt: 0,
         }),
         // Without this the runtime copies the machine's resolv.conf, which may be a link into a hidden /run.
-        dns_config: Some(DnsConfig { servers: vec!["127.0.0.1".to_owned()], ..DnsConfig::default() }),
+        dns_config: Some(DnsConfig {
+            servers: vec!["127.0.0.1".to_owned()],
+            ..DnsConfig::default()
+        }),
         labels: owned([
             ("app", &*spec.app),
             ("io.kubernetes.pod.name", &*spec.name),
@@ -204,20 +250,17 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
     }
 }
 
-fn container_config(
-    lab: &Containerd,
-    spec: &PodSpec,
-    name: &str,
-    attempt: u32,
-    command: &[&str],
-) -> ContainerConfig {
+fn container_config(lab: &Containerd, spec: &PodSpec, name: &str, attempt: u32, command: &[&str]) -> ContainerConfig {
     let namespaces = NamespaceOption {
         network: NamespaceMode::Node.into(),
         pid: NamespaceMode::Container.into(),
         ..NamespaceOption::default()
     };
     ContainerConfig {
-        metadata: Some(ContainerMetadata { name: name.to_owned(), attempt }),
+        metadata: Some(ContainerMetadata {
+            name: name.to_owned(),
+            attempt,
+        }),
         image: Some(ImageSpec {
             image: lab.busybox().to_owned(),
             user_specified_image: image::BUSYBOX.to_owned(),
@@ -246,5 +289,8 @@ fn container_config(
 }
 
 fn owned<const N: usize>(pairs: [(&str, &str); N]) -> HashMap<String, String> {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }

@@ -55,14 +55,26 @@ impl Contained {
                 end(child, pid);
             }
             Err(source) => {
-                let _ = report.send(Err(LabError::Start { program: "setpriv".to_owned(), source }));
+                let _ = report.send(Err(LabError::Start {
+                    program: "setpriv".to_owned(),
+                    source,
+                }));
             }
         });
         let outer = match started.recv() {
             Ok(result) => result?,
-            Err(mpsc::RecvError) => return Err(LabError::System { call: "thread", source: nix::Error::EAGAIN }),
+            Err(mpsc::RecvError) => {
+                return Err(LabError::System {
+                    call: "thread",
+                    source: nix::Error::EAGAIN,
+                });
+            }
         };
-        Ok(Self { stop: Some(stop), keeper: Some(keeper), outer })
+        Ok(Self {
+            stop: Some(stop),
+            keeper: Some(keeper),
+            outer,
+        })
     }
 
     /// Whether the process is still there.

@@ -7,7 +7,13 @@ use std::time::{Duration, Instant};
 use super::error::{LabError, Result};
 
 /// Where tools live that are not on every user's `PATH`.
-const SYSTEM_DIRS: &[&str] = &["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd"];
+const SYSTEM_DIRS: &[&str] = &[
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/sbin",
+    "/usr/lib/systemd",
+    "/lib/systemd",
+];
 
 /// The full path of a tool, or an error that names the Debian package that holds it.
 pub(crate) fn find(tool: &str, package: &'static str) -> Result<PathBuf> {
@@ -16,7 +22,10 @@ pub(crate) fn find(tool: &str, package: &'static str) -> Result<PathBuf> {
         .chain(SYSTEM_DIRS.iter().map(PathBuf::from))
         .map(|dir| dir.join(tool))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| LabError::MissingTool { tool: tool.to_owned(), package })
+        .ok_or_else(|| LabError::MissingTool {
+            tool: tool.to_owned(),
+            package,
+        })
 }
 
 /// A command line as a person would type it, for messages.
@@ -33,14 +42,21 @@ pub(crate) fn run(command: &mut Command) -> Result<Output> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| LabError::Start { program: command.get_program().to_string_lossy().into_owned(), source })?;
+        .map_err(|source| LabError::Start {
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })?;
     if output.status.success() {
         return Ok(output);
     }
     Err(LabError::Failed {
         command: shown(command),
         status: output.status.to_string(),
-        output: format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+        output: format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
     })
 }
 
@@ -60,7 +76,11 @@ pub(crate) fn poll<T>(
             return Ok(value);
         }
         if started.elapsed() >= within {
-            return Err(LabError::Deadline { what: what.to_owned(), within, context: context() });
+            return Err(LabError::Deadline {
+                what: what.to_owned(),
+                within,
+                context: context(),
+            });
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
