@@ -2,11 +2,14 @@
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
+use crate::lab::agent::{AGENT_ID, Installed};
 use crate::lab::containerd::Containerd;
 use crate::lab::image;
+use crate::lab::journal::Journal;
 use crate::lab::kernels::Kernel;
 use crate::lab::pod::{Pod, PodSpec};
 use crate::lab::strace;
+use crate::lab::tool;
 use crate::lab::vm::Machine;
 
 #[test]
@@ -113,4 +116,60 @@ fn strace_lines_are_understood() {
     assert_eq!((calls[1].pid, calls[1].args.len(), calls[1].ret), (13, 3, 0));
     assert_eq!(calls[2].string(1).as_deref(), Some("/no"));
     assert_eq!((calls[2].ret, calls[2].error.as_deref()), (-1, Some("ENOENT")));
+}
+
+/// grep in the agent's place, looking at itself.
+#[test]
+fn the_agent_gets_what_a_container_would_give() {
+    let installed = Installed::new(&tool::find("grep", "grep").unwrap()).unwrap();
+    let output = tool::run(
+        &mut installed
+            .command(["-E", "^(Uid|Gid|Groups|Cap)", "/proc/self/status"])
+            .unwrap(),
+    )
+    .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<String> = said
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let both = "000000c000000000";
+    let none = "0000000000000000";
+    let expected = [
+        "Uid: 65532 65532 65532 65532".to_owned(),
+        "Gid: 65532 65532 65532 65532".to_owned(),
+        "Groups: 0".to_owned(),
+        format!("CapInh: {none}"),
+        format!("CapPrm: {both}"),
+        format!("CapEff: {none}"),
+        format!("CapBnd: {both}"),
+        format!("CapAmb: {none}"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_journal_keeps_what_it_is_told() {
+    let journal = Journal::start().unwrap();
+    let mut words = journal.entry().unwrap();
+    let id = AGENT_ID.to_string();
+    words.extend(
+        [
+            "setpriv",
+            "--reuid",
+            &id,
+            "--clear-groups",
+            "systemd-cat",
+            "echo",
+            "pinhole-harness",
+        ]
+        .map(str::to_owned),
+    );
+    tool::run(std::process::Command::new(&words[0]).args(&words[1..])).unwrap();
+    let entries = tool::poll("the entry", std::time::Duration::from_secs(10), String::new, || {
+        let entries = journal.entries_of(AGENT_ID)?;
+        Ok((!entries.is_empty()).then_some(entries))
+    })
+    .unwrap();
+    assert_eq!(entries[0]["MESSAGE"], "pinhole-harness", "{entries:?}");
 }

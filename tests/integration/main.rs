@@ -2,6 +2,12 @@
 //!
 //! Needs root. A missing tool is a failure that names its package; `tests/lab/setup` installs them all.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test, and in what only tests call, a panic is how a failure is told"
+)]
+
 #[expect(
     dead_code,
     reason = "the lab serves the demo and the benchmark too; each uses a part of it"
@@ -9,4 +15,12 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod bad_input;
+mod event;
 mod harness;
+mod journald;
+mod kernels;
+mod ledger;
+mod pod;
+mod privileges;
+mod strace_oracle;

@@ -34,6 +34,7 @@ pub(crate) struct Installed {
     place: Place,
     groups: &'static str,
     bounding: &'static str,
+    entry: Vec<String>,
 }
 
 impl Installed {
@@ -59,6 +60,7 @@ impl Installed {
             place,
             groups: "0",
             bounding: "-all,+bpf,+perfmon",
+            entry: Vec::new(),
         })
     }
 
@@ -71,6 +73,12 @@ impl Installed {
     /// Runs with another bounding set, in the words of `setpriv --bounding-set`.
     pub(crate) fn with_bounding_set(mut self, bounding: &'static str) -> Self {
         self.bounding = bounding;
+        self
+    }
+
+    /// Runs behind these words, e.g. `nsenter` into other namespaces.
+    pub(crate) fn behind(mut self, entry: Vec<String>) -> Self {
+        self.entry = entry;
         self
     }
 
@@ -87,8 +95,11 @@ impl Installed {
     /// The command line that runs the agent with these arguments and nothing of the caller's environment but `PATH`.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Command> {
         let id = AGENT_ID.to_string();
-        let mut command = Command::new(tool::find("setpriv", "util-linux")?);
+        let setpriv = tool::find("setpriv", "util-linux")?;
+        let mut words = self.entry.iter().map(OsString::from).chain([setpriv.into_os_string()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .args(["--reuid", &id, "--regid", &id, "--groups", self.groups])
             .args([
                 "--bounding-set",
@@ -214,8 +225,13 @@ impl<'a> Agent<'a> {
     }
 
     /// Ends the agent as Kubernetes does, and collects what it left.
-    pub(crate) fn stop(mut self) -> Result<Stopped> {
+    pub(crate) fn stop(self) -> Result<Stopped> {
         kill(self.pid, Signal::SIGTERM).map_err(LabError::system("kill"))?;
+        self.collect()
+    }
+
+    /// Waits for the agent's end and collects what it left.
+    pub(crate) fn collect(mut self) -> Result<Stopped> {
         let status = self.wait_ended(ENDS)?;
         let events = match self.events.take() {
             Some(events) => events.finish()?,

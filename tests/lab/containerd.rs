@@ -13,7 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::error::{LabError, Result};
 use super::place::Place;
-use super::process::Contained;
+use super::process::{Contained, Own};
 use super::{image, tool};
 
 /// How long one call to the runtime may take. Generous: the machine may be busy, and a hang is what it guards against.
@@ -64,7 +64,7 @@ impl Containerd {
             config.display()
         );
         let log = place.path().join("containerd.log");
-        let process = Contained::start(&script, &log)?;
+        let process = Contained::start(Own::MountsAndProcesses, &script, &log)?;
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -72,7 +72,7 @@ impl Containerd {
             .map_err(LabError::file("make a runtime for", &socket))?;
         let tail = || fs::read_to_string(&log).unwrap_or_default();
         let (channel, version) = tool::poll("containerd's first answer", READY, tail, || {
-            if !process.is_running() && !socket.exists() {
+            if process.first_pid().is_none() && !socket.exists() {
                 // Not there yet or already dead; the log tells which when the time is up.
                 return Ok(None);
             }
@@ -87,17 +87,12 @@ impl Containerd {
                 .arg(&archive),
         )?;
         // CRI learns of images by events, shortly after they were imported.
-        let busybox = tool::poll(
-            "import of the images",
-            READY,
-            || String::new(),
-            || {
-                runtime.block_on(async {
-                    image_id(&channel, image::PAUSE).await?;
-                    image_id(&channel, image::BUSYBOX).await
-                })
-            },
-        )?;
+        let busybox = tool::poll("import of the images", READY, String::new, || {
+            runtime.block_on(async {
+                image_id(&channel, image::PAUSE).await?;
+                image_id(&channel, image::BUSYBOX).await
+            })
+        })?;
         Ok(Self {
             process: Some(process),
             runtime,
@@ -121,6 +116,11 @@ impl Containerd {
     /// The cgroup below which all pods are.
     pub(crate) fn cgroup_root(&self) -> String {
         self.place.cgroup_root()
+    }
+
+    /// The processes in a cgroup, as this process numbers them.
+    pub(crate) fn processes_of(&self, cgroup: &str) -> Result<Vec<u64>> {
+        self.place.processes_of(cgroup)
     }
 
     /// The reference by which a kubelet would name the busybox image.

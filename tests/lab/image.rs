@@ -14,6 +14,8 @@ use super::tool;
 
 /// The image of the container that holds a pod's namespaces.
 pub(crate) const PAUSE: &str = "registry.example/pinhole/pause:1";
+/// What runs in it: a pause that sleeps. busybox looks at the name it was called by, so the command names the applet.
+pub(crate) const PAUSE_COMMAND: [&str; 2] = ["/bin/sleep", "2147483647"];
 /// The image of the containers under test.
 pub(crate) const BUSYBOX: &str = "registry.example/pinhole/busybox:1.36";
 /// [`BUSYBOX`] without its tag.
@@ -29,9 +31,8 @@ pub(crate) fn write_archive(path: &Path) -> Result<()> {
     let applets = String::from_utf8_lossy(&listing.stdout).into_owned();
 
     let mut archive = OciArchive::create(path)?;
-    // A pause that sleeps: busybox looks at the name it was called by, so the command names the applet.
     let pause = layer(&binary, &["sleep"])?;
-    archive.add(PAUSE, &pause, &["/bin/sleep", "2147483647"])?;
+    archive.add(PAUSE, &pause, &PAUSE_COMMAND)?;
     let full = layer(&binary, &applets.lines().collect::<Vec<_>>())?;
     archive.add(BUSYBOX, &full, &["/bin/sh"])?;
     archive.finish()

@@ -64,6 +64,22 @@ impl Place {
         format!("/{name}")
     }
 
+    /// The processes in a cgroup, by the first hierarchy that has it.
+    pub(crate) fn processes_of(&self, cgroup: &str) -> Result<Vec<u64>> {
+        let relative = cgroup.trim_start_matches('/');
+        let lists = cgroup_hierarchies()?
+            .into_iter()
+            .map(|top| top.join(relative).join("cgroup.procs"));
+        let list = lists
+            .into_iter()
+            .find(|list| list.exists())
+            .ok_or_else(|| LabError::Place {
+                why: format!("no hierarchy has a cgroup {cgroup}"),
+            })?;
+        let text = fs::read_to_string(&list).map_err(LabError::file("read", &list))?;
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
     /// Removes the cgroups of this place in every hierarchy. Waits for the kernel to finish the processes in them.
     pub(crate) fn remove_cgroups(&self) -> Result<()> {
         let relative = self.cgroup_root();

@@ -90,6 +90,11 @@ impl<'a> Pod<'a> {
         &self.spec
     }
 
+    /// The cgroup of one of its containers, relative to a hierarchy's root.
+    pub(crate) fn cgroup_of(&self, container: &PodContainer<'_>) -> String {
+        format!("{}/{}", cgroup_parent(self.lab, &self.spec), container.id)
+    }
+
     /// Creates and starts a container of the busybox image.
     pub(crate) fn start(&self, name: &str, command: &[&str]) -> Result<PodContainer<'a>> {
         let container = self.create(name, 0, command)?;
@@ -239,7 +244,7 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
         ]),
         annotations: owned([("kubernetes.io/config.source", "api")]),
         linux: Some(LinuxPodSandboxConfig {
-            cgroup_parent: format!("{}/kubepods/burstable/pod{}", lab.cgroup_root(), spec.uid),
+            cgroup_parent: cgroup_parent(lab, spec),
             security_context: Some(LinuxSandboxSecurityContext {
                 namespace_options: Some(namespaces),
                 ..LinuxSandboxSecurityContext::default()
@@ -248,6 +253,11 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
         }),
         ..PodSandboxConfig::default()
     }
+}
+
+/// Burstable, below the lab's own cgroup, as a kubelet with a prefix makes it.
+fn cgroup_parent(lab: &Containerd, spec: &PodSpec) -> String {
+    format!("{}/kubepods/burstable/pod{}", lab.cgroup_root(), spec.uid)
 }
 
 fn container_config(lab: &Containerd, spec: &PodSpec, name: &str, attempt: u32, command: &[&str]) -> ContainerConfig {

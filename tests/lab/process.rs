@@ -1,4 +1,4 @@
-//! A process that lives in a PID and mount namespace of its own and takes everything with it when it ends.
+//! A process that lives in namespaces of its own and takes everything with it when it ends.
 //!
 //! Killing the first process of a PID namespace kills all others in it, and its mounts go with its mount namespace: no
 //! shim, container or overlay survives, however the lab ends.
@@ -16,6 +16,15 @@ use nix::unistd::Pid;
 use super::error::{LabError, Result};
 use super::tool;
 
+/// What the process has for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Mounts and processes: for what starts others.
+    MountsAndProcesses,
+    /// Mounts: for what must see the machine's processes, and starts none.
+    Mounts,
+}
+
 /// The namespaced process. Dropping it ends it and waits until all of it is gone.
 pub(crate) struct Contained {
     stop: Option<mpsc::Sender<()>>,
@@ -27,7 +36,7 @@ impl Contained {
     /// Runs a shell script as the first process of new namespaces; what it writes goes to `log`.
     ///
     /// The script should end in `exec`.
-    pub(crate) fn start(script: &str, log: &Path) -> Result<Self> {
+    pub(crate) fn start(own: Own, script: &str, log: &Path) -> Result<Self> {
         let log_file = File::create(log).map_err(LabError::file("make", log))?;
         let log_twin = log_file.try_clone().map_err(LabError::file("share", log))?;
         let mut command = Command::new(tool::find("setpriv", "util-linux")?);
@@ -35,7 +44,11 @@ impl Contained {
         command
             .args(["--pdeathsig", "KILL"])
             .arg(tool::find("unshare", "util-linux")?)
-            .args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--"])
+            .args(["--mount", "--fork", "--kill-child"])
+            .args(match own {
+                Own::MountsAndProcesses => ["--pid", "--mount-proc", "--"].as_slice(),
+                Own::Mounts => &["--"],
+            })
             .args(["/bin/sh", "-ec", script])
             .stdin(Stdio::null())
             .stdout(log_file)
@@ -77,9 +90,9 @@ impl Contained {
         })
     }
 
-    /// Whether the process is still there.
-    pub(crate) fn is_running(&self) -> bool {
-        self.keeper.as_ref().is_some_and(|keeper| !keeper.is_finished()) && first_inside(self.outer).is_some()
+    /// The first process inside, as the machine numbers it; absent before it started and after it ended.
+    pub(crate) fn first_pid(&self) -> Option<Pid> {
+        first_inside(self.outer)
     }
 }
 

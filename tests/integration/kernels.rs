@@ -1,0 +1,119 @@
+//! One static binary on the kernels of four Debian releases, with the backend that each allows and with the other.
+
+use serde_json::Value;
+
+use crate::event::{agent, is_call};
+use crate::lab::kernels::Kernel;
+use crate::lab::vm::{Finished, Machine};
+
+/// Runs the agent, waits until it is ready, does something, waits until it was told, ends the agent, prints the events.
+/// busybox's shell has no floating sleep in every build, so `usleep` it is; each wait ends after 60 s.
+const SCENARIO: &str = r#"
+agent run --output json --events process,file,network --log-target stderr --control-socket /run/agent.sock \
+    ARGS >/tmp/events 2>/tmp/log &
+agent=$!
+wait_for() {
+    tries=0
+    until "$@"; do
+        kill -0 $agent 2>/dev/null || { echo "the agent ended early" >>/tmp/log; cat /tmp/log; return 1; }
+        tries=$((tries + 1)); [ $tries -lt 600 ] || { cat /tmp/log; return 1; }
+        usleep 100000
+    done
+}
+wait_for test -S /run/agent.sock || exit 3
+cat /etc/hostname >/dev/null
+cat /no/such/file 2>/dev/null
+true the-last-one
+wait_for grep -q the-last-one /tmp/events || exit 4
+kill -TERM $agent
+wait $agent
+code=$?
+cat /tmp/events
+[ $code = 0 ] || cat /tmp/log
+exit $code
+"#;
+
+fn run(suite: &str, args: &str, parameters: &[&str]) -> Finished {
+    let machine = Machine::new(Kernel::of(suite).unwrap()).program("agent", agent());
+    let machine = parameters
+        .iter()
+        .fold(machine, |machine, parameter| machine.parameter(parameter));
+    machine.run(&SCENARIO.replace("ARGS", args)).unwrap()
+}
+
+fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
+    let finished = run(suite, args, parameters);
+    assert_eq!(finished.code, 0, "{}\n{}", finished.output, finished.console);
+    let events: Vec<Value> = finished
+        .output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let cat = events
+        .iter()
+        .find(|event| event["type"] == "process_exec" && event["process"]["args"][1] == "/etc/hostname")
+        .unwrap_or_else(|| panic!("no exec of cat in {}", finished.output));
+    assert_eq!(cat["process"]["args"][0], "cat", "{cat}");
+    assert_eq!(cat["process"]["exe"], "/bin/busybox", "{cat}");
+    assert_eq!(cat["process"]["cwd"], "/tmp", "{cat}");
+    assert_eq!(cat["process"]["ancestors"][0]["pid"], cat["process"]["ppid"], "{cat}");
+    let opened = |path: &str| {
+        events
+            .iter()
+            .find(|event| is_call(event, "openat") && event["file"]["requested_path"] == path)
+            .unwrap_or_else(|| panic!("no open of {path} in {}", finished.output))
+    };
+    let hostname = opened("/etc/hostname");
+    assert_eq!(hostname["process"]["exec_id"], cat["process"]["exec_id"], "{hostname}");
+    assert_eq!(hostname["file"]["path"], "/etc/hostname", "{hostname}");
+    assert!(hostname["syscall"]["ret"].as_i64().unwrap() >= 3, "{hostname}");
+    assert_eq!(opened("/no/such/file")["syscall"]["error"], "ENOENT");
+    let summary = events.last().unwrap();
+    assert_eq!(
+        (&summary["type"], &summary["backend"]),
+        (&"summary".into(), &backend.into()),
+        "{summary}"
+    );
+    crate::event::balanced_hooks(summary);
+}
+
+macro_rules! on {
+    ($($name:ident: $suite:literal;)*) => {$(
+        mod $name {
+            #[test]
+            fn trampoline() {
+                super::captures($suite, "", "trampoline", &[]);
+            }
+
+            #[test]
+            fn dispatcher() {
+                super::captures($suite, "--capture-backend dispatcher", "dispatcher", &[]);
+            }
+        }
+    )*};
+}
+
+on! {
+    linux_5_10: "bullseye";
+    linux_6_1: "bookworm";
+    linux_6_12: "bookworm-backports";
+    newest_linux: "sid";
+}
+
+#[test]
+fn lockdown_for_integrity_does_no_harm() {
+    captures("bookworm", "", "trampoline", &["lockdown=integrity"]);
+}
+
+#[test]
+fn lockdown_for_confidentiality_is_named() {
+    let finished = run("bookworm", "", &["lockdown=confidentiality"]);
+    assert_eq!(finished.code, 3, "the agent cannot run there: {}", finished.output);
+    assert!(finished.output.contains("confidentiality"), "{}", finished.output);
+    assert!(!finished.output.contains("panicked"), "{}", finished.output);
+}
+
+#[test]
+fn cgroup_version_1_is_as_good() {
+    captures("bookworm", "", "trampoline", &["lab.cgroup=1"]);
+}
