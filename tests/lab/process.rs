@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -50,6 +51,8 @@ impl Contained {
                 Own::Mounts => &["--"],
             })
             .args(["/bin/sh", "-ec", script])
+            // Ctrl-C is for the one who started this, who then ends it in order.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log_file)
             .stderr(log_twin);
