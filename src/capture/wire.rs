@@ -42,7 +42,7 @@ macro_rules! wire {
     ($($(#[$doc:meta])* struct $name:ident: $c:literal { $($field:ident: $type:ty,)* })*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, Copy, FromBytes, KnownLayout, Immutable)]
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable)]
             #[repr(C)]
             #[allow(missing_docs, reason = "documented in ebpf/include/record.h")]
             pub struct $name { $(pub $field: $type,)* }
