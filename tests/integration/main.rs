@@ -1,1 +1,12 @@
-fn main() {}
+//! The agent against real things: a real kernel, a real containerd, real pods, other kernels in virtual machines.
+//!
+//! Needs root. A missing tool is a failure that names its package; `tests/lab/setup` installs them all.
+
+#[expect(
+    dead_code,
+    reason = "the lab serves the demo and the benchmark too; each uses a part of it"
+)]
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod harness;

@@ -1,0 +1,69 @@
+# The recipes of this project. `./justw` finds or installs `just` and runs them; every step of continuous integration is
+# one of them.
+
+host := `rustc -vV | sed -n 's/^host: //p'`
+release := "target" / host / "release/agent"
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Build the agent for development.
+build: (setup "build")
+    cargo build
+
+# Build the one static binary; say how big it is and that it needs no library.
+build-release: (setup "build")
+    cargo build --release
+    @printf '%s: %s bytes\n' {{ release }} "$(stat -c %s {{ release }})"
+    @ldd {{ release }} 2>&1 | grep -qE 'not a dynamic executable|statically linked' \
+        && echo 'ldd: statically linked' || { echo 'ldd: NOT static'; ldd {{ release }}; exit 1; }
+
+# Watch a real pod: private containerd, a pod, the agent as a non-root user, its doctor; all removed afterwards.
+demo: (setup "build" "lab") root clean-lab
+    cargo build --bin agent
+    cargo run --quiet --example demo
+
+# All that must hold before a change goes in: format, lints, unit tests, integration tests.
+test: (setup "all") root clean-lab lint kernels test-unit test-integration
+
+# As `test`, and what takes longer: the release build and the licences and advisories of dependencies.
+test-full: test build-release deny
+
+# Formatting and lints.
+lint: (setup "build")
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Tests of single modules.
+test-unit: (setup "build")
+    cargo test --lib --bins
+
+# Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
+test-integration *args: (setup "all") root clean-lab kernels
+    cargo test --test integration -- {{ args }}
+
+# Measure the costs, as ratios taken in one run.
+bench: (setup "build" "lab") root build-release
+    cargo run --release --quiet --example bench
+
+# Licences, advisories and sources of dependencies.
+deny:
+    @cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is not installed: cargo install cargo-deny --locked'; exit 69; }
+    cargo deny check
+
+# Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
+kernels: (setup "vm")
+    tests/lab/kernels
+
+# Remove what killed runs of the lab left behind.
+clean-lab:
+    @tests/lab/clean
+
+[private]
+setup +groups:
+    @tests/lab/setup {{ groups }}
+
+[private]
+root:
+    @test "$(id -u)" = 0 || { echo 'This recipe starts containers and loads kernel programs: run it as root (sudo ./justw ...).'; exit 77; }

@@ -1,0 +1,143 @@
+//! The agent's standard output, read as it comes: one JSON object per line, waited for by condition.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::error::{LabError, Result};
+
+#[derive(Default)]
+struct Seen {
+    events: Vec<Value>,
+    /// The first line that was no JSON object: standard output holds events and nothing else.
+    broken: Option<(String, serde_json::Error)>,
+    ended: bool,
+}
+
+/// Events in the order in which they were printed.
+pub(crate) struct EventLog {
+    shared: Arc<(Mutex<Seen>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl EventLog {
+    /// Reads `source` to its end on a thread of its own.
+    pub(crate) fn follow(source: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
+        let writer = Arc::clone(&shared);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(source).lines().map_while(std::io::Result::ok) {
+                let parsed = serde_json::from_str(&line);
+                let mut seen = lock(&writer.0);
+                match parsed {
+                    Ok(event) => seen.events.push(event),
+                    Err(error) => {
+                        seen.broken.get_or_insert((line, error));
+                    }
+                }
+                writer.1.notify_all();
+            }
+            lock(&writer.0).ended = true;
+            writer.1.notify_all();
+        });
+        Self {
+            shared,
+            reader: Some(reader),
+        }
+    }
+
+    /// All events so far.
+    pub(crate) fn all(&self) -> Vec<Value> {
+        lock(&self.shared.0).events.clone()
+    }
+
+    /// How many events there are so far: a mark for [`Self::wait_from`].
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.shared.0).events.len()
+    }
+
+    /// The first event for which `wanted` holds, printed already or within the time given.
+    pub(crate) fn wait_for(&self, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.wait_from(0, what, within, wanted)
+    }
+
+    /// As [`Self::wait_for`], but looks only at the events from a mark on.
+    pub(crate) fn wait_from(
+        &self,
+        mark: usize,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let mut next = mark;
+        self.wait(what, within, |events| {
+            let found = events.get(next..)?.iter().find(|event| wanted(event)).cloned();
+            next = events.len();
+            found
+        })
+    }
+
+    /// Waits until `enough` finds what it wants among all events.
+    pub(crate) fn wait<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        mut enough: impl FnMut(&[Value]) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + within;
+        let (mutex, changed) = &*self.shared;
+        let mut seen = lock(mutex);
+        loop {
+            if let Some((line, source)) = seen.broken.take() {
+                return Err(LabError::NotJson { line, source });
+            }
+            if let Some(found) = enough(&seen.events) {
+                return Ok(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || seen.ended {
+                let what = if seen.ended {
+                    format!("{what} (the output ended)")
+                } else {
+                    what.to_owned()
+                };
+                return Err(LabError::Deadline {
+                    what,
+                    within,
+                    context: last_lines(&seen.events),
+                });
+            }
+            seen = changed
+                .wait_timeout(seen, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits for the end of the output and gives everything that was printed.
+    pub(crate) fn finish(mut self) -> Result<Vec<Value>> {
+        if let Some(reader) = self.reader.take() {
+            // The reader cannot panic but on a poisoned lock, which `lock` undoes.
+            let _ = reader.join();
+        }
+        let mut seen = lock(&self.shared.0);
+        match seen.broken.take() {
+            Some((line, source)) => Err(LabError::NotJson { line, source }),
+            None => Ok(std::mem::take(&mut seen.events)),
+        }
+    }
+}
+
+fn lock(mutex: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    // Only pushes happen under the lock, so a panic elsewhere leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn last_lines(events: &[Value]) -> String {
+    let tail = &events[events.len().saturating_sub(10)..];
+    let lines: Vec<String> = tail.iter().map(Value::to_string).collect();
+    format!("{} events; the last of them:\n{}", events.len(), lines.join("\n"))
+}

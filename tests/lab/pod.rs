@@ -1,0 +1,296 @@
+//! Pods and containers, asked for in the way a kubelet asks: same labels, annotations, cgroup parent and image reference.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use k8s_cri::v1::{
+    ContainerConfig, ContainerMetadata, ContainerState, ContainerStatusRequest, CreateContainerRequest, DnsConfig,
+    ExecSyncRequest, ImageSpec, LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig,
+    LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata,
+    RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StartContainerRequest,
+    StopPodSandboxRequest,
+};
+
+use super::containerd::Containerd;
+use super::error::{LabError, Result};
+use super::{image, tool};
+
+/// How long a command in a container, or a container that is meant to end, may take.
+const ENDS: Duration = Duration::from_secs(60);
+
+/// What a pod is called.
+#[derive(Debug, Clone)]
+pub(crate) struct PodSpec {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) app: String,
+}
+
+impl PodSpec {
+    /// A burstable pod; the uid only has to look like one.
+    pub(crate) fn new(namespace: &str, name: &str, uid: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            app: name.split('-').next().unwrap_or(name).to_owned(),
+        }
+    }
+}
+
+/// A pod with its sandbox running.
+pub(crate) struct Pod<'a> {
+    lab: &'a Containerd,
+    spec: PodSpec,
+    config: PodSandboxConfig,
+    id: String,
+}
+
+/// A container that was created in a pod.
+pub(crate) struct PodContainer<'a> {
+    lab: &'a Containerd,
+    id: String,
+}
+
+/// What a command in a container gave back.
+#[derive(Debug)]
+pub(crate) struct ExecOutput {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
+}
+
+impl<'a> Pod<'a> {
+    /// Runs the sandbox. Host network, so no network plugin is needed.
+    pub(crate) fn run(lab: &'a Containerd, spec: PodSpec) -> Result<Self> {
+        let config = sandbox_config(lab, &spec);
+        let request = RunPodSandboxRequest {
+            config: Some(config.clone()),
+            runtime_handler: String::new(),
+        };
+        let answer = lab.call("RunPodSandbox", async |mut client| {
+            client.run_pod_sandbox(request).await
+        })?;
+        Ok(Self {
+            lab,
+            spec,
+            config,
+            id: answer.pod_sandbox_id,
+        })
+    }
+
+    /// The sandbox's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What the pod is called.
+    pub(crate) fn spec(&self) -> &PodSpec {
+        &self.spec
+    }
+
+    /// Creates and starts a container of the busybox image.
+    pub(crate) fn start(&self, name: &str, command: &[&str]) -> Result<PodContainer<'a>> {
+        let container = self.create(name, 0, command)?;
+        container.start()?;
+        Ok(container)
+    }
+
+    /// Creates a container and leaves it unstarted.
+    pub(crate) fn create(&self, name: &str, attempt: u32, command: &[&str]) -> Result<PodContainer<'a>> {
+        let request = CreateContainerRequest {
+            pod_sandbox_id: self.id.clone(),
+            config: Some(container_config(self.lab, &self.spec, name, attempt, command)),
+            sandbox_config: Some(self.config.clone()),
+        };
+        let answer = self.lab.call("CreateContainer", async |mut client| {
+            client.create_container(request).await
+        })?;
+        Ok(PodContainer {
+            lab: self.lab,
+            id: answer.container_id,
+        })
+    }
+
+    /// Runs containers one after the other, each to its end and then removed, as a crash loop or a job does. Gives
+    /// their ids.
+    pub(crate) fn run_in_a_row(&self, name: &str, command: &[&str], count: u32) -> Result<Vec<String>> {
+        (0..count)
+            .map(|attempt| {
+                let container = self.create(name, attempt, command)?;
+                container.start()?;
+                container.wait_ended()?;
+                let id = container.id.clone();
+                container.remove()?;
+                Ok(id)
+            })
+            .collect()
+    }
+
+    /// Stops and removes the pod with all its containers.
+    pub(crate) fn remove(self) -> Result<()> {
+        let stop = StopPodSandboxRequest {
+            pod_sandbox_id: self.id.clone(),
+        };
+        self.lab
+            .call("StopPodSandbox", async |mut client| client.stop_pod_sandbox(stop).await)?;
+        let remove = RemovePodSandboxRequest {
+            pod_sandbox_id: self.id,
+        };
+        self.lab.call("RemovePodSandbox", async |mut client| {
+            client.remove_pod_sandbox(remove).await
+        })?;
+        Ok(())
+    }
+}
+
+impl PodContainer<'_> {
+    /// The container's full id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) -> Result<()> {
+        let request = StartContainerRequest {
+            container_id: self.id.clone(),
+        };
+        self.lab.call("StartContainer", async |mut client| {
+            client.start_container(request).await
+        })?;
+        Ok(())
+    }
+
+    /// Runs a command in it, as `kubectl exec` does.
+    pub(crate) fn exec(&self, command: &[&str]) -> Result<ExecOutput> {
+        let request = ExecSyncRequest {
+            container_id: self.id.clone(),
+            cmd: command.iter().map(|&word| word.to_owned()).collect(),
+            timeout: ENDS.as_secs().cast_signed(),
+        };
+        let answer = self
+            .lab
+            .call("ExecSync", async |mut client| client.exec_sync(request).await)?;
+        Ok(ExecOutput {
+            stdout: String::from_utf8_lossy(&answer.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&answer.stderr).into_owned(),
+            code: answer.exit_code,
+        })
+    }
+
+    /// Waits until its first process has ended; gives the exit code.
+    pub(crate) fn wait_ended(&self) -> Result<i32> {
+        let what = format!("the end of container {}", self.id);
+        tool::poll(
+            &what,
+            ENDS,
+            || self.lab.log(),
+            || {
+                let request = ContainerStatusRequest {
+                    container_id: self.id.clone(),
+                    verbose: false,
+                };
+                let answer = self.lab.call("ContainerStatus", async |mut client| {
+                    client.container_status(request).await
+                })?;
+                let status = answer.status.ok_or(LabError::Answer {
+                    call: "ContainerStatus",
+                    what: "status",
+                })?;
+                Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
+            },
+        )
+    }
+
+    /// Removes it.
+    pub(crate) fn remove(self) -> Result<()> {
+        let request = RemoveContainerRequest { container_id: self.id };
+        self.lab.call("RemoveContainer", async |mut client| {
+            client.remove_container(request).await
+        })?;
+        Ok(())
+    }
+}
+
+fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
+    let namespaces = NamespaceOption {
+        network: NamespaceMode::Node.into(),
+        pid: NamespaceMode::Container.into(),
+        ..NamespaceOption::default()
+    };
+    PodSandboxConfig {
+        metadata: Some(PodSandboxMetadata {
+            name: spec.name.clone(),
+            uid: spec.uid.clone(),
+            namespace: spec.namespace.clone(),
+            attempt: 0,
+        }),
+        // Without this the runtime copies the machine's resolv.conf, which may be a link into a hidden /run.
+        dns_config: Some(DnsConfig {
+            servers: vec!["127.0.0.1".to_owned()],
+            ..DnsConfig::default()
+        }),
+        labels: owned([
+            ("app", &*spec.app),
+            ("io.kubernetes.pod.name", &*spec.name),
+            ("io.kubernetes.pod.namespace", &*spec.namespace),
+            ("io.kubernetes.pod.uid", &*spec.uid),
+        ]),
+        annotations: owned([("kubernetes.io/config.source", "api")]),
+        linux: Some(LinuxPodSandboxConfig {
+            cgroup_parent: format!("{}/kubepods/burstable/pod{}", lab.cgroup_root(), spec.uid),
+            security_context: Some(LinuxSandboxSecurityContext {
+                namespace_options: Some(namespaces),
+                ..LinuxSandboxSecurityContext::default()
+            }),
+            ..LinuxPodSandboxConfig::default()
+        }),
+        ..PodSandboxConfig::default()
+    }
+}
+
+fn container_config(lab: &Containerd, spec: &PodSpec, name: &str, attempt: u32, command: &[&str]) -> ContainerConfig {
+    let namespaces = NamespaceOption {
+        network: NamespaceMode::Node.into(),
+        pid: NamespaceMode::Container.into(),
+        ..NamespaceOption::default()
+    };
+    ContainerConfig {
+        metadata: Some(ContainerMetadata {
+            name: name.to_owned(),
+            attempt,
+        }),
+        image: Some(ImageSpec {
+            image: lab.busybox().to_owned(),
+            user_specified_image: image::BUSYBOX.to_owned(),
+            ..ImageSpec::default()
+        }),
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        labels: owned([
+            ("io.kubernetes.container.name", name),
+            ("io.kubernetes.pod.name", &*spec.name),
+            ("io.kubernetes.pod.namespace", &*spec.namespace),
+            ("io.kubernetes.pod.uid", &*spec.uid),
+        ]),
+        annotations: owned([
+            ("io.kubernetes.container.restartCount", &*attempt.to_string()),
+            ("io.kubernetes.container.terminationMessagePath", "/dev/termination-log"),
+        ]),
+        linux: Some(LinuxContainerConfig {
+            security_context: Some(LinuxContainerSecurityContext {
+                namespace_options: Some(namespaces),
+                ..LinuxContainerSecurityContext::default()
+            }),
+            ..LinuxContainerConfig::default()
+        }),
+        ..ContainerConfig::default()
+    }
+}
+
+fn owned<const N: usize>(pairs: [(&str, &str); N]) -> HashMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
