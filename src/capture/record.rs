@@ -61,7 +61,7 @@ pub enum Body<'a> {
 }
 
 /// A process in full.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ProcessBody<'a> {
     /// The task's name.
     pub name: Cow<'a, str>,

@@ -221,7 +221,9 @@ impl<W: Write> Stages<W> {
             self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
         }
         if let (true, Some(process)) = (watched, &process) {
-            self.watches.offer(&process.args, || self.as_json(&header, subject, &body, process, &outcome));
+            self.watches.offer(&process.args, || {
+                self.as_json(&header, subject, &body, process, &outcome)
+            });
         }
         Ok(())
     }
@@ -241,7 +243,9 @@ impl<W: Write> Stages<W> {
             Body::Fork { child_cgroup_id, .. } => *child_cgroup_id,
             _ => header.cgroup_id,
         };
-        let path = process.filter(|process| process.cgroup_id == cgroup_id).map(|process| &*process.cgroup);
+        let path = process
+            .filter(|process| process.cgroup_id == cgroup_id)
+            .map(|process| &*process.cgroup);
         self.resolver.resolve(cgroup_id, path)
     }
 
@@ -271,8 +275,13 @@ impl<W: Write> Stages<W> {
         process: &Process,
         outcome: &Outcome,
     ) -> String {
-        let context =
-            Context { node: self.vitals.node(), clock: &self.clock, process: Some(process), outcome, lost_before: 0 };
+        let context = Context {
+            node: self.vitals.node(),
+            clock: &self.clock,
+            process: Some(process),
+            outcome,
+            lost_before: 0,
+        };
         let mut text = Vec::new();
         match json::append(&mut text, &build(header, subject, body, context)) {
             Ok(()) => String::from_utf8_lossy(&text).trim_end().to_owned(),
@@ -285,7 +294,11 @@ impl<W: Write> Stages<W> {
         let stats = self.resolver.stats();
         if self.published_lookups != Some(stats.count) {
             self.published_lookups = Some(stats.count);
-            let lookups = Lookups { count: stats.count, p50_us: stats.p50_us, p99_us: stats.p99_us };
+            let lookups = Lookups {
+                count: stats.count,
+                p50_us: stats.p50_us,
+                p99_us: stats.p99_us,
+            };
             self.vitals.publish_runtimes(lookups, self.resolver.runtimes());
         }
     }

@@ -31,13 +31,18 @@ impl Signals {
             set.add(signal);
         }
         set.thread_block()?;
-        Ok(Self { fd: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)? })
+        Ok(Self {
+            fd: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
+        })
     }
 
     /// The next request, if there is one.
     pub fn next(&self) -> Option<Request> {
         let info = self.fd.read_signal().ok().flatten()?;
-        match i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())? {
+        match i32::try_from(info.ssi_signo)
+            .ok()
+            .and_then(|number| Signal::try_from(number).ok())?
+        {
             Signal::SIGUSR1 => Some(Request::Summary),
             _ => Some(Request::Stop),
         }

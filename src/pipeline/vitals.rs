@@ -9,13 +9,12 @@ use jiff::Timestamp;
 
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
-use crate::container::discovery::Candidate;
-use crate::container::{Metadata, Reason, Status};
+use crate::container::{Candidate, Metadata, Reason, State, Status};
 use crate::control::api;
 use crate::control::server::StatusSource;
 use crate::event::Summary;
 use crate::event::summary::{Lookups, MetadataCounts};
-use crate::privilege::status;
+use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
 /// The agent's state in numbers.
 #[derive(Debug)]
@@ -74,7 +73,9 @@ impl Vitals {
     }
 
     fn status_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Status::ALL.into_iter().map(|status| (status.as_str(), self.statuses[status as usize].load(Ordering::Relaxed)))
+        Status::ALL
+            .into_iter()
+            .map(|status| (status.as_str(), self.statuses[status as usize].load(Ordering::Relaxed)))
     }
 
     fn reason_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -92,7 +93,12 @@ impl Vitals {
             node: self.node.clone(),
             kind: "summary",
             backend: self.choice.backend.as_str(),
-            hooks: self.ledger.all().into_iter().map(|(hook, counters)| (hook.name(), counters)).collect(),
+            hooks: self
+                .ledger
+                .all()
+                .into_iter()
+                .map(|(hook, counters)| (hook.name(), counters))
+                .collect(),
             metadata: MetadataCounts {
                 status: self.status_counts().collect(),
                 reason: self.reason_counts().collect(),
@@ -107,7 +113,7 @@ impl StatusSource for Vitals {
         let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
         let (lookups, runtimes) = {
             let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-            (runtimes.lookups, runtimes.candidates.iter().map(Candidate::to_api).collect())
+            (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
         };
         api::GetStatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -137,7 +143,11 @@ impl StatusSource for Vitals {
                 .collect(),
             metadata_status: self.status_counts().map(owned).collect(),
             metadata_reason: self.reason_counts().map(owned).collect(),
-            lookups: Some(api::Lookups { count: lookups.count, p50_us: lookups.p50_us, p99_us: lookups.p99_us }),
+            lookups: Some(api::Lookups {
+                count: lookups.count,
+                p50_us: lookups.p50_us,
+                p99_us: lookups.p99_us,
+            }),
             runtimes,
             threads: threads(),
             ring_size: self.ring_size,
@@ -151,5 +161,38 @@ fn threads() -> Vec<api::Thread> {
         tracing::warn!(%error, "cannot read the status of the own threads");
         Vec::new()
     });
-    threads.into_iter().map(status::ThreadStatus::into_api).collect()
+    threads.into_iter().map(thread).collect()
+}
+
+fn thread(status: ThreadStatus) -> api::Thread {
+    api::Thread {
+        tid: status.tid,
+        name: status.name,
+        cap_effective: status.effective.bits(),
+        cap_permitted: status.permitted.bits(),
+        cap_inheritable: status.inheritable.bits(),
+        cap_bounding: status.bounding.bits(),
+        cap_ambient: status.ambient.bits(),
+        no_new_privs: status.no_new_privs,
+        seccomp: match status.seccomp {
+            SeccompMode::Disabled => 0,
+            SeccompMode::Strict => 1,
+            SeccompMode::Filter => 2,
+        },
+    }
+}
+
+fn runtime(candidate: &Candidate) -> api::Runtime {
+    let (name, version, api) = match &candidate.state {
+        State::Answers { name, version, api } => (name.clone(), version.clone(), api.to_string()),
+        _ => Default::default(),
+    };
+    api::Runtime {
+        socket: candidate.socket.display().to_string(),
+        state: candidate.state.as_str().to_owned(),
+        name,
+        version,
+        api,
+        detail: candidate.state.detail(),
+    }
 }
