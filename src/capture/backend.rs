@@ -70,6 +70,9 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
                 refusal: None,
             }),
             Err(failure) => {
+                if let Some(log) = &failure.verifier {
+                    tracing::debug!(log, "what the verifier said to trampolines");
+                }
                 attach_dispatcher(object, btf, hooks)?.map_err(Error::Program)?;
                 let why = format!("the kernel refuses trampolines ({failure})");
                 Ok(Choice {

@@ -98,7 +98,7 @@ pub enum Error {
     )]
     Btf(#[source] aya::BtfError),
     /// The object could not be prepared: its maps or relocations.
-    #[error("cannot load the eBPF object: {0}")]
+    #[error("cannot load the eBPF object: {0}{hint}", hint = memlock_hint(.0))]
     Object(Failure),
     /// A program that nothing works without was refused.
     #[error("the kernel refused a base program: {0}")]
@@ -125,4 +125,15 @@ pub enum Error {
     /// The embedded object lacks something: a fault of the build.
     #[error("the embedded eBPF object has no {0}: this build of the agent is broken")]
     Missing(&'static str),
+}
+
+/// Before Linux 5.11 a map that exceeds RLIMIT_MEMLOCK is refused with EPERM, which reads as if a capability lacked.
+fn memlock_hint(failure: &Failure) -> String {
+    match crate::privilege::limits::memlock() {
+        Some(limit) if failure.errno == Some(libc::EPERM) => format!(
+            ". Kernels before 5.11 count maps against RLIMIT_MEMLOCK, which is {limit} bytes here: grant \
+             CAP_SYS_RESOURCE as well, raise the limit, or choose a smaller capture.ring_size"
+        ),
+        _ => String::new(),
+    }
 }

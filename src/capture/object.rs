@@ -3,7 +3,6 @@
 use std::os::linux::fs::MetadataExt;
 
 use aya::{Btf, Ebpf, EbpfLoader};
-use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::error::{Error, Failure};
 use super::hierarchy::Hierarchy;
@@ -18,7 +17,6 @@ pub(crate) fn kernel_types() -> Result<Btf, Error> {
 
 /// Creates the maps and prepares the programs.
 pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32) -> Result<Ebpf, Error> {
-    raise_memlock();
     let own = OwnNamespace::read();
     let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
     let hierarchy = Hierarchy::detect() as u32;
@@ -33,13 +31,6 @@ pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32) ->
         .override_global("agent_pidns_pid", &own.pid, true)
         .load(OBJECT)
         .map_err(|error| Error::Object(Failure::of_error("create the maps".to_owned(), &error)))
-}
-
-/// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK; later ones do not care, so a refusal is only worth a word.
-fn raise_memlock() {
-    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
-        tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is; only kernels before 5.11 need it raised");
-    }
 }
 
 /// How the agent knows itself: by its id in its own PID namespace.

@@ -15,7 +15,7 @@ use crate::output::{Format, Sink};
 use crate::pipeline::pipeline::Printed;
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Pipeline, Vitals};
-use crate::privilege::{capabilities, drop, seccomp};
+use crate::privilege::{capabilities, drop, limits, seccomp};
 
 /// Why the agent could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,7 @@ pub fn run(settings: &Settings, profile: &str) -> Result<(), Error> {
     if let Some(warning) = grant.warning() {
         tracing::warn!("{warning}");
     }
+    limits::lift_memlock();
     capabilities::raise(&grant)?;
 
     // 2. Everything that has to be opened by name or asked of the terminal.

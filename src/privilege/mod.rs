@@ -14,6 +14,7 @@
 pub mod capabilities;
 pub mod drop;
 pub mod file;
+pub mod limits;
 pub mod seccomp;
 pub mod set;
 pub mod status;
