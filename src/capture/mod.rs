@@ -1,1 +1,25 @@
-//! capture
+//! Capture: kernel hooks, the ring buffer that they fill, and the account of what was lost.
+//!
+//! Owns everything that touches eBPF: the embedded object, which programs are loaded and how they are attached
+//! ([`backend`]), the wire format ([`wire`]) and its decoding ([`record`]), the reader of the ring ([`source`]) and the
+//! ledger ([`ledger`]). Nothing outside this module knows that aya exists, and nothing in here knows what a container
+//! is. After [`Capture::start`] no `bpf()` call is ever made again: rings, counters and switches are mapped memory.
+
+pub mod backend;
+pub mod error;
+pub mod hierarchy;
+pub mod hook;
+pub mod ledger;
+mod object;
+pub mod probe;
+pub mod record;
+mod shared;
+pub mod source;
+pub mod wire;
+
+pub use backend::Backend;
+pub use error::{Error, Failure};
+pub use hook::{Hook, HookSet};
+pub use ledger::{HookCounters, Ledger};
+pub use record::Record;
+pub use source::{Capture, Options};

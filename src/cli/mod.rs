@@ -1,1 +1,3 @@
-//! cli
+//! The command line: arguments in, exit code out. Everything else is the library's.
+
+pub mod run;

@@ -1,7 +1,32 @@
 //! The admin socket: what the running agent answers about itself, and the client that asks it.
+//!
+//! This room owns the socket file, the thread that serves it and the registry of exec watches. It reads snapshots and
+//! offers a seam to the pipeline; it never blocks the pipeline, never changes what the agent does and never spawns
+//! another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
+
+pub mod bind;
+pub mod client;
+mod connection;
+pub mod server;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use bind::bind;
+pub use client::Client;
+pub use server::{Handle, StatusSource, spawn};
+pub use watch::ExecWatches;
 
 /// Messages, client and server generated from `proto/pinhole.admin.v1.proto`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated code"
+)]
 pub mod api {
     tonic::include_proto!("pinhole.admin.v1");
 }

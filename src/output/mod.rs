@@ -1,1 +1,9 @@
-//! output
+//! Outputs: how events leave the agent. JSON lines for programs, text for people, and the agent's own log.
+//!
+//! Owns the form of what is written and nothing of its content.
+
+pub mod json;
+pub mod sink;
+pub mod text;
+
+pub use sink::{Format, Sink};

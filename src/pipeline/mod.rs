@@ -1,1 +1,11 @@
-//! pipeline
+//! The pipeline: one thread that takes records from the ring and sends events out, in order.
+//!
+//! There is no queue between the two: the ring is the queue, and what does not fit there is counted by the kernel side.
+//! Because the lookup of a container's metadata happens here, before the event is written, no event can overtake it.
+
+pub mod pipeline;
+pub mod signals;
+pub mod vitals;
+
+pub use pipeline::{Error, Pipeline};
+pub use vitals::Vitals;

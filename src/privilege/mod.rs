@@ -1,1 +1,25 @@
-//! privilege
+//! What the agent may do: which capabilities it needs, how it gives them up, and the filter it lives under afterwards.
+//!
+//! The order of a start, each step in its file:
+//! 1. [`capabilities::check`]: are the needed ones granted, and if not, which setting grants them.
+//! 2. [`capabilities::raise`]: make exactly those effective; whatever else was granted is gone from here on.
+//! 3. (the kernel programs are loaded, attached and their maps mapped: not in this module)
+//! 4. [`drop::drop_all`]: no capability is left in any set, no_new_privs, not dumpable. Before any thread is spawned.
+//! 5. (sockets are opened, threads spawned)
+//! 6. [`seccomp::install`]: the filter of `seccomp/agent-run.json` over every thread.
+//! 7. [`drop::verify`] and [`seccomp::verify`]: the kernel's own word on every thread.
+//!
+//! It refuses to gain anything: no set-uid, no ambient capabilities, no fallback to more privilege.
+
+pub mod capabilities;
+pub mod drop;
+pub mod file;
+pub mod limits;
+pub mod seccomp;
+pub mod set;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+pub use set::Capabilities;

@@ -1,1 +1,10 @@
-//! process
+//! The process table: who is running, as the kernel side told it.
+//!
+//! Owns the memory of processes between their events, and their line of ancestors. It asks nobody: no `/proc`, no
+//! kernel. A process that is not in the table was lost or never reported, and is shown with what its event carries.
+
+pub mod process;
+pub mod table;
+
+pub use process::{Ancestor, Process};
+pub use table::ProcessTable;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The programs of the agent. One object, because they share their maps; the loader loads only those programs that the
+ * chosen backend and the watched events need.
+ *
+ * Attached by BPF links only (tp_btf, fexit): no perf event, no tracefs, nothing that perf_event_paranoid forbids.
+ */
+#include "maps.h"
+#include "task.h"
+
+#include "hooks/process.h"
+#include "hooks/file.h"
+#include "hooks/network.h"
+
+/*
+ * Backend "trampoline": a program on the exit of each watched system call. The others do not notice.
+ */
+SEC("fexit")
+int trampoline_openat(u64 *ctx)
+{
+	return handle_openat((void *)ctx[0], (s64)ctx[1]);
+}
+
+SEC("fexit")
+int trampoline_connect(u64 *ctx)
+{
+	return handle_connect((void *)ctx[0], (s64)ctx[1]);
+}
+
+/*
+ * Backend "dispatcher": one program on the exit of every system call, for kernels that refuse trampolines. The bitmap
+ * test comes first, since everything before it is paid by every system call of the host.
+ */
+SEC("tp_btf/sys_exit")
+int dispatcher(u64 *ctx)
+{
+	struct pt_regs *regs = (void *)ctx[0];
+	u64 number = syscall_number(regs);
+	struct control *c;
+	u32 zero = 0;
+
+	if (number >= 512)
+		return 0;
+	c = bpf_map_lookup_elem(&control, &zero);
+	if (!c || !(c->syscalls[number / 64] & (1UL << (number % 64))))
+		return 0;
+	/* A 32-bit call uses other numbers. */
+	if (task_in_compat_syscall((struct task_struct *)bpf_get_current_task()))
+		return 0;
+	if (number == SYSCALL_OPENAT)
+		return handle_openat(regs, (s64)ctx[1]);
+	if (number == SYSCALL_CONNECT)
+		return handle_connect(regs, (s64)ctx[1]);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Files. The path comes from the kernel's own file, so it is what was opened, whatever the process wrote meanwhile. */
+
+/* The file behind a descriptor of the current task, as long as nobody closes it: the value is only read. */
+static __always_inline struct file *file_of(struct task_struct *task, s64 fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **slots = BPF_CORE_READ(table, fd), *file = NULL;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	return file;
+}
+
+static __always_inline int handle_openat(struct pt_regs *regs, s64 ret)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct hook_counters *line = seen(HOOK_OPENAT);
+	struct control *c = agent_control();
+	struct scratch *s = scratch_of(HOOK_OPENAT);
+	struct open_record *record;
+	u64 start;
+	long size;
+
+	if (!line || !c)
+		return 0;
+	if (!hook_enabled(c, HOOK_OPENAT) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
+		return filter(line);
+	if (!s) {
+		count(line->dropped);
+		return 0;
+	}
+	record = &s->open;
+	fill_header(&record->header, task, HOOK_OPENAT);
+	introduce(c, task, &record->header);
+	record->ret = ret;
+	record->dfd = (s32)syscall_arg1(regs);
+	record->open_flags = (u32)syscall_arg3(regs);
+	record->mode = (u32)syscall_arg4(regs);
+
+	size = bpf_probe_read_user_str(&s->data[sizeof(*record)], PATH_LIMIT, (void *)syscall_arg2(regs));
+	if (size < 0) {
+		record->header.flags |= RECORD_REQUEST_UNREADABLE;
+		size = 0;
+	} else if (size == PATH_LIMIT) {
+		record->header.flags |= RECORD_REQUEST_TRUNCATED;
+	}
+	record->requested_size = size;
+	start = sizeof(*record) + size;
+	used(s) = start;
+
+	path_notes(s) = 0;
+	if (ret >= 0) {
+		struct file *file = file_of(task, ret);
+		struct fs_struct *fs = BPF_CORE_READ(task, fs);
+
+		if (file)
+			append_path(s, &file->f_path, &fs->root);
+		else
+			path_notes(s) = PATH_UNREADABLE;
+	}
+	record->path_flags = path_notes(s);
+	record->path_size = used(s) - start;
+	send(c, line, s, record->path_flags);
+	return 0;
+}

@@ -1,0 +1,61 @@
+//! The embedded object: maps sized, constants set, types relocated to the running kernel. Nothing is attached here.
+
+use std::os::linux::fs::MetadataExt;
+
+use aya::{Btf, Ebpf, EbpfLoader};
+
+use super::error::{Error, Failure};
+use super::hierarchy::Hierarchy;
+use super::hook::Hook;
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
+
+/// The kernel's types.
+pub(crate) fn kernel_types() -> Result<Btf, Error> {
+    Btf::from_sys_fs().map_err(Error::Btf)
+}
+
+/// Creates the maps and prepares the programs.
+pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32) -> Result<Ebpf, Error> {
+    let own = OwnNamespace::read();
+    let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
+    let hierarchy = Hierarchy::detect() as u32;
+    EbpfLoader::new()
+        .btf(Some(btf))
+        .map_max_entries("events", ring_size)
+        .map_max_entries("counters", lines)
+        .map_max_entries("processes", processes)
+        .override_global("cgroup_hierarchy", &hierarchy, true)
+        .override_global("agent_pidns_dev", &own.device, true)
+        .override_global("agent_pidns_ino", &own.inode, true)
+        .override_global("agent_pidns_pid", &own.pid, true)
+        .load(OBJECT)
+        .map_err(|error| Error::Object(Failure::of_error("create the maps".to_owned(), &error)))
+}
+
+/// How the agent knows itself: by its id in its own PID namespace.
+struct OwnNamespace {
+    device: u64,
+    inode: u64,
+    pid: u32,
+}
+
+impl OwnNamespace {
+    fn read() -> Self {
+        match std::fs::metadata("/proc/self/ns/pid") {
+            Ok(namespace) => Self {
+                device: namespace.st_dev(),
+                inode: namespace.st_ino(),
+                pid: std::process::id(),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot identify the own PID namespace: the agent will report its own activity");
+                Self {
+                    device: 0,
+                    inode: 0,
+                    pid: 0,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What this kernel allows, found out by doing it: the doctor's window into capture. Everything is undone on return.
+
+use super::backend::{Backend, attach, attach_tracepoint};
+use super::error::{Error, Failure};
+use super::hook::{Hook, HookSet};
+use super::object;
+use crate::config::settings::BackendChoice;
+
+/// What was tried and how it went.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Types and maps: the ground of everything else.
+    pub object: Result<(), Failure>,
+    /// The process life cycle.
+    pub base: Result<(), Failure>,
+    /// Trampolines on system calls.
+    pub trampoline: Result<(), Failure>,
+    /// The dispatcher.
+    pub dispatcher: Result<(), Failure>,
+}
+
+/// Loads and attaches each group of programs by itself, once.
+#[must_use]
+pub fn probe() -> Probe {
+    let object = try_object(|_, _| Ok(Ok(())));
+    let base = try_object(|object, btf| {
+        for (program, tracepoint) in [
+            ("process_fork", "sched_process_fork"),
+            ("process_exec", "sched_process_exec"),
+            ("process_exit", "sched_process_exit"),
+        ] {
+            if let Err(failure) = attach_tracepoint(object, btf, program, tracepoint)? {
+                return Ok(Err(failure));
+            }
+        }
+        Ok(Ok(()))
+    });
+    let backend = |wanted| {
+        try_object(move |object, btf| {
+            let hooks = HookSet::BASE.with(Hook::Openat).with(Hook::Connect);
+            attach(object, btf, hooks, wanted).map(|_| Ok(()))
+        })
+    };
+    Probe {
+        object,
+        base,
+        trampoline: backend(BackendChoice::Trampoline),
+        dispatcher: backend(BackendChoice::Dispatcher),
+    }
+}
+
+fn try_object(
+    with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
+) -> Result<(), Failure> {
+    let attempt = || -> Result<Result<(), Failure>, Error> {
+        let btf = object::kernel_types()?;
+        let mut object = object::prepare(&btf, 1, 4096, 1)?;
+        with(&mut object, &btf)
+    };
+    match attempt() {
+        Ok(result) => result,
+        Err(Error::Object(failure) | Error::Program(failure) | Error::Backend { failure, .. }) => Err(failure),
+        Err(error) => Err(Failure::of_error("prepare the eBPF object".to_owned(), &error)),
+    }
+}
+
+impl Probe {
+    /// The backend that `auto` would choose.
+    #[must_use]
+    pub fn backend(&self) -> Option<Backend> {
+        match (&self.trampoline, &self.dispatcher) {
+            (Ok(()), _) => Some(Backend::Trampoline),
+            (Err(_), Ok(())) => Some(Backend::Dispatcher),
+            (Err(_), Err(_)) => None,
+        }
+    }
+}

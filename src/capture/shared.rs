@@ -1,0 +1,133 @@
+//! Memory shared with the kernel: the mmapable arrays. The only unsafe code of this module.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::hook::{Hook, HookSet};
+use super::wire;
+
+/// A mapped array of 64-bit words. Programs in the kernel write to it at any time, so it is only ever read and written
+/// as atomics.
+#[derive(Debug)]
+pub(crate) struct Words {
+    address: NonNull<AtomicU64>,
+    words: usize,
+}
+
+// SAFETY: the mapping lives as long as the value, belongs to the process and not to a thread, and is accessed only
+// through atomics.
+#[expect(unsafe_code, reason = "a shared mapping has no owner thread")]
+unsafe impl Send for Words {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "a shared mapping has no owner thread")]
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// Maps the first `size` bytes of an array created with `BPF_F_MMAPABLE`.
+    pub(crate) fn map(fd: impl AsFd, size: usize) -> io::Result<Self> {
+        let length = NonZeroUsize::new(size).ok_or(io::ErrorKind::InvalidInput)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a fresh shared mapping at an address of the kernel's choice touches no existing memory.
+        #[expect(unsafe_code, reason = "mmap")]
+        let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, 0) }?;
+        Ok(Self {
+            address: address.cast(),
+            words: size / size_of::<u64>(),
+        })
+    }
+
+    pub(crate) fn get(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping covers `words` words, is aligned to a page and lives as long as self; AtomicU64 may be
+        // changed by others, the kernel here.
+        #[expect(unsafe_code, reason = "view of the mapping")]
+        unsafe {
+            std::slice::from_raw_parts(self.address.as_ptr(), self.words)
+        }
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        // SAFETY: address and length are those that mmap gave; no reference outlives self.
+        #[expect(unsafe_code, reason = "munmap")]
+        let result = unsafe { munmap(self.address.cast(), self.words * size_of::<u64>()) };
+        debug_assert!(result.is_ok());
+    }
+}
+
+/// The switches of `struct control`.
+#[derive(Debug)]
+pub(crate) struct Switches(Words);
+
+/// `hooks` and `agent_pid` share the word after the bitmap, `reader_waiting` begins the one after that.
+const HOOKS_WORD: usize = std::mem::offset_of!(wire::Control, hooks) / size_of::<u64>();
+const WAITING_WORD: usize = std::mem::offset_of!(wire::Control, reader_waiting) / size_of::<u64>();
+
+impl Switches {
+    pub(crate) fn map(fd: impl AsFd) -> io::Result<Self> {
+        Words::map(fd, size_of::<wire::Control>()).map(Self)
+    }
+
+    /// The two halves of a word as the kernel side declares them.
+    fn halves(&self, word: usize) -> &[AtomicU32; 2] {
+        let word: &AtomicU64 = &self.0.get()[word];
+        // SAFETY: AtomicU64 has the size of two AtomicU32 and a stricter alignment; both allow shared mutation.
+        #[expect(unsafe_code, reason = "u32 fields in a mapping of u64 words")]
+        unsafe {
+            &*std::ptr::from_ref(word).cast::<[AtomicU32; 2]>()
+        }
+    }
+
+    /// Says which hooks report, and which system calls the dispatcher looks at.
+    pub(crate) fn enable(&self, hooks: HookSet) {
+        let mut bitmap = [0_u64; 8];
+        for syscall in hooks.syscalls() {
+            if let Some(word) = usize::try_from(syscall.number / 64)
+                .ok()
+                .and_then(|index| bitmap.get_mut(index))
+            {
+                *word |= 1 << (syscall.number % 64);
+            }
+        }
+        for (word, bits) in self.0.get().iter().zip(bitmap) {
+            word.store(bits, Ordering::Relaxed);
+        }
+        self.halves(HOOKS_WORD)[0].store(hooks.bits(), Ordering::Release);
+    }
+
+    /// The agent's own process id in the root PID namespace, 0 until the kernel side has recognised it.
+    pub(crate) fn agent_pid(&self) -> u32 {
+        self.halves(HOOKS_WORD)[1].load(Ordering::Acquire)
+    }
+
+    /// Asks for a wake-up with the next record.
+    pub(crate) fn reader_waits(&self, waiting: bool) {
+        self.halves(WAITING_WORD)[0].store(u32::from(waiting), Ordering::SeqCst);
+    }
+}
+
+/// The counters: a line per CPU and hook.
+#[derive(Debug)]
+pub(crate) struct CounterLines(Words);
+
+const LINE_WORDS: usize = size_of::<wire::Counters>() / size_of::<u64>();
+
+impl CounterLines {
+    pub(crate) fn map(fd: impl AsFd, cpus: usize) -> io::Result<Self> {
+        Words::map(fd, cpus * Hook::COUNT * size_of::<wire::Counters>()).map(Self)
+    }
+
+    /// The words of one hook on every CPU, in the order of `struct hook_counters`.
+    pub(crate) fn of(&self, hook: Hook) -> impl Iterator<Item = &[AtomicU64]> {
+        self.0
+            .get()
+            .chunks_exact(LINE_WORDS)
+            .skip(hook as usize)
+            .step_by(Hook::COUNT)
+    }
+}

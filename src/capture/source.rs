@@ -1,0 +1,181 @@
+//! The running capture: programs attached, ring buffer open. The pipeline drains it.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use aya::Ebpf;
+use aya::maps::{Map, MapData, RingBuf};
+
+use super::backend::{self, Choice};
+use super::error::Error;
+use super::hook::HookSet;
+use super::ledger::Ledger;
+use super::object;
+use super::record::Record;
+use super::shared::{CounterLines, Switches};
+use crate::config::settings::BackendChoice;
+
+/// What to capture, and with how much room.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The backend for system calls.
+    pub backend: BackendChoice,
+    /// Size of the ring in bytes: rounded up to a power of two of at least a page.
+    pub ring_size: u64,
+    /// How many processes the kernel side remembers as introduced.
+    pub processes: u32,
+    /// The hooks that report.
+    pub hooks: HookSet,
+}
+
+/// Capture in progress. Dropping it detaches every program.
+pub struct Capture {
+    /// Holds the programs and their links.
+    _object: Ebpf,
+    ring: RingBuf<MapData>,
+    ring_size: u32,
+    switches: Switches,
+    ledger: Arc<Ledger>,
+    choice: Choice,
+}
+
+impl std::fmt::Debug for Capture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capture")
+            .field("choice", &self.choice)
+            .field("ring_size", &self.ring_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Capture {
+    /// Loads and attaches. Needs CAP_BPF and CAP_PERFMON effective; afterwards neither.
+    ///
+    /// # Errors
+    /// The kernel's types are not to be had, or it refuses the maps, a base program or the backend insisted on.
+    pub fn start(options: &Options) -> Result<Self, Error> {
+        let cpus = aya::util::nr_cpus().map_err(|(path, source)| Error::Map { map: path, source })?;
+        let btf = object::kernel_types()?;
+        let ring_size = ring_bytes(options.ring_size);
+        let mut object = object::prepare(&btf, cpus, ring_size, options.processes)?;
+
+        let ring = match object.take_map("events") {
+            Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
+                map: "events",
+                source: std::io::Error::other(error),
+            })?,
+            None => return Err(Error::Missing("events map")),
+        };
+        let switches =
+            Switches::map(array(&object, "control")?.fd()).map_err(|source| Error::Map { map: "control", source })?;
+        let lines = CounterLines::map(array(&object, "counters")?.fd(), cpus).map_err(|source| Error::Map {
+            map: "counters",
+            source,
+        })?;
+        switches.enable(options.hooks);
+
+        for (program, tracepoint) in [
+            ("process_fork", "sched_process_fork"),
+            ("process_exec", "sched_process_exec"),
+            ("process_exit", "sched_process_exit"),
+        ] {
+            backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
+        }
+        let choice = backend::attach(&mut object, &btf, options.hooks, options.backend)?;
+
+        let capture = Self {
+            _object: object,
+            ring,
+            ring_size,
+            switches,
+            ledger: Arc::new(Ledger::new(lines)),
+            choice,
+        };
+        capture.introduce_self();
+        Ok(capture)
+    }
+
+    /// Forks a thread, by which the kernel side learns the agent's process id in the root PID namespace, and leaves its
+    /// activity out from then on.
+    fn introduce_self(&self) {
+        let _ = std::thread::spawn(|| {}).join();
+        if self.switches.agent_pid() == 0 {
+            tracing::warn!("the kernel side did not recognise the agent: its own activity will be reported");
+        }
+    }
+
+    /// The backend in use and why.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The account of what was seen and lost.
+    #[must_use]
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Size of the ring in bytes, after rounding.
+    #[must_use]
+    pub fn ring_size(&self) -> u32 {
+        self.ring_size
+    }
+
+    /// Hands up to `limit` records over, in order. Returns how many there were.
+    pub fn drain(&mut self, limit: usize, mut take: impl FnMut(Record<'_>)) -> usize {
+        for taken in 0..limit {
+            let Some(bytes) = self.ring.next() else { return taken };
+            match Record::decode(&bytes) {
+                Ok(record) => take(record),
+                Err(error) => tracing::error!(%error, "a record of the kernel side cannot be read"),
+            }
+        }
+        limit
+    }
+
+    /// Announces that the reader is about to sleep until the ring's descriptor is readable, so that the next record
+    /// wakes it. Drain once more between this call and the sleep.
+    pub fn announce_sleep(&self) {
+        self.switches.reader_waits(true);
+    }
+
+    /// Takes the announcement back: from now on records collect without waking anyone.
+    pub fn announce_awake(&self) {
+        self.switches.reader_waits(false);
+    }
+}
+
+impl AsFd for Capture {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
+    }
+}
+
+/// The array stays with the object, whose programs refer to it by descriptor until they are loaded.
+fn array<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a MapData, Error> {
+    match object.map(name) {
+        Some(Map::Array(map)) => Ok(map),
+        _ => Err(Error::Missing(name)),
+    }
+}
+
+/// The kernel wants a power of two and whole pages.
+fn ring_bytes(asked: u64) -> u32 {
+    let page = 4096;
+    u32::try_from(asked.max(page))
+        .unwrap_or(1 << 30)
+        .min(1 << 30)
+        .next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ring_sizes_are_powers_of_two_of_at_least_a_page() {
+        assert_eq!(super::ring_bytes(0), 4096);
+        assert_eq!(super::ring_bytes(4097), 8192);
+        assert_eq!(super::ring_bytes(8 << 20), 8 << 20);
+        assert_eq!(super::ring_bytes(u64::MAX), 1 << 30);
+    }
+}

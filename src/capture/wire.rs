@@ -1,0 +1,178 @@
+//! The wire format, the second of its two declarations: `ebpf/include/record.h` is the first and says what the fields
+//! mean. A test compares both through the BTF of the compiled object.
+//!
+//! Only layout here; [`super::record`] gives it meaning.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// Bytes of a task's name, with its NUL.
+pub const COMM_SIZE: usize = 16;
+/// Bytes of a terminal's name, with its NUL.
+pub const TTY_SIZE: usize = 16;
+/// How many ancestors a process record tells.
+pub const ANCESTORS: usize = 8;
+/// The longest argv that is told in full, in bytes.
+pub const ARGS_LIMIT: usize = 16384;
+/// The longest path that is told in full, in bytes.
+pub const PATH_LIMIT: usize = 4096;
+
+/// `enum path_flag`.
+pub mod path_flag {
+    #![allow(missing_docs, reason = "documented in ebpf/include/record.h")]
+    pub const TRUNCATED: u32 = 1;
+    pub const DELETED: u32 = 2;
+    pub const OUTSIDE_ROOT: u32 = 4;
+    pub const PSEUDO: u32 = 8;
+    pub const UNREADABLE: u32 = 16;
+}
+
+/// `enum record_flag`.
+pub mod record_flag {
+    #![allow(missing_docs, reason = "documented in ebpf/include/record.h")]
+    pub const ARGS_TRUNCATED: u32 = 1;
+    pub const ARGS_UNREADABLE: u32 = 2;
+    pub const REQUEST_UNREADABLE: u32 = 4;
+    pub const REQUEST_TRUNCATED: u32 = 8;
+    pub const NO_MEMORY: u32 = 16;
+    pub const ANCESTORS_TRUNCATED: u32 = 32;
+    pub const SOCKET_KNOWN: u32 = 64;
+}
+
+macro_rules! wire {
+    ($($(#[$doc:meta])* struct $name:ident: $c:literal { $($field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, KnownLayout, Immutable)]
+            #[repr(C)]
+            #[allow(missing_docs, reason = "documented in ebpf/include/record.h")]
+            pub struct $name { $(pub $field: $type,)* }
+        )*
+
+        /// Name in C, size, and name and offset of each field, for the comparison with BTF.
+        #[cfg(test)]
+        pub(crate) fn layouts() -> Vec<(&'static str, usize, Vec<(&'static str, usize)>)> {
+            vec![$((
+                $c,
+                size_of::<$name>(),
+                vec![$((stringify!($field), std::mem::offset_of!($name, $field)),)*],
+            ),)*]
+        }
+    };
+}
+
+wire! {
+    /// One program image of one process.
+    struct ProcessKey: "process_key" {
+        start: u64,
+        exec_id: u64,
+        pid: u32,
+        reserved: u32,
+    }
+    /// The beginning of every record.
+    struct RecordHeader: "record_header" {
+        size: u32,
+        hook: u16,
+        cpu: u16,
+        flags: u32,
+        tid: u32,
+        time: u64,
+        lost: u64,
+        cgroup_id: u64,
+        process: ProcessKey,
+    }
+    /// One ancestor in a process record.
+    struct Ancestor: "ancestor" {
+        key: ProcessKey,
+        comm: [u8; COMM_SIZE],
+    }
+    /// A process in full.
+    struct ProcessRecord: "process_record" {
+        header: RecordHeader,
+        cap_effective: u64,
+        cap_permitted: u64,
+        cap_inheritable: u64,
+        uid: u32,
+        gid: u32,
+        euid: u32,
+        egid: u32,
+        suid: u32,
+        sgid: u32,
+        fsuid: u32,
+        fsgid: u32,
+        loginuid: u32,
+        session_id: u32,
+        comm: [u8; COMM_SIZE],
+        tty: [u8; TTY_SIZE],
+        args_total: u32,
+        exe_flags: u32,
+        cwd_flags: u32,
+        ancestor_count: u32,
+        ancestors: [Ancestor; ANCESTORS],
+        exe_size: u32,
+        cwd_size: u32,
+        cgroup_size: u32,
+        args_size: u32,
+    }
+    /// A new process.
+    struct ForkRecord: "fork_record" {
+        header: RecordHeader,
+        child: ProcessKey,
+        child_cgroup_id: u64,
+    }
+    /// The end of a process.
+    struct ExitRecord: "exit_record" {
+        header: RecordHeader,
+        exit_code: i32,
+        reserved: u32,
+    }
+    /// `openat(2)`.
+    struct OpenRecord: "open_record" {
+        header: RecordHeader,
+        ret: i64,
+        dfd: i32,
+        open_flags: u32,
+        mode: u32,
+        path_flags: u32,
+        requested_size: u32,
+        path_size: u32,
+    }
+    /// `connect(2)`.
+    struct ConnectRecord: "connect_record" {
+        header: RecordHeader,
+        ret: i64,
+        fd: i32,
+        family: u16,
+        protocol: u16,
+        socket_type: u16,
+        requested_port: u16,
+        source_port: u16,
+        destination_port: u16,
+        requested_address: [u8; 16],
+        source_address: [u8; 16],
+        destination_address: [u8; 16],
+        path_size: u32,
+        reserved: u32,
+    }
+    /// One line of the ledger.
+    struct Counters: "hook_counters" {
+        seen: u64,
+        filtered: u64,
+        delivered: u64,
+        dropped: u64,
+        truncated: u64,
+        unreadable: u64,
+        reserved: [u64; 2],
+    }
+    /// The switches that the agent sets by mmap.
+    struct Control: "control" {
+        syscalls: [u64; 8],
+        hooks: u32,
+        agent_pid: u32,
+        reader_waiting: u32,
+        reserved: u32,
+    }
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -1,0 +1,115 @@
+//! The two declarations of the wire format agree. The oracle is bpftool's reading of the object's own BTF.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::layouts;
+use crate::capture::hook::Hook;
+
+/// The types of the compiled object, as bpftool sees them.
+fn object_types() -> Vec<Value> {
+    let output = Command::new("bpftool")
+        .args([
+            "--json",
+            "btf",
+            "dump",
+            "file",
+            concat!(env!("OUT_DIR"), "/agent.bpf.o"),
+            "format",
+            "raw",
+        ])
+        .output()
+        .expect("bpftool runs (Debian package bpftool)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let dump: Value = serde_json::from_slice(&output.stdout).unwrap();
+    dump["types"].as_array().unwrap().clone()
+}
+
+fn named<'a>(types: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    types
+        .iter()
+        .find(|entry| entry["kind"] == kind && entry["name"] == name)
+        .unwrap_or_else(|| panic!("{kind} {name} is not in the object"))
+}
+
+#[test]
+fn structures_agree_in_names_offsets_and_sizes() {
+    let types = object_types();
+    let layouts = layouts();
+    assert_eq!(layouts.len(), 10);
+    for (name, size, fields) in layouts {
+        let entry = named(&types, "STRUCT", name);
+        assert_eq!(entry["size"].as_u64(), Some(size as u64), "size of {name}");
+        let members: Vec<(String, usize)> = entry["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|member| {
+                (
+                    member["name"].as_str().unwrap().to_owned(),
+                    member["bits_offset"].as_u64().unwrap() as usize / 8,
+                )
+            })
+            .collect();
+        let ours: Vec<(String, usize)> = fields
+            .iter()
+            .map(|(field, offset)| ((*field).to_owned(), *offset))
+            .collect();
+        assert_eq!(members, ours, "fields of {name}");
+    }
+}
+
+/// Enumerations are compared by their source, because unused ones leave no trace in BTF.
+#[test]
+fn hooks_and_limits_agree() {
+    let header = include_str!("../../ebpf/include/record.h");
+    let hooks: Vec<&str> = header
+        .split("enum hook {")
+        .nth(1)
+        .and_then(|rest| rest.split("};").next())
+        .unwrap()
+        .split(',')
+        .map(str::trim)
+        .filter(|word| word.starts_with("HOOK_") && *word != "HOOK_COUNT")
+        .collect();
+    let ours: Vec<String> = Hook::ALL
+        .iter()
+        .map(|hook| format!("HOOK_{}", hook.name().to_uppercase()))
+        .collect();
+    assert_eq!(hooks, ours);
+    for (index, hook) in Hook::ALL.iter().enumerate() {
+        assert_eq!(*hook as usize, index);
+    }
+    for (name, value) in [
+        ("ARGS_LIMIT", super::ARGS_LIMIT),
+        ("PATH_LIMIT", super::PATH_LIMIT),
+        ("ANCESTORS", super::ANCESTORS),
+        ("COMM_SIZE", super::COMM_SIZE),
+        ("TTY_SIZE", super::TTY_SIZE),
+    ] {
+        assert!(
+            header.contains(&format!("#define {name} {value}\n")),
+            "{name} is {value} on both sides"
+        );
+    }
+    for (name, value) in [
+        ("PATH_TRUNCATED", super::path_flag::TRUNCATED),
+        ("PATH_DELETED", super::path_flag::DELETED),
+        ("PATH_OUTSIDE_ROOT", super::path_flag::OUTSIDE_ROOT),
+        ("PATH_PSEUDO", super::path_flag::PSEUDO),
+        ("PATH_UNREADABLE", super::path_flag::UNREADABLE),
+        ("RECORD_ARGS_TRUNCATED", super::record_flag::ARGS_TRUNCATED),
+        ("RECORD_ARGS_UNREADABLE", super::record_flag::ARGS_UNREADABLE),
+        ("RECORD_REQUEST_UNREADABLE", super::record_flag::REQUEST_UNREADABLE),
+        ("RECORD_REQUEST_TRUNCATED", super::record_flag::REQUEST_TRUNCATED),
+        ("RECORD_NO_MEMORY", super::record_flag::NO_MEMORY),
+        ("RECORD_ANCESTORS_TRUNCATED", super::record_flag::ANCESTORS_TRUNCATED),
+        ("RECORD_SOCKET_KNOWN", super::record_flag::SOCKET_KNOWN),
+    ] {
+        assert!(
+            header.contains(&format!("\t{name} = {value},\n")),
+            "{name} is {value} on both sides"
+        );
+    }
+}

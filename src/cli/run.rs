@@ -1,0 +1,169 @@
+//! `agent run`: the start, whose order is a promise (see `docs/architecture.md`), and the end.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use crate::capture::{Capture, Hook, HookSet, Options};
+use crate::config::Settings;
+use crate::config::settings::EventClass;
+use crate::container::Resolver;
+use crate::control::watch::ExecWatches;
+use crate::control::{bind, server};
+use crate::output::{Format, Sink};
+use crate::pipeline::pipeline::Printed;
+use crate::pipeline::signals::Signals;
+use crate::pipeline::{Pipeline, Vitals};
+use crate::privilege::{capabilities, drop, limits, seccomp};
+
+/// Why the agent could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The capabilities are not there.
+    #[error(transparent)]
+    Capabilities(#[from] capabilities::Error),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals: {0}")]
+    Signals(#[source] nix::Error),
+    /// The resolver cannot work.
+    #[error(transparent)]
+    Resolver(#[from] crate::container::resolver::Error),
+    /// The kernel side cannot work.
+    #[error(transparent)]
+    Capture(#[from] crate::capture::Error),
+    /// Privileges could not be given up.
+    #[error(transparent)]
+    Drop(#[from] drop::Error),
+    /// The control thread could not be started.
+    #[error(transparent)]
+    Control(#[from] server::Error),
+    /// The filter could not be installed.
+    #[error(transparent)]
+    Seccomp(#[from] seccomp::Error),
+    /// The pipeline ended.
+    #[error(transparent)]
+    Pipeline(#[from] crate::pipeline::Error),
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// What kept the agent from starting or going on; nothing is left running.
+pub fn run(settings: &Settings, profile: &str) -> Result<(), Error> {
+    // 1. What is granted, and nothing beyond it, before anything else happens.
+    let grant = capabilities::check()?;
+    if let Some(warning) = grant.warning() {
+        tracing::warn!("{warning}");
+    }
+    limits::lift_memlock();
+    capabilities::raise(&grant)?;
+
+    // 2. Everything that has to be opened by name or asked of the terminal.
+    let sink = Sink::new(io::stdout().lock(), Format::of(settings.output.format));
+    let signals = Signals::listen().map_err(Error::Signals)?;
+    let listener = admin_socket(settings);
+    let resolver = Resolver::new(&settings.runtime)?;
+
+    // 3. The kernel side.
+    let (printed, hooks) = asked_for(&settings.events);
+    let mut capture = Capture::start(&Options {
+        backend: settings.capture.backend,
+        ring_size: settings.capture.ring_size.as_u64(),
+        processes: settings.capture.processes,
+        hooks,
+    })?;
+
+    // 4. Every capability goes, for good, while there is but one thread.
+    drop::drop_all()?;
+
+    // 5. The control thread, born without capabilities.
+    let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
+    let watches = Arc::new(ExecWatches::new());
+    let control = match listener {
+        Some(listener) => Some(server::spawn(listener, Arc::clone(&vitals) as _, Arc::clone(&watches))?),
+        None => None,
+    };
+
+    // 6. The filter over both threads, then the kernel's own word on all of it.
+    seccomp::install()?;
+    drop::verify()?;
+    seccomp::verify()?;
+
+    let choice = capture.choice();
+    tracing::info!(
+        backend = choice.backend.as_str(),
+        why = choice.why,
+        ring_bytes = capture.ring_size(),
+        profile,
+        "watching, without any capability"
+    );
+
+    // 7. Work.
+    // The kernel side remembers as many processes; this side a few more, so that it forgets later.
+    let processes = usize::try_from(settings.capture.processes)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(2);
+    let processes = NonZeroUsize::new(processes).unwrap_or(NonZeroUsize::MIN);
+    let mut pipeline = Pipeline::new(
+        processes,
+        resolver,
+        watches,
+        vitals,
+        sink,
+        printed,
+        signals,
+        settings.capture.batch,
+    )?;
+    let result = pipeline.run(&mut capture);
+    if let Some(control) = control {
+        control.stop();
+    }
+    Ok(result?)
+}
+
+/// The admin socket is a convenience: without it the agent works, and the doctor says what it cannot see.
+fn admin_socket(settings: &Settings) -> Option<UnixListener> {
+    let path = &settings.control.socket;
+    if path.as_os_str().is_empty() {
+        return None;
+    }
+    bind::bind(path)
+        .inspect_err(|error| tracing::warn!(%error, "no admin socket: `agent doctor` cannot ask this agent"))
+        .ok()
+}
+
+/// What is printed, and the hooks that takes.
+fn asked_for(classes: &[EventClass]) -> (Printed, HookSet) {
+    let has = |class| classes.contains(&class) || classes.contains(&EventClass::All);
+    let printed = Printed {
+        process: has(EventClass::Process),
+        file: has(EventClass::File),
+        network: has(EventClass::Network),
+    };
+    let mut hooks = HookSet::BASE;
+    if printed.file {
+        hooks = hooks.with(Hook::Openat);
+    }
+    if printed.network {
+        hooks = hooks.with(Hook::Connect);
+    }
+    (printed, hooks)
+}
+
+/// The configured name, else the one Kubernetes' downward API gives, else the host's.
+fn node_name(settings: &Settings) -> String {
+    let from_environment = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    let from_host = || {
+        nix::unistd::gethostname()
+            .ok()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    settings
+        .node
+        .name
+        .clone()
+        .or_else(from_environment)
+        .or_else(from_host)
+        .unwrap_or_else(|| "unknown".to_owned())
+}

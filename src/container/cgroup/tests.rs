@@ -1,0 +1,343 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: &str = "6b184b65683ad61531227008c0ec88141aba1fceac787ba12f36518ce24486fd";
+const OUTER: &str = "b65fe2a99199800ca46632f7aca72139d48178f956b4032ed0c07b7c771e664a";
+const UID: &str = "11111111-2222-3333-4444-555555555555";
+const UID_: &str = "11111111_2222_3333_4444_555555555555";
+const STATIC: &str = "5f0a1c9be2d34c6f8a7b6c5d4e3f2a10";
+
+type Row = (
+    &'static str,
+    Option<&'static str>,
+    Option<Manager>,
+    Option<&'static str>,
+    Option<Qos>,
+);
+
+/// Every layout that the runtimes and cgroup drivers are known to make; `<id>` and so on are filled in below.
+#[test]
+fn reads_every_known_layout() {
+    use Manager::{Containerd, Crio, Docker, Podman};
+    use Qos::{BestEffort, Burstable, Guaranteed};
+    const NONE: Option<&str> = None;
+    let rows: &[Row] = &[
+        (
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/cri-containerd-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/kubepods.slice/kubepods-pod<uid_>.slice/cri-containerd-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Guaranteed),
+        ),
+        (
+            "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod<static>.slice/crio-<id>.scope",
+            Some(ID),
+            Some(Crio),
+            Some(STATIC),
+            Some(BestEffort),
+        ),
+        (
+            "/kubepods/burstable/pod<uid>/<id>",
+            Some(ID),
+            None,
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/kubepods/besteffort/pod<uid>/<id>",
+            Some(ID),
+            None,
+            Some(UID),
+            Some(BestEffort),
+        ),
+        (
+            "/kubepods/pod<static>/<id>",
+            Some(ID),
+            None,
+            Some(STATIC),
+            Some(Guaranteed),
+        ),
+        (
+            "/kubepods/burstable/pod<uid>/crio-<id>",
+            Some(ID),
+            Some(Crio),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/system.slice/containerd.service/kubepods-burstable-pod<uid_>.slice:cri-containerd:<id>",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/crio-<id>.scope/container",
+            Some(ID),
+            Some(Crio),
+            Some(UID),
+            Some(Burstable),
+        ),
+        // Monitors are host processes, wherever they sit.
+        ("/system.slice/crio-conmon-<id>.scope", NONE, None, None, None),
+        (
+            "/kubepods/burstable/pod<uid>/crio-conmon-<id>",
+            NONE,
+            None,
+            Some(UID),
+            Some(Burstable),
+        ),
+        ("/machine.slice/libpod-conmon-<id>.scope", NONE, None, None, None),
+        // … unless a whole node runs inside a container.
+        (
+            "/system.slice/docker-<outer>.scope/system.slice/crio-conmon-<id>.scope",
+            Some(OUTER),
+            Some(Docker),
+            None,
+            None,
+        ),
+        ("/system.slice/docker-<id>.scope", Some(ID), Some(Docker), None, None),
+        ("/docker/<id>", Some(ID), Some(Docker), None, None),
+        (
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/docker-<id>.scope",
+            Some(ID),
+            Some(Docker),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/machine.slice/libpod-<id>.scope/container",
+            Some(ID),
+            Some(Podman),
+            None,
+            None,
+        ),
+        (
+            "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-<id>.scope/container",
+            Some(ID),
+            Some(Podman),
+            None,
+            None,
+        ),
+        (
+            "/system.slice/web.service/libpod-payload-<id>",
+            Some(ID),
+            Some(Podman),
+            None,
+            None,
+        ),
+        ("/libpod_parent/libpod-<id>", Some(ID), Some(Podman), None, None),
+        ("/libpod_parent/<id>", Some(ID), Some(Podman), None, None),
+        ("/system.slice/<id>.service", NONE, None, None, None),
+        (
+            "/system.slice/nerdctl-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            None,
+            None,
+        ),
+        ("/default/<id>", Some(ID), None, None, None),
+        ("/default/web", NONE, None, None, None),
+        // Nested: the innermost container, in the innermost pod around it.
+        (
+            "/system.slice/docker-<outer>.scope/kubelet.slice/kubelet-kubepods.slice/\
+             kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod<uid_>.slice/cri-containerd-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/system.slice/docker-<outer>.scope/kubepods/besteffort/pod<uid>/<id>",
+            Some(ID),
+            None,
+            Some(UID),
+            Some(BestEffort),
+        ),
+        (
+            "/kubepods/burstable/pod<uid>/<outer>/docker/<id>",
+            Some(ID),
+            Some(Docker),
+            Some(UID),
+            Some(Burstable),
+        ),
+        // systemd inside a container.
+        (
+            "/kubepods.slice/kubepods-pod<uid_>.slice/cri-containerd-<id>.scope/init.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Guaranteed),
+        ),
+        (
+            "/kubepods.slice/kubepods-pod<uid_>.slice/cri-containerd-<id>.scope/system.slice/x.service",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Guaranteed),
+        ),
+        // A pod level inside a container that holds no container of its own says nothing about the one around it.
+        (
+            "/docker/<outer>/kubepods/burstable/pod<uid>",
+            Some(OUTER),
+            Some(Docker),
+            None,
+            None,
+        ),
+        // Seen from a private cgroup namespace.
+        (
+            "/../../kubepods-pod<uid_>.slice/cri-containerd-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(Guaranteed),
+        ),
+        ("/actions_job/<id>", Some(ID), None, None, None),
+        ("/", NONE, None, None, None),
+        ("", NONE, None, None, None),
+        ("/system.slice/containerd.service", NONE, None, None, None),
+        ("/user.slice/user-0.slice/session-1.scope", NONE, None, None, None),
+        ("/kubepods.slice/kubepods-burstable.slice", NONE, None, None, None),
+    ];
+    for (layout, id, manager, uid, qos) in rows {
+        let path = layout
+            .replace("<id>", ID)
+            .replace("<outer>", OUTER)
+            .replace("<uid_>", UID_)
+            .replace("<uid>", UID)
+            .replace("<static>", STATIC);
+        let expected = CgroupIdentity {
+            container_id: id.map(str::to_owned),
+            manager: *manager,
+            pod_uid: uid.map(str::to_owned),
+            qos: *qos,
+        };
+        assert_eq!(identify(&path), expected, "{path}");
+    }
+}
+
+#[test]
+fn an_id_is_sixty_four_lowercase_digits_exactly() {
+    assert!(is_container_id(ID));
+    for wrong in [
+        &ID[..63],
+        &format!("{ID}0"),
+        &ID.to_uppercase(),
+        &ID.replace('6', "g"),
+        "",
+    ] {
+        assert!(!is_container_id(wrong), "{wrong}");
+        assert_eq!(identify(&format!("/kubepods/{wrong}")).container_id, None, "{wrong}");
+    }
+}
+
+/// Every recorded `/proc/<pid>/cgroup`, against the ids that the runtime itself reported for that process.
+#[test]
+fn agrees_with_the_recorded_runtimes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cri");
+    let mut checked = BTreeMap::<String, usize>::new();
+    for folder in std::fs::read_dir(&root)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_dir())
+    {
+        let runtime = folder.file_name().into_string().unwrap();
+        let ids: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("ids.json")).unwrap()).unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+            let name = file.file_name().into_string().unwrap();
+            let Some(subject) = name
+                .strip_prefix("proc-cgroup.")
+                .and_then(|rest| rest.strip_suffix(".txt"))
+            else {
+                continue;
+            };
+            let (pod, container) = subject.split_once('.').unwrap();
+            let monitor = container.contains(".parent-");
+            let expected = if monitor {
+                None
+            } else if container == "sandbox" {
+                ids[pod]["sandbox_id"].as_str()
+            } else {
+                ids[pod]["containers"][container]["container_id"].as_str()
+            };
+            assert!(monitor || expected.is_some(), "{runtime}/{name}: not in ids.json");
+            for line in std::fs::read_to_string(file.path()).unwrap().lines() {
+                let path = line.splitn(3, ':').nth(2).unwrap();
+                let identity = identify(path);
+                assert_eq!(identity.container_id.as_deref(), expected, "{runtime}/{name}: {line}");
+                assert_eq!(
+                    identity.pod_uid.is_some(),
+                    expected.is_some(),
+                    "{runtime}/{name}: {line}"
+                );
+                *checked.entry(runtime.clone()).or_default() += 1;
+            }
+        }
+    }
+    assert!(checked.len() >= 10, "too few runtimes in the fixtures: {checked:?}");
+}
+
+fn id() -> impl Strategy<Value = String> {
+    "[0-9a-f]{64}"
+}
+
+fn uid() -> impl Strategy<Value = String> {
+    "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}"
+}
+
+fn parent() -> impl Strategy<Value = String> {
+    "(/[a-z]{1,8}(\\.slice|\\.service)?){0,3}"
+}
+
+proptest! {
+    #[test]
+    fn never_panics(path in "\\PC{0,300}") {
+        let _ = identify(&path);
+    }
+
+    #[test]
+    fn never_panics_on_near_misses(path in "[/:._0-9a-fpodslicerun-]{0,300}") {
+        let _ = identify(&path);
+    }
+
+    #[test]
+    fn finds_what_a_driver_wrote(
+        parent in parent(),
+        uid in uid(),
+        id in id(),
+        qos in prop::sample::select(vec![Qos::Guaranteed, Qos::Burstable, Qos::BestEffort]),
+        prefix in prop::sample::select(vec!["cri-containerd", "crio", "docker"]),
+        systemd in any::<bool>(),
+        below in prop::sample::select(vec!["", "/container", "/init.scope", "/a/b/c"]),
+    ) {
+        let class = match qos {
+            Qos::Guaranteed => "",
+            Qos::Burstable => "burstable",
+            Qos::BestEffort => "besteffort",
+        };
+        let path = if systemd {
+            let uid = uid.replace('-', "_");
+            let class = if class.is_empty() { String::new() } else { format!("-{class}") };
+            format!("{parent}/kubepods.slice/kubepods{class}-pod{uid}.slice/{prefix}-{id}.scope{below}")
+        } else {
+            let class = if class.is_empty() { String::new() } else { format!("/{class}") };
+            format!("{parent}/kubepods{class}/pod{uid}/{id}{below}")
+        };
+        let identity = identify(&path);
+        prop_assert_eq!(identity.container_id.as_deref(), Some(id.as_str()));
+        prop_assert_eq!(identity.pod_uid.as_deref(), Some(uid.as_str()));
+        prop_assert_eq!(identity.qos, Some(qos));
+    }
+}

@@ -1,0 +1,393 @@
+//! One unix socket, one gRPC channel, one way to call: with a deadline that covers connecting, a bounded answer and a
+//! circuit breaker.
+//!
+//! A channel outlives its peer: after a runtime's restart the first call on it fails, so a call that failed on a reused
+//! channel is made once more on a new one. All calls of the agent are reads, so repeating one is harmless. Answers are
+//! taken off the wire as bytes and decoded here, which keeps "the runtime said no" apart from "this is no answer".
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use prost::Message;
+use prost::bytes::{Buf, BufMut, Bytes};
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use super::outcome::Reason;
+use super::pacing::Breaker;
+
+/// The largest answer that is accepted. Recorded verbose answers have 7 to 18 kB.
+pub(crate) const ANSWER_LIMIT: usize = 4 << 20;
+
+/// Why a call gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The socket could not be connected to.
+    #[error("cannot connect to {socket}: {source}")]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Nothing came within the deadline.
+    #[error("{method} on {socket} was not answered within its deadline")]
+    Timeout {
+        /// The socket.
+        socket: PathBuf,
+        /// The full method name.
+        method: String,
+    },
+    /// The peer does not speak gRPC, or the stream broke.
+    #[error("{socket} does not speak gRPC or broke off: {detail}")]
+    Protocol {
+        /// The socket.
+        socket: PathBuf,
+        /// The innermost error.
+        detail: String,
+    },
+    /// The answer is larger than the agent accepts.
+    #[error("the answer to {method} on {socket} exceeds {ANSWER_LIMIT} bytes")]
+    TooLarge {
+        /// The socket.
+        socket: PathBuf,
+        /// The full method name.
+        method: String,
+    },
+    /// The answer is no message of the expected kind, or is about something that was not asked for.
+    #[error("the answer to {method} on {socket} cannot be used: {detail}")]
+    Unusable {
+        /// The socket.
+        socket: PathBuf,
+        /// The full method name.
+        method: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The runtime refused.
+    #[error("{method} on {socket} failed: {code:?}: {message}")]
+    Refused {
+        /// The socket.
+        socket: PathBuf,
+        /// The full method name.
+        method: String,
+        /// The gRPC status.
+        code: Code,
+        /// The runtime's own words.
+        message: String,
+    },
+    /// The runtime failed repeatedly and is left alone for a while.
+    #[error("{socket} failed repeatedly and is left alone for a while")]
+    CircuitOpen {
+        /// The socket.
+        socket: PathBuf,
+    },
+}
+
+impl CallError {
+    /// The word for it in events.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Connect { source, .. } => match errno(source) {
+                Errno::ENOENT | Errno::ENOTDIR => Reason::NoRuntimeSocket,
+                Errno::EACCES | Errno::EPERM => Reason::SocketPermission,
+                // The queue of connections is full: somebody listens and nobody accepts.
+                Errno::EAGAIN => Reason::RuntimeTimeout,
+                _ => Reason::SocketRefused,
+            },
+            Self::Timeout { .. } => Reason::RuntimeTimeout,
+            Self::Protocol { .. } => Reason::SocketProtocol,
+            Self::TooLarge { .. } | Self::Unusable { .. } => Reason::AnswerUnusable,
+            Self::Refused { code, .. } => match code {
+                Code::NotFound => Reason::ContainerUnknown,
+                Code::Unimplemented => Reason::CriUnimplemented,
+                _ => Reason::RuntimeError,
+            },
+            Self::CircuitOpen { .. } => Reason::CircuitOpen,
+        }
+    }
+
+    /// Whether the runtime answered properly that it does not know what was asked for.
+    pub(crate) fn not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                code: Code::NotFound,
+                ..
+            }
+        )
+    }
+
+    pub(crate) fn unimplemented(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                code: Code::Unimplemented,
+                ..
+            }
+        )
+    }
+}
+
+/// The errno behind an error of a connect; `UnknownErrno` when there is none.
+pub(crate) fn errno(error: &io::Error) -> Errno {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number),
+        None if error.kind() == io::ErrorKind::WouldBlock => Errno::EAGAIN,
+        None => Errno::UnknownErrno,
+    }
+}
+
+/// A socket, its channel while there is one, and the record of its failures.
+#[derive(Debug)]
+pub struct Connection {
+    socket: PathBuf,
+    call_timeout: Duration,
+    channel: Option<Channel>,
+    breaker: Breaker,
+    clock: fn() -> Instant,
+    has_answered: bool,
+}
+
+impl Connection {
+    /// Connects at the first call. The clock is the breaker's; deadlines are real time.
+    #[must_use]
+    pub fn new(socket: PathBuf, call_timeout: Duration, clock: fn() -> Instant) -> Self {
+        Self {
+            socket,
+            call_timeout,
+            channel: None,
+            breaker: Breaker::new(),
+            clock,
+            has_answered: false,
+        }
+    }
+
+    /// Whether anything proper ever came back.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Makes one call, to be over at `deadline` or after the call timeout, whichever is earlier.
+    ///
+    /// # Errors
+    /// [`CallError`]; `CircuitOpen` at once and without touching the socket while the breaker is open.
+    pub async fn call<Q: Message, A: Message + Default>(
+        &mut self,
+        method: &str,
+        namespace: Option<&str>,
+        request: &Q,
+        deadline: Instant,
+    ) -> Result<A, CallError> {
+        if !self.breaker.allows((self.clock)()) {
+            return Err(CallError::CircuitOpen {
+                socket: self.socket.clone(),
+            });
+        }
+        let deadline = deadline.min(Instant::now() + self.call_timeout);
+        let request = Bytes::from(request.encode_to_vec());
+        let attempt = tokio::time::timeout_at(deadline.into(), self.attempts(method, namespace, request, deadline));
+        let result = match attempt.await {
+            Ok(result) => result,
+            Err(_) => Err(self.timeout(method)),
+        };
+        match &result {
+            Err(CallError::Timeout { .. } | CallError::Protocol { .. }) => {
+                self.channel = None;
+                self.breaker.failed((self.clock)());
+            }
+            Err(CallError::Connect { .. }) => self.channel = None,
+            _ => {
+                self.breaker.succeeded();
+                self.has_answered = true;
+            }
+        }
+        let answer = result?;
+        A::decode(answer).map_err(|error| self.unusable(method, error.to_string()))
+    }
+
+    /// The error for an answer that says something impossible.
+    pub(crate) fn unusable(&self, method: &str, detail: String) -> CallError {
+        CallError::Unusable {
+            socket: self.socket.clone(),
+            method: method.to_owned(),
+            detail,
+        }
+    }
+
+    fn timeout(&self, method: &str) -> CallError {
+        CallError::Timeout {
+            socket: self.socket.clone(),
+            method: method.to_owned(),
+        }
+    }
+
+    async fn attempts(
+        &mut self,
+        method: &str,
+        namespace: Option<&str>,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        if let Some(channel) = self.channel.clone() {
+            match self.once(channel, method, namespace, request.clone(), deadline).await {
+                Err(CallError::Connect { .. } | CallError::Protocol { .. }) => self.channel = None,
+                result => return result,
+            }
+        }
+        let channel = self.connect().await?;
+        self.channel = Some(channel.clone());
+        self.once(channel, method, namespace, request, deadline).await
+    }
+
+    async fn connect(&self) -> Result<Channel, CallError> {
+        let refuse = |source| CallError::Connect {
+            socket: self.socket.clone(),
+            source,
+        };
+        let Some(path) = self.socket.to_str() else {
+            return Err(refuse(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the path is not UTF-8",
+            )));
+        };
+        let endpoint = Endpoint::from_shared(format!("unix:{path}"))
+            .map_err(|error| refuse(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        endpoint.connect().await.map_err(|error| match io_error(&error) {
+            Some(source) => refuse(source),
+            None => CallError::Protocol {
+                socket: self.socket.clone(),
+                detail: innermost(&error),
+            },
+        })
+    }
+
+    async fn once(
+        &self,
+        channel: Channel,
+        method: &str,
+        namespace: Option<&str>,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        let path = PathAndQuery::try_from(method).map_err(|error| self.unusable(method, error.to_string()))?;
+        let mut request = tonic::Request::new(request);
+        // Lets the runtime stop working for an answer that nobody waits for any more.
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        if let Some(namespace) = namespace {
+            let value = namespace
+                .parse()
+                .map_err(|_| self.unusable(method, format!("namespace {namespace:?}")))?;
+            request.metadata_mut().insert("containerd-namespace", value);
+        }
+        let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_LIMIT);
+        let result = match client.ready().await {
+            Ok(()) => client.unary(request, path, Raw).await,
+            Err(error) => Err(Status::from_error(Box::new(error))),
+        };
+        result
+            .map(tonic::Response::into_inner)
+            .map_err(|status| self.classify(method, &status))
+    }
+
+    fn classify(&self, method: &str, status: &Status) -> CallError {
+        // A status that the peer sent has no source; one that was made up on this side carries its cause.
+        if let Some(cause) = status.source() {
+            if chain(cause).any(|error| error.is::<tonic::TimeoutExpired>()) {
+                return self.timeout(method);
+            }
+            if chain(cause).any(|error| error.is::<tonic::ConnectError>())
+                && let Some(source) = io_error(cause)
+            {
+                return CallError::Connect {
+                    socket: self.socket.clone(),
+                    source,
+                };
+            }
+            return CallError::Protocol {
+                socket: self.socket.clone(),
+                detail: innermost(cause),
+            };
+        }
+        let (socket, method) = (self.socket.clone(), method.to_owned());
+        match status.code() {
+            Code::DeadlineExceeded => CallError::Timeout { socket, method },
+            // tonic's own word for the limit; no runtime answers a read with it.
+            Code::OutOfRange => CallError::TooLarge { socket, method },
+            code => CallError::Refused {
+                socket,
+                method,
+                code,
+                message: status.message().to_owned(),
+            },
+        }
+    }
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (**error).source())
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().unwrap_or(error).to_string()
+}
+
+/// A copy of the first I/O error in the chain.
+fn io_error(error: &(dyn StdError + 'static)) -> Option<io::Error> {
+    let found = chain(error).find_map(|error| error.downcast_ref::<io::Error>())?;
+    Some(match found.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(found.kind(), found.to_string()),
+    })
+}
+
+/// Messages as bytes: what is inside is decoded by whoever asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

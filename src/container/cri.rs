@@ -1,0 +1,328 @@
+//! The Container Runtime Interface: the four calls that name a container.
+//!
+//! v1 first; v1alpha2 (containerd up to 1.5, CRI-O up to 1.25) has the same messages on the wire for everything that
+//! is read here, so only the service's name differs. `GetContainerEvents` is not used: on containerd 1.7 a second
+//! reader takes events away from the kubelet (containerd/containerd#7318).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Instant;
+
+use k8s_cri::v1;
+use serde::Serialize;
+
+use super::connection::{CallError, Connection};
+use super::image::{self, Hints};
+use super::outcome::{Container, Image, Kubernetes, Pod, Reason, Source};
+use super::runtime::Found;
+use super::verbose::{INFO, Info};
+use super::{cgroup, verbose};
+
+/// A version of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// `runtime.v1`
+    V1,
+    /// `runtime.v1alpha2`
+    V1Alpha2,
+}
+
+impl Api {
+    /// In the order in which they are tried.
+    pub const ALL: [Self; 2] = [Self::V1, Self::V1Alpha2];
+
+    /// As runtimes and Kubernetes write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V1Alpha2 => "v1alpha2",
+        }
+    }
+
+    fn method(self, method: &str) -> String {
+        format!("/runtime.{self}.{method}")
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The label that the kubelet puts on containers.
+pub(crate) const CONTAINER_NAME: &str = "io.kubernetes.container.name";
+const POD_NAME: &str = "io.kubernetes.pod.name";
+const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
+const POD_UID: &str = "io.kubernetes.pod.uid";
+/// CRI-O's name for itself, which decides whose annotations count.
+const CRIO: &str = "cri-o";
+
+/// Asks for the runtime's name and version.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn version(
+    connection: &mut Connection,
+    api: Api,
+    deadline: Instant,
+) -> Result<v1::VersionResponse, CallError> {
+    let request = v1::VersionRequest {
+        version: api.as_str().to_owned(),
+    };
+    connection
+        .call(&api.method("RuntimeService/Version"), None, &request, deadline)
+        .await
+}
+
+/// Looks an id up, as a container first and as a sandbox then. `None`: the runtime knows neither.
+pub(crate) async fn lookup(
+    connection: &mut Connection,
+    api: Api,
+    runtime: &str,
+    id: &str,
+    deadline: Instant,
+) -> Result<Option<Found>, CallError> {
+    let method = api.method("RuntimeService/ContainerStatus");
+    let request = v1::ContainerStatusRequest {
+        container_id: id.to_owned(),
+        verbose: true,
+    };
+    let answer: v1::ContainerStatusResponse = match connection.call(&method, None, &request, deadline).await {
+        Ok(answer) => answer,
+        Err(error) if error.not_found() => return sandbox(connection, api, runtime, id, deadline).await,
+        Err(error) => return Err(error),
+    };
+    let status = answer.status.unwrap_or_default();
+    same(connection, &method, id, &status.id)?;
+    let info = Info::parse(answer.info.get(INFO));
+    let mut found = container(runtime, &status, info.as_ref());
+    let gap = complete_image(connection, api, &mut found.container, deadline).await;
+    found.gap = found.gap.or(gap);
+    if let Some(sandbox) = found.container.pod_sandbox_id.clone() {
+        match sandbox_status(connection, api, &sandbox, false, deadline).await {
+            Ok((status, _)) => pod_of_sandbox(found.kubernetes.get_or_insert_default(), &status),
+            Err(error) => {
+                tracing::debug!(%error, "the sandbox of a container is not known");
+                found.gap = found.gap.or(Some(Reason::SandboxUnknown));
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
+/// A runtime answers for a unique prefix too; such an answer is about something that was not asked for.
+fn same(connection: &Connection, method: &str, asked: &str, answered: &str) -> Result<(), CallError> {
+    if asked == answered {
+        return Ok(());
+    }
+    Err(connection.unusable(method, format!("asked for {asked}, answered for {answered:?}")))
+}
+
+async fn sandbox_status(
+    connection: &mut Connection,
+    api: Api,
+    id: &str,
+    verbose: bool,
+    deadline: Instant,
+) -> Result<(v1::PodSandboxStatus, Option<Info>), CallError> {
+    let method = api.method("RuntimeService/PodSandboxStatus");
+    let request = v1::PodSandboxStatusRequest {
+        pod_sandbox_id: id.to_owned(),
+        verbose,
+    };
+    let answer: v1::PodSandboxStatusResponse = connection.call(&method, None, &request, deadline).await?;
+    let status = answer.status.unwrap_or_default();
+    same(connection, &method, id, &status.id)?;
+    Ok((status, Info::parse(answer.info.get(INFO))))
+}
+
+async fn sandbox(
+    connection: &mut Connection,
+    api: Api,
+    runtime: &str,
+    id: &str,
+    deadline: Instant,
+) -> Result<Option<Found>, CallError> {
+    let (status, info) = match sandbox_status(connection, api, id, true, deadline).await {
+        Ok(answer) => answer,
+        Err(error) if error.not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut kubernetes = Kubernetes {
+        qos: qos(info.as_ref()),
+        ..Kubernetes::default()
+    };
+    pod_of_sandbox(&mut kubernetes, &status);
+    let container = Container {
+        id: id.to_owned(),
+        runtime: filled(runtime),
+        sandbox: Some(true),
+        privileged: info.as_ref().and_then(Info::privileged),
+        pod_sandbox_id: Some(id.to_owned()),
+        ..Container::default()
+    };
+    Ok(Some(Found {
+        container,
+        kubernetes: Some(kubernetes),
+        gap: None,
+        source: Source::Cri,
+    }))
+}
+
+/// Asks the image service for a name, where the container's own answer has none. Returns the reason when that fails.
+async fn complete_image(
+    connection: &mut Connection,
+    api: Api,
+    container: &mut Container,
+    deadline: Instant,
+) -> Option<Reason> {
+    let image = container.image.get_or_insert_default();
+    if image.reference.is_some() {
+        return None;
+    }
+    let asked = image.id.clone().or_else(|| image.digest.clone())?;
+    let request = v1::ImageStatusRequest {
+        image: Some(v1::ImageSpec {
+            image: asked,
+            ..v1::ImageSpec::default()
+        }),
+        verbose: false,
+    };
+    let answer = connection
+        .call(&api.method("ImageService/ImageStatus"), None, &request, deadline)
+        .await;
+    match answer {
+        Ok(v1::ImageStatusResponse { image: Some(known), .. }) => {
+            name_from_service(image, &known);
+            None
+        }
+        Ok(_) => None,
+        Err(error) => {
+            tracing::debug!(%error, "the image of a container is not known");
+            Some(error.reason()).filter(|reason| *reason != Reason::ContainerUnknown)
+        }
+    }
+}
+
+fn name_from_service(image: &mut Image, known: &v1::Image) {
+    let digests = || known.repo_digests.iter();
+    if let Some(digest) = digests().find_map(|name| image::Reference::parse(name)?.digest) {
+        image.digest.get_or_insert_with(|| digest.to_owned());
+    }
+    // A tag only when there is no doubt which one: the image may have been tagged again since.
+    let name = match known.repo_tags.as_slice() {
+        [tag] => Some(tag),
+        _ => digests().next(),
+    };
+    if let Some(name) = name {
+        image.name(name);
+    }
+}
+
+fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -> Found {
+    let config = info
+        .and_then(|info| info.config.as_ref())
+        .and_then(|config| config.image.as_ref());
+    let empty = verbose::Annotations::default();
+    let written = info.and_then(Info::annotations).unwrap_or(&empty);
+    let crio = runtime == CRIO;
+    let (noted, sandbox) = if crio {
+        ([&written.crio_image_name, &written.crio_image], &written.crio_sandbox)
+    } else {
+        ([&written.containerd_image, &None], &written.containerd_sandbox)
+    };
+    let spec = status.image.clone().unwrap_or_default();
+    let names = [
+        spec.user_specified_image.as_str(),
+        config.map_or("", |image| &image.user_specified_image),
+        noted[0].as_deref().unwrap_or_default(),
+        noted[1].as_deref().unwrap_or_default(),
+        spec.image.as_str(),
+    ];
+    let ids = [
+        status.image_id.as_str(),
+        config.map_or("", |image| &image.image),
+        spec.image.as_str(),
+        written.crio_image_ref.as_deref().filter(|_| crio).unwrap_or_default(),
+    ];
+    let image = image::choose(&Hints {
+        names: &names,
+        image_ref: &status.image_ref,
+        ids: &ids,
+    });
+    let name = status
+        .labels
+        .get(CONTAINER_NAME)
+        .cloned()
+        .or_else(|| status.metadata.as_ref().and_then(|metadata| filled(&metadata.name)));
+    let mut kubernetes = Kubernetes {
+        container: name.clone(),
+        qos: qos(info),
+        ..Kubernetes::default()
+    };
+    pod_of_labels(&mut kubernetes, &status.labels);
+    let container = Container {
+        id: status.id.clone(),
+        name,
+        runtime: filled(runtime),
+        image: Some(image),
+        sandbox: Some(false),
+        privileged: info.and_then(Info::privileged),
+        pod_sandbox_id: info
+            .and_then(|info| info.sandbox_id.clone())
+            .or_else(|| sandbox.clone()),
+    };
+    Found {
+        container,
+        kubernetes: Some(kubernetes),
+        gap: None,
+        source: Source::Cri,
+    }
+}
+
+fn qos(info: Option<&Info>) -> Option<super::outcome::Qos> {
+    cgroup::identify(info?.cgroups_path()?).qos
+}
+
+fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) {
+    kubernetes.namespace = labels.get(POD_NAMESPACE).cloned();
+    let pod = Pod {
+        name: labels.get(POD_NAME).cloned(),
+        uid: labels.get(POD_UID).cloned(),
+        labels: BTreeMap::new(),
+    };
+    kubernetes.pod = (pod != Pod::default()).then_some(pod);
+}
+
+fn pod_of_sandbox(kubernetes: &mut Kubernetes, status: &v1::PodSandboxStatus) {
+    let metadata = status.metadata.clone().unwrap_or_default();
+    let identity = [metadata.namespace, metadata.name, metadata.uid];
+    set_pod(kubernetes, &identity, status.labels.iter());
+}
+
+/// Puts the sandbox's word for `[namespace, name, uid]` and its labels over what is there, the runtime's own left out.
+pub(crate) fn set_pod<'a>(
+    kubernetes: &mut Kubernetes,
+    [namespace, name, uid]: &[String; 3],
+    labels: impl Iterator<Item = (&'a String, &'a String)>,
+) {
+    let pod = kubernetes.pod.get_or_insert_default();
+    pod.labels = labels
+        .filter(|(key, _)| !key.starts_with("io.kubernetes."))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    pod.name = filled(name).or(pod.name.take());
+    pod.uid = filled(uid).or(pod.uid.take());
+    kubernetes.namespace = filled(namespace).or(kubernetes.namespace.take());
+}
+
+/// Protobuf has no absent strings: an empty one is none.
+pub(crate) fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

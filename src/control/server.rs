@@ -1,0 +1,237 @@
+//! The thread that answers on the admin socket.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc as sync_mpsc;
+use std::task::{Context, Poll};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Sleep, sleep};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+
+use super::api::admin_server::{Admin, AdminServer};
+use super::api::watch_exec_reply::Reply;
+use super::api::{GetStatusReply, GetStatusRequest, WatchExecReply, WatchExecRequest};
+use super::connection;
+use super::watch::{ArmError, Armed, ExecWatches};
+
+/// Longest deadline that a watch may ask for.
+pub const MAX_WATCH: Duration = Duration::from_secs(30);
+/// Calls of one connection that may run at the same time.
+const MAX_STREAMS: u32 = 16;
+/// A request is a token and a number.
+const MAX_REQUEST: usize = 4 * 1024;
+/// An exec event with all its arguments, or a status with some hundred threads, with room to spare.
+const MAX_REPLY: usize = 1024 * 1024;
+/// The status comes from a snapshot: it takes microseconds.
+const CALL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where the status of the running agent comes from. Called on the control thread: it must not block.
+pub trait StatusSource: Send + Sync + 'static {
+    /// A snapshot of the running agent.
+    fn status(&self) -> GetStatusReply;
+}
+
+/// Why the control thread could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The thread could not be made.
+    #[error("cannot start the control thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The thread could not make its event loop or take over the socket.
+    #[error("cannot serve the admin socket: {0}")]
+    Runtime(#[source] io::Error),
+    /// The thread ended before it served.
+    #[error("the control thread ended before it served the admin socket")]
+    Ended,
+}
+
+/// The running control thread. Dropping it leaves the thread running, as the agent does until its end.
+#[derive(Debug)]
+pub struct Handle {
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Handle {
+    /// Whether the thread still serves.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Stops serving: open calls are cut, the listener is closed. The socket file stays, the next start removes it.
+    pub fn stop(self) {
+        // The thread may have ended already; both results then say nothing new.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+
+    /// Lets the thread run until the process ends.
+    pub fn detach(self) {
+        std::mem::forget(self.stop);
+    }
+}
+
+/// Starts the thread `control`, which serves the admin socket, and returns once it does.
+///
+/// After that the thread makes no thread and opens no file: it accepts, reads, writes and waits. A seccomp filter may be
+/// set on all threads.
+///
+/// # Errors
+/// When the thread or its event loop cannot be made.
+pub fn spawn(
+    listener: UnixListener,
+    source: Arc<dyn StatusSource>,
+    watches: Arc<ExecWatches>,
+) -> Result<Handle, Error> {
+    let (ready, started) = sync_mpsc::sync_channel(1);
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || serve(listener, Service { source, watches }, &ready, stopped))
+        .map_err(Error::Thread)?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(Handle { thread, stop }),
+        Ok(Err(error)) => Err(Error::Runtime(error)),
+        Err(sync_mpsc::RecvError) => Err(Error::Ended),
+    }
+}
+
+fn serve(
+    listener: UnixListener,
+    service: Service,
+    ready: &sync_mpsc::SyncSender<io::Result<()>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    runtime.block_on(async move {
+        let adopted = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener));
+        let listener = match adopted {
+            Ok(listener) => listener,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        let (taker, connections) = mpsc::channel(1);
+        tokio::spawn(connection::accept(listener, taker));
+        let admin = AdminServer::new(service)
+            .max_decoding_message_size(MAX_REQUEST)
+            .max_encoding_message_size(MAX_REPLY);
+        let server = Server::builder()
+            .timeout(CALL_DEADLINE)
+            .max_concurrent_streams(MAX_STREAMS)
+            .http2_max_header_list_size(8 * 1024)
+            .add_service(admin)
+            .serve_with_incoming(ReceiverStream::new(connections));
+        let _ = ready.send(Ok(()));
+        // The server ends only by `stop`: what goes wrong with a connection ends that connection. A dropped handle
+        // means that nobody will ever ask to stop.
+        tokio::select! {
+            _ = server => {}
+            () = asked_to_stop(stopped) => {}
+        }
+    });
+}
+
+async fn asked_to_stop(stopped: oneshot::Receiver<()>) {
+    if stopped.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+struct Service {
+    source: Arc<dyn StatusSource>,
+    watches: Arc<ExecWatches>,
+}
+
+#[tonic::async_trait]
+impl Admin for Service {
+    type WatchExecStream = WatchStream;
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusReply>, Status> {
+        Ok(Response::new(self.source.status()))
+    }
+
+    async fn watch_exec(&self, request: Request<WatchExecRequest>) -> Result<Response<WatchStream>, Status> {
+        let request = request.into_inner();
+        let deadline = Duration::from_millis(u64::from(request.deadline_ms));
+        if deadline.is_zero() || deadline > MAX_WATCH {
+            return Err(Status::invalid_argument(format!(
+                "deadline_ms must be 1 to {}",
+                MAX_WATCH.as_millis()
+            )));
+        }
+        let armed = self.watches.arm(&request.token).map_err(|error| match error {
+            ArmError::Token => Status::invalid_argument(error.to_string()),
+            ArmError::Full => Status::resource_exhausted(error.to_string()),
+        })?;
+        Ok(Response::new(WatchStream::new(armed, deadline)))
+    }
+}
+
+/// The answers to one `WatchExec`: armed, then the event or DEADLINE_EXCEEDED. Dropping it disarms the watch.
+pub struct WatchStream {
+    deadline: Pin<Box<Sleep>>,
+    state: State,
+}
+
+enum State {
+    Armed(Armed),
+    Waiting(Armed),
+    Done,
+}
+
+impl WatchStream {
+    fn new(armed: Armed, deadline: Duration) -> Self {
+        Self {
+            deadline: Box::pin(sleep(deadline)),
+            state: State::Armed(armed),
+        }
+    }
+}
+
+impl Stream for WatchStream {
+    type Item = Result<WatchExecReply, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Armed(armed) => {
+                self.state = State::Waiting(armed);
+                Poll::Ready(Some(Ok(WatchExecReply {
+                    reply: Some(Reply::Armed(true)),
+                })))
+            }
+            State::Waiting(mut armed) => {
+                if let Poll::Ready(event) = Pin::new(armed.event()).poll(context) {
+                    return Poll::Ready(Some(match event {
+                        Ok(json) => Ok(WatchExecReply {
+                            reply: Some(Reply::EventJson(json)),
+                        }),
+                        Err(_) => Err(Status::aborted("the watch was given up")),
+                    }));
+                }
+                if self.deadline.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Some(Err(Status::deadline_exceeded("no such exec was seen in time"))));
+                }
+                self.state = State::Waiting(armed);
+                Poll::Pending
+            }
+            State::Done => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The socket, the server and the client together, over a real socket in a temporary directory.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::api::{GetStatusReply, HookCounters};
+use super::client::{Client, Error};
+use super::server::{Handle, StatusSource, spawn};
+use super::watch::{ArmError, ExecWatches, MAX_WATCHES};
+use super::{bind, connection};
+
+const SOON: Duration = Duration::from_secs(5);
+const BRIEF: Duration = Duration::from_millis(300);
+
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl StatusSource for Counting {
+    fn status(&self) -> GetStatusReply {
+        let asked = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let hooks = [(
+            "openat".to_owned(),
+            HookCounters {
+                seen: asked,
+                ..HookCounters::default()
+            },
+        )]
+        .into();
+        GetStatusReply {
+            version: "1.2.3".to_owned(),
+            pid: 7,
+            hooks,
+            ..GetStatusReply::default()
+        }
+    }
+}
+
+struct Served {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    watches: Arc<ExecWatches>,
+    handle: Handle,
+}
+
+fn served() -> Served {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run/agent.sock");
+    let watches = Arc::new(ExecWatches::new());
+    let handle = spawn(
+        bind(&path).unwrap(),
+        Arc::new(Counting::default()),
+        Arc::clone(&watches),
+    )
+    .unwrap();
+    Served {
+        _directory: directory,
+        path,
+        watches,
+        handle,
+    }
+}
+
+fn args(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+#[test]
+fn status_travels_over_the_socket() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let first = client.status(SOON).unwrap();
+    let second = client.status(SOON).unwrap();
+    assert_eq!(
+        (first.version.as_str(), first.pid, first.hooks["openat"].seen),
+        ("1.2.3", 7, 1)
+    );
+    assert_eq!(second.hooks["openat"].seen, 2);
+    let peer = client.peer().unwrap();
+    assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
+    assert_eq!(peer.pid, i32::try_from(std::process::id()).ok());
+    assert!(served.handle.is_serving());
+}
+
+#[test]
+fn a_watch_delivers_the_first_match_only_and_disarms() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let watches = Arc::clone(&served.watches);
+    assert!(!watches.armed());
+    let event = client
+        .watch_exec("token-4711", SOON, || {
+            assert!(watches.armed());
+            watches.offer(&args(&["/bin/true", "other"]), || unreachable!("made only on a match"));
+            watches.offer(&args(&["/bin/true", "x=token-4711"]), || r#"{"n":1}"#.to_owned());
+            watches.offer(&args(&["/bin/true", "x=token-4711"]), || {
+                unreachable!("the watch is over")
+            });
+        })
+        .unwrap();
+    assert_eq!(event, r#"{"n":1}"#);
+    assert!(!watches.armed());
+}
+
+#[test]
+fn a_watch_without_event_ends_at_its_deadline_and_disarms() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let start = Instant::now();
+    let error = client.watch_exec("token-4711", BRIEF, || {}).unwrap_err();
+    assert!(matches!(error, Error::Timeout { call: "WatchExec", .. }), "{error}");
+    assert!(start.elapsed() < SOON);
+    wait_until(|| !served.watches.armed());
+}
+
+#[test]
+fn a_watch_is_disarmed_when_the_client_goes_away() {
+    let served = served();
+    let path = served.path.clone();
+    let (armed, told) = std::sync::mpsc::channel();
+    let asker = thread::spawn(move || {
+        let mut client = Client::connect(&path, SOON).unwrap();
+        // The panic ends the client in the middle of the call.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            client.watch_exec("token-4711", Duration::from_secs(30), || std::panic::panic_any(()))
+        }));
+        armed.send(()).unwrap();
+    });
+    told.recv_timeout(SOON).unwrap();
+    asker.join().unwrap();
+    wait_until(|| !served.watches.armed());
+}
+
+#[test]
+fn bad_watch_requests_are_rejected_with_the_rule() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    for (token, deadline) in [
+        ("short", SOON),
+        ("with blank inside", SOON),
+        ("token-4711", Duration::from_secs(3600)),
+    ] {
+        let error = client.watch_exec(token, deadline, || unreachable!()).unwrap_err();
+        assert!(matches!(error, Error::Rejected { .. }), "{error}");
+    }
+    assert!(!served.watches.armed());
+}
+
+#[test]
+fn watches_are_bounded() {
+    let watches = Arc::new(ExecWatches::new());
+    let mut armed: Vec<_> = (0..MAX_WATCHES)
+        .map(|n| watches.arm(&format!("token-{n:04}")).unwrap())
+        .collect();
+    assert_eq!(watches.arm("token-more").unwrap_err(), ArmError::Full);
+    armed.pop();
+    watches.arm("token-more").unwrap();
+    drop(armed);
+    assert!(!watches.armed());
+}
+
+#[test]
+fn the_client_tells_the_ways_to_fail_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    assert!(matches!(
+        Client::connect(&path, SOON).unwrap_err(),
+        Error::Absent { .. }
+    ));
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(matches!(
+        Client::connect(&path, SOON).unwrap_err(),
+        Error::Refused { .. }
+    ));
+}
+
+#[test]
+fn a_silent_peer_ends_in_a_timeout() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let _silent = UnixListener::bind(&path).unwrap();
+    let start = Instant::now();
+    let error = Client::connect(&path, BRIEF)
+        .and_then(|mut client| client.status(BRIEF))
+        .unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(start.elapsed() < SOON);
+}
+
+#[test]
+fn a_peer_that_talks_garbage_is_a_protocol_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let garbage = UnixListener::bind(&path).unwrap();
+    let peer = thread::spawn(move || {
+        for stream in garbage.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            // The other end may be gone already: the first connection only looks who listens.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\nthis is no gRPC at all, sorry");
+            let _ = stream.read(&mut [0; 64]);
+        }
+    });
+    let error = Client::connect(&path, SOON)
+        .and_then(|mut client| client.status(SOON))
+        .unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+    peer.join().unwrap();
+}
+
+#[test]
+fn silent_peers_do_not_keep_the_agent_from_answering() {
+    let served = served();
+    let silent: Vec<_> = (0..connection::MAX_CONNECTIONS - 2)
+        .map(|_| std::os::unix::net::UnixStream::connect(&served.path).unwrap())
+        .collect();
+    assert_eq!(
+        Client::connect(&served.path, SOON).unwrap().status(SOON).unwrap().pid,
+        7
+    );
+    drop(silent);
+}
+
+#[test]
+fn places_are_given_back() {
+    let served = served();
+    for _ in 0..connection::MAX_CONNECTIONS * 3 {
+        assert_eq!(
+            Client::connect(&served.path, SOON).unwrap().status(SOON).unwrap().pid,
+            7
+        );
+    }
+}
+
+#[test]
+fn bind_makes_the_directory_and_sets_the_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run/agent.sock");
+    let _listener = bind(&path).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o660);
+    let deep = directory.path().join("a/b/agent.sock");
+    let error = bind(&deep).unwrap_err();
+    assert!(matches!(error, bind::Error::Directory { .. }), "{error}");
+    assert!(!directory.path().join("a").exists());
+}
+
+#[test]
+fn bind_takes_over_only_what_is_proven_stale() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let living = bind(&path).unwrap();
+    assert!(matches!(bind(&path).unwrap_err(), bind::Error::InUse { .. }));
+    drop(living);
+    drop(bind(&path).unwrap());
+
+    let file = directory.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    assert!(matches!(bind(&file).unwrap_err(), bind::Error::NotASocket { .. }));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    assert!(Path::new(&file).exists());
+}
+
+#[test]
+fn a_stopped_server_leaves_a_socket_that_refuses() {
+    let served = served();
+    served.handle.stop();
+    assert!(matches!(
+        Client::connect(&served.path, SOON).unwrap_err(),
+        Error::Refused { .. }
+    ));
+    drop(bind(&served.path).unwrap());
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let until = Instant::now() + SOON;
+    while !condition() {
+        assert!(Instant::now() < until, "the condition did not come true in time");
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,45 @@
+//! From the kernel's clock to the calendar's.
+
+use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
+use serde::Serializer;
+
+/// Translates CLOCK_BOOTTIME, in which the kernel side measures, to UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct BootClock {
+    /// Nanoseconds from the epoch to the boot.
+    boot: i128,
+}
+
+impl BootClock {
+    /// Reads both clocks. Do it again now and then: the calendar's is set and slewed.
+    ///
+    /// # Errors
+    /// The kernel knows no CLOCK_BOOTTIME (before Linux 2.6.39).
+    pub fn now() -> nix::Result<Self> {
+        let nanoseconds = |clock: ClockId| -> nix::Result<i128> {
+            let time = clock_gettime(clock)?;
+            Ok(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
+        };
+        Ok(Self {
+            boot: nanoseconds(ClockId::CLOCK_REALTIME)? - nanoseconds(ClockId::CLOCK_BOOTTIME)?,
+        })
+    }
+
+    /// The calendar time of a kernel time stamp.
+    #[must_use]
+    pub fn utc(&self, boottime: u64) -> Timestamp {
+        Timestamp::from_nanosecond(self.boot + i128::from(boottime)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// A clock whose boot was at the epoch, for tests.
+    #[cfg(test)]
+    pub(crate) fn at_epoch() -> Self {
+        Self { boot: 0 }
+    }
+}
+
+/// RFC 3339 with nanoseconds, always nine digits, so that text sorts as time does.
+pub(super) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.9}"))
+}

@@ -1,0 +1,348 @@
+//! The loop: drain the ring, make events, write them, sleep until there is more.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::signals::{Request, Signals};
+use super::vitals::Vitals;
+use crate::capture::record::{Body, Header, ProcessKey};
+use crate::capture::{Capture, Hook, Record};
+use crate::container::{Outcome, Resolver};
+use crate::control::watch::ExecWatches;
+use crate::event::build::Context;
+use crate::event::summary::Lookups;
+use crate::event::{BootClock, build};
+use crate::output::{Sink, json};
+use crate::process::{Process, ProcessTable};
+
+/// Records taken in one go before signals and the output get their turn.
+const DRAIN_LIMIT: usize = 4096;
+/// The longest sleep. Wake-ups are announced to the kernel side, but an announcement can cross a record on its way.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// How often the calendar's clock is read again.
+const CLOCK_REFRESH: Duration = Duration::from_secs(1);
+
+/// Which raw events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Printed {
+    /// Process life.
+    pub process: bool,
+    /// Files.
+    pub file: bool,
+    /// Connections.
+    pub network: bool,
+}
+
+/// Why the pipeline ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Standard output does not take any more.
+    #[error("cannot write events to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// Waiting for the ring failed.
+    #[error("cannot wait for the ring buffer: {0}")]
+    Wait(#[source] Errno),
+    /// The clocks cannot be read.
+    #[error("cannot read the clocks: {0}")]
+    Clock(#[source] Errno),
+}
+
+/// Everything an event passes through after the ring.
+#[derive(Debug)]
+pub struct Pipeline<W> {
+    stages: Stages<W>,
+    signals: Signals,
+    batch: Duration,
+}
+
+#[derive(Debug)]
+struct Stages<W> {
+    table: ProcessTable,
+    resolver: Resolver,
+    watches: Arc<ExecWatches>,
+    vitals: Arc<Vitals>,
+    sink: Sink<W>,
+    printed: Printed,
+    clock: BootClock,
+    clock_read: Instant,
+    lost: LostCount,
+    published_lookups: Option<u64>,
+}
+
+impl<W: Write> Pipeline<W> {
+    /// Puts the stages together.
+    ///
+    /// # Errors
+    /// [`Error::Clock`].
+    pub fn new(
+        processes: NonZeroUsize,
+        resolver: Resolver,
+        watches: Arc<ExecWatches>,
+        vitals: Arc<Vitals>,
+        sink: Sink<W>,
+        printed: Printed,
+        signals: Signals,
+        batch: Duration,
+    ) -> Result<Self, Error> {
+        let stages = Stages {
+            table: ProcessTable::new(processes),
+            resolver,
+            watches,
+            vitals,
+            sink,
+            printed,
+            clock: BootClock::now().map_err(Error::Clock)?,
+            clock_read: Instant::now(),
+            lost: LostCount::default(),
+            published_lookups: None,
+        };
+        Ok(Self { stages, signals, batch })
+    }
+
+    /// Runs until a signal ends it, or until nobody reads the output any more. The last thing written is a summary.
+    ///
+    /// # Errors
+    /// Output or waiting failed.
+    pub fn run(&mut self, capture: &mut Capture) -> Result<(), Error> {
+        match self.turn_until_stopped(capture) {
+            Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    fn turn_until_stopped(&mut self, capture: &mut Capture) -> Result<(), Error> {
+        let stages = &mut self.stages;
+        stages.publish();
+        loop {
+            let taken = stages.drain(capture)?;
+            while let Some(request) = self.signals.next() {
+                if request == Request::Stop {
+                    // What is in the ring happened before the signal.
+                    stages.drain_dry(capture)?;
+                }
+                stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
+                if request == Request::Stop {
+                    return Ok(());
+                }
+            }
+            match taken {
+                DRAIN_LIMIT => {}
+                0 => {
+                    capture.announce_sleep();
+                    if stages.drain(capture)? == 0 {
+                        wait(&[capture.as_fd(), self.signals.as_fd()], LONGEST_SLEEP)?;
+                    }
+                    capture.announce_awake();
+                }
+                // More is likely to follow at once: let it collect, and nobody has to wake anybody.
+                _ => wait(&[self.signals.as_fd()], self.batch)?,
+            }
+        }
+    }
+}
+
+fn wait(on: &[std::os::fd::BorrowedFd<'_>], at_most: Duration) -> Result<(), Error> {
+    if at_most.is_zero() {
+        return Ok(());
+    }
+    let mut fds: Vec<PollFd<'_>> = on.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    let timeout = PollTimeout::try_from(at_most.max(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX);
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(Error::Wait(errno)),
+    }
+}
+
+impl<W: Write> Stages<W> {
+    fn drain(&mut self, capture: &mut Capture) -> Result<usize, Error> {
+        if self.clock_read.elapsed() >= CLOCK_REFRESH {
+            self.clock = BootClock::now().map_err(Error::Clock)?;
+            self.clock_read = Instant::now();
+        }
+        let mut failed = None;
+        let taken = capture.drain(DRAIN_LIMIT, |record| {
+            if failed.is_none() {
+                failed = self.take(record).err();
+            }
+        });
+        if taken > 0 {
+            self.publish();
+        }
+        match failed {
+            Some(error) => Err(Error::Output(error)),
+            None => self.sink.flush().map(|()| taken).map_err(Error::Output),
+        }
+    }
+
+    /// Empties the ring, but follows no producer that outruns the reader for ever.
+    fn drain_dry(&mut self, capture: &mut Capture) -> Result<(), Error> {
+        let most = capture.ring_size() as usize / size_of::<u64>();
+        let mut taken = 0;
+        while taken < most {
+            match self.drain(capture)? {
+                0 => break,
+                more => taken += more,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record<'_>) -> io::Result<()> {
+        let Record { header, mut body } = record;
+        self.lost.note(header.cpu, header.lost);
+        let mut subject = header.process;
+        let process = match &mut body {
+            Body::Process(told) => {
+                let told = std::mem::take(&mut **told);
+                Some(self.table.describe(&header, told))
+            }
+            Body::Fork { child, child_cgroup_id } => {
+                subject = *child;
+                self.table.fork(&header.process, *child, *child_cgroup_id)
+            }
+            Body::Exit { .. } => self.table.exit(&header.process),
+            Body::Open(_) | Body::Connect(_) => self.table.get(&header.process).cloned(),
+        };
+        if header.hook == Hook::Snapshot {
+            // Nothing happened; but its container is asked for before the event that follows.
+            self.outcome(&header, &body, process.as_deref());
+            return Ok(());
+        }
+        let outcome = self.outcome(&header, &body, process.as_deref());
+        let watched = header.hook == Hook::Exec && self.watches.armed();
+        if self.prints(header.hook) {
+            self.vitals.count(outcome.metadata);
+            self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
+        }
+        if let (true, Some(process)) = (watched, &process) {
+            self.watches.offer(&process.args, || {
+                self.as_json(&header, subject, &body, process, &outcome)
+            });
+        }
+        Ok(())
+    }
+
+    fn prints(&self, hook: Hook) -> bool {
+        match hook {
+            Hook::Exec | Hook::Fork | Hook::Exit => self.printed.process,
+            Hook::Openat => self.printed.file,
+            Hook::Connect => self.printed.network,
+            Hook::Snapshot => false,
+        }
+    }
+
+    /// The metadata of the cgroup in which the event happened. The path of the process is that cgroup's, or none.
+    fn outcome(&mut self, header: &Header, body: &Body<'_>, process: Option<&Process>) -> Arc<Outcome> {
+        let cgroup_id = match body {
+            Body::Fork { child_cgroup_id, .. } => *child_cgroup_id,
+            _ => header.cgroup_id,
+        };
+        let path = process
+            .filter(|process| process.cgroup_id == cgroup_id)
+            .map(|process| &*process.cgroup);
+        self.resolver.resolve(cgroup_id, path)
+    }
+
+    fn emit(
+        &mut self,
+        header: &Header,
+        subject: ProcessKey,
+        body: &Body<'_>,
+        process: Option<&Process>,
+        outcome: &Outcome,
+    ) -> io::Result<()> {
+        let context = Context {
+            node: self.vitals.node(),
+            clock: &self.clock,
+            process,
+            outcome,
+            lost_before: self.lost.take(),
+        };
+        self.sink.event(&build(header, subject, body, context))
+    }
+
+    fn as_json(
+        &self,
+        header: &Header,
+        subject: ProcessKey,
+        body: &Body<'_>,
+        process: &Process,
+        outcome: &Outcome,
+    ) -> String {
+        let context = Context {
+            node: self.vitals.node(),
+            clock: &self.clock,
+            process: Some(process),
+            outcome,
+            lost_before: 0,
+        };
+        let mut text = Vec::new();
+        match json::append(&mut text, &build(header, subject, body, context)) {
+            Ok(()) => String::from_utf8_lossy(&text).trim_end().to_owned(),
+            Err(error) => format!("{{\"error\":\"{error}\"}}"),
+        }
+    }
+
+    /// Lets the control thread know what is new about the runtimes.
+    fn publish(&mut self) {
+        let stats = self.resolver.stats();
+        if self.published_lookups != Some(stats.count) {
+            self.published_lookups = Some(stats.count);
+            let lookups = Lookups {
+                count: stats.count,
+                p50_us: stats.p50_us,
+                p99_us: stats.p99_us,
+            };
+            self.vitals.publish_runtimes(lookups, self.resolver.runtimes());
+        }
+    }
+}
+
+/// How many records were lost since the last event that was told. The kernel side counts by CPU, in every record.
+#[derive(Debug, Default)]
+struct LostCount {
+    by_cpu: Vec<u64>,
+    untold: u64,
+}
+
+impl LostCount {
+    fn note(&mut self, cpu: u16, total: u64) {
+        let cpu = usize::from(cpu);
+        if self.by_cpu.len() <= cpu {
+            self.by_cpu.resize(cpu + 1, 0);
+        }
+        // A record may be overtaken by one of the same CPU; what it says is then already counted.
+        if let Some(more) = total.checked_sub(self.by_cpu[cpu]) {
+            self.by_cpu[cpu] = total;
+            self.untold += more;
+        }
+    }
+
+    fn take(&mut self) -> u64 {
+        std::mem::take(&mut self.untold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LostCount;
+
+    #[test]
+    fn each_loss_is_told_once() {
+        let mut lost = LostCount::default();
+        lost.note(1, 0);
+        assert_eq!(lost.take(), 0);
+        lost.note(1, 3);
+        lost.note(0, 2);
+        assert_eq!(lost.take(), 5);
+        lost.note(1, 2);
+        lost.note(1, 3);
+        assert_eq!(lost.take(), 0);
+    }
+}

@@ -1,0 +1,198 @@
+//! What is known about the running agent, shared between the pipeline, which writes, and the control thread, which
+//! reads. Reading never holds the pipeline up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::capture::backend::Choice;
+use crate::capture::{Capture, Ledger};
+use crate::container::{Candidate, Metadata, Reason, State, Status};
+use crate::control::api;
+use crate::control::server::StatusSource;
+use crate::event::Summary;
+use crate::event::summary::{Lookups, MetadataCounts};
+use crate::privilege::status::{self, SeccompMode, ThreadStatus};
+
+/// The agent's state in numbers.
+#[derive(Debug)]
+pub struct Vitals {
+    node: String,
+    profile: String,
+    started: Instant,
+    choice: Choice,
+    ring_size: u64,
+    ledger: Arc<Ledger>,
+    statuses: [AtomicU64; Status::ALL.len()],
+    reasons: [AtomicU64; Reason::ALL.len()],
+    runtimes: Mutex<Runtimes>,
+}
+
+#[derive(Debug, Default)]
+struct Runtimes {
+    lookups: Lookups,
+    candidates: Vec<Candidate>,
+}
+
+impl Vitals {
+    /// The state of an agent that begins now.
+    #[must_use]
+    pub fn new(node: String, profile: String, capture: &Capture) -> Self {
+        Self {
+            node,
+            profile,
+            started: Instant::now(),
+            choice: capture.choice().clone(),
+            ring_size: u64::from(capture.ring_size()),
+            ledger: capture.ledger(),
+            statuses: Default::default(),
+            reasons: Default::default(),
+            runtimes: Mutex::default(),
+        }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Counts an event by how complete its metadata is.
+    pub fn count(&self, metadata: Metadata) {
+        self.statuses[metadata.status as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(reason) = metadata.reason {
+            self.reasons[reason as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes over what is new about the container runtimes.
+    pub fn publish_runtimes(&self, lookups: Lookups, candidates: Vec<Candidate>) {
+        *self.runtimes.lock().unwrap_or_else(PoisonError::into_inner) = Runtimes { lookups, candidates };
+    }
+
+    fn status_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Status::ALL
+            .into_iter()
+            .map(|status| (status.as_str(), self.statuses[status as usize].load(Ordering::Relaxed)))
+    }
+
+    fn reason_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Reason::ALL
+            .into_iter()
+            .map(|reason| (reason.as_str(), self.reasons[reason as usize].load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// The account of the run so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            time: Timestamp::now(),
+            node: self.node.clone(),
+            kind: "summary",
+            backend: self.choice.backend.as_str(),
+            hooks: self
+                .ledger
+                .all()
+                .into_iter()
+                .map(|(hook, counters)| (hook.name(), counters))
+                .collect(),
+            metadata: MetadataCounts {
+                status: self.status_counts().collect(),
+                reason: self.reason_counts().collect(),
+            },
+            lookups: self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).lookups,
+        }
+    }
+}
+
+impl StatusSource for Vitals {
+    fn status(&self) -> api::GetStatusReply {
+        let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
+        let (lookups, runtimes) = {
+            let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
+        };
+        api::GetStatusReply {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            node: self.node.clone(),
+            profile: self.profile.clone(),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            backend: Some(api::Backend {
+                name: self.choice.backend.as_str().to_owned(),
+                why: self.choice.why.clone(),
+            }),
+            hooks: self
+                .ledger
+                .all()
+                .into_iter()
+                .map(|(hook, line)| {
+                    let counters = api::HookCounters {
+                        seen: line.seen,
+                        filtered: line.filtered,
+                        delivered: line.delivered,
+                        dropped: line.dropped,
+                        truncated: line.truncated,
+                        unreadable: line.unreadable,
+                    };
+                    (hook.name().to_owned(), counters)
+                })
+                .collect(),
+            metadata_status: self.status_counts().map(owned).collect(),
+            metadata_reason: self.reason_counts().map(owned).collect(),
+            lookups: Some(api::Lookups {
+                count: lookups.count,
+                p50_us: lookups.p50_us,
+                p99_us: lookups.p99_us,
+            }),
+            runtimes,
+            threads: threads(),
+            ring_size: self.ring_size,
+            ring_pending: 0,
+        }
+    }
+}
+
+fn threads() -> Vec<api::Thread> {
+    let threads = status::own_threads().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read the status of the own threads");
+        Vec::new()
+    });
+    threads.into_iter().map(thread).collect()
+}
+
+fn thread(status: ThreadStatus) -> api::Thread {
+    api::Thread {
+        tid: status.tid,
+        name: status.name,
+        cap_effective: status.effective.bits(),
+        cap_permitted: status.permitted.bits(),
+        cap_inheritable: status.inheritable.bits(),
+        cap_bounding: status.bounding.bits(),
+        cap_ambient: status.ambient.bits(),
+        no_new_privs: status.no_new_privs,
+        seccomp: match status.seccomp {
+            SeccompMode::Disabled => 0,
+            SeccompMode::Strict => 1,
+            SeccompMode::Filter => 2,
+        },
+    }
+}
+
+fn runtime(candidate: &Candidate) -> api::Runtime {
+    let (name, version, api) = match &candidate.state {
+        State::Answers { name, version, api } => (name.clone(), version.clone(), api.to_string()),
+        _ => Default::default(),
+    };
+    api::Runtime {
+        socket: candidate.socket.display().to_string(),
+        state: candidate.state.as_str().to_owned(),
+        name,
+        version,
+        api,
+        detail: candidate.state.detail(),
+    }
+}

@@ -1,0 +1,211 @@
+//! The agent's own system call filter: from `seccomp/agent-run.json` to the kernel, over every thread.
+//!
+//! The file is in the format of the OCI runtime specification and is embedded; `seccomp/README.md` says what of that
+//! format is used. [`policy`] reads it, this file compiles and installs. It allows nothing on its own.
+//!
+//! seccompiler knows two outcomes per filter, match and mismatch, and the policy has three (allow, refuse with an errno,
+//! kill). The kernel runs all installed filters and takes the most severe verdict, so the policy becomes a stack: one
+//! filter per errno that refuses some calls and lets the rest pass, and last the one that kills what is not listed.
+
+pub mod policy;
+
+use std::collections::BTreeMap;
+
+use seccompiler::{BpfProgram, TargetArch};
+use serde_json::{Value, json};
+
+use self::policy::{Condition, Operator, Policy};
+use super::status::{self, SeccompMode};
+
+/// The policy that the agent runs under.
+pub const AGENT_RUN: &str = include_str!("../../seccomp/agent-run.json");
+
+/// Why the filter could not be installed, or is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The policy cannot be read.
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
+    /// The processor architecture has no system call table here.
+    #[error("no system call filter for the architecture {0}")]
+    Architecture(&'static str),
+    /// The policy names a system call that no architecture has.
+    #[error("the seccomp policy names {0:?}, which is no system call")]
+    UnknownSystemCall(String),
+    /// The policy could not be turned into a program.
+    #[error("cannot compile the seccomp policy: {0}")]
+    Compile(seccompiler::Error),
+    /// The kernel refused the filter.
+    #[error("cannot install the seccomp filter: {0}")]
+    Install(seccompiler::Error),
+    /// The threads could not be inspected.
+    #[error("cannot read the seccomp mode of the agent's threads: {0}")]
+    Status(#[from] status::Error),
+    /// A thread is not filtered.
+    #[error("thread {tid} ({name}) runs without a seccomp filter")]
+    Unfiltered {
+        /// The thread.
+        tid: u32,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A compiled policy.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// In the order of installation; the one that kills is last, because it does not allow seccomp(2).
+    programs: Vec<BpfProgram>,
+    skipped: Vec<String>,
+}
+
+impl Filter {
+    /// Compiles a policy for this machine's architecture.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn compile(policy: &Policy) -> Result<Self, Error> {
+        Self::compile_for(policy, native()?)
+    }
+
+    /// System calls of the policy that the architecture does not have.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    fn compile_for(policy: &Policy, arch: TargetArch) -> Result<Self, Error> {
+        let (names, skipped) = split_names(policy, arch)?;
+        let mut programs = Vec::new();
+        for (errno, refused) in &policy.refused {
+            let rules = refused
+                .iter()
+                .filter(|name| names.contains(name))
+                .map(|name| rule(name, None))
+                .collect();
+            programs.push(program(json!("allow"), json!({ "errno": errno }), rules, arch)?);
+        }
+        let refused = policy
+            .refused
+            .values()
+            .flatten()
+            .map(|name| (name, &policy::Allowance::Always));
+        let mut rules = Vec::new();
+        for (name, allowance) in policy
+            .allowed
+            .iter()
+            .chain(refused)
+            .filter(|(name, _)| names.contains(name))
+        {
+            match allowance {
+                policy::Allowance::Always => rules.push(rule(name, None)),
+                policy::Allowance::When(alternatives) => {
+                    rules.extend(alternatives.iter().map(|conditions| rule(name, Some(conditions))));
+                }
+            }
+        }
+        programs.push(program(json!("kill_process"), json!("allow"), rules, arch)?);
+        Ok(Self { programs, skipped })
+    }
+
+    /// Puts the filter over every thread of this process, for good. Sets no_new_privs where it is not set yet.
+    ///
+    /// # Errors
+    /// [`Error::Install`]; part of the stack may be in force then, and the agent must not go on.
+    pub fn install(&self) -> Result<(), Error> {
+        self.programs
+            .iter()
+            .try_for_each(|program| seccompiler::apply_filter_all_threads(program).map_err(Error::Install))
+    }
+}
+
+/// Compiles and installs [`AGENT_RUN`] over every thread of this process.
+///
+/// Afterwards nothing can be opened for writing, no thread spawned, no program started or loaded, so whatever the agent
+/// needs must be open and running before.
+///
+/// # Errors
+/// See [`Error`]; the agent must not go on.
+pub fn install() -> Result<(), Error> {
+    Filter::compile(&Policy::parse(AGENT_RUN)?)?.install()
+}
+
+/// Checks by the kernel's word that every thread of this process is filtered.
+///
+/// # Errors
+/// [`Error::Unfiltered`] for the first thread that is not.
+pub fn verify() -> Result<(), Error> {
+    match status::own_threads()?
+        .into_iter()
+        .find(|thread| thread.seccomp != SeccompMode::Filter)
+    {
+        Some(thread) => Err(Error::Unfiltered {
+            tid: thread.tid,
+            name: thread.name,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn native() -> Result<TargetArch, Error> {
+    TargetArch::try_from(std::env::consts::ARCH).map_err(|_| Error::Architecture(std::env::consts::ARCH))
+}
+
+/// The policy's names: those that the architecture has, and those that only another one has.
+fn split_names(policy: &Policy, arch: TargetArch) -> Result<(Vec<String>, Vec<String>), Error> {
+    let (mut present, mut skipped) = (Vec::new(), Vec::new());
+    for name in policy.names() {
+        if exists(name, arch) {
+            present.push(name.to_owned());
+        } else if [TargetArch::x86_64, TargetArch::aarch64]
+            .into_iter()
+            .any(|other| exists(name, other))
+        {
+            skipped.push(name.to_owned());
+        } else {
+            return Err(Error::UnknownSystemCall(name.to_owned()));
+        }
+    }
+    Ok((present, skipped))
+}
+
+/// seccompiler keeps its table of numbers to itself, so it is asked by compiling a filter with the one name.
+fn exists(name: &str, arch: TargetArch) -> bool {
+    program(json!("kill_process"), json!("allow"), vec![rule(name, None)], arch).is_ok()
+}
+
+/// One rule in seccompiler's own JSON.
+fn rule(name: &str, conditions: Option<&Vec<Condition>>) -> Value {
+    match conditions {
+        None => json!({ "syscall": name }),
+        Some(conditions) => {
+            json!({ "syscall": name, "args": conditions.iter().map(argument).collect::<Vec<_>>() })
+        }
+    }
+}
+
+/// All 64 bits are compared, as libseccomp does it for container runtimes: never more permissive than the policy reads.
+fn argument(condition: &Condition) -> Value {
+    let (operator, value) = match condition.operator {
+        Operator::Eq => (json!("eq"), condition.value),
+        Operator::Ne => (json!("ne"), condition.value),
+        Operator::Lt => (json!("lt"), condition.value),
+        Operator::Le => (json!("le"), condition.value),
+        Operator::Gt => (json!("gt"), condition.value),
+        Operator::Ge => (json!("ge"), condition.value),
+        Operator::MaskedEq => (json!({ "masked_eq": condition.value }), condition.value_two),
+    };
+    json!({ "index": condition.index, "type": "qword", "op": operator, "val": value })
+}
+
+fn program(mismatch: Value, matched: Value, rules: Vec<Value>, arch: TargetArch) -> Result<BpfProgram, Error> {
+    let filter = json!({ "filter": { "mismatch_action": mismatch, "match_action": matched, "filter": rules } });
+    let programs: BTreeMap<_, _> = seccompiler::compile_from_json(filter.to_string().as_bytes(), arch)
+        .map_err(Error::Compile)?
+        .into_iter()
+        .collect();
+    Ok(programs.into_values().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+pub(super) mod tests;

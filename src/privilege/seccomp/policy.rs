@@ -1,0 +1,185 @@
+//! A system call policy as data: the part of the OCI runtime specification's `linux.seccomp` object that the agent uses,
+//! read strictly. What the specification allows and this cannot express is an error, never ignored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No JSON, or not of the expected form.
+    #[error("cannot read the seccomp policy: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The default must kill: a filter that refuses quietly would hide what the agent tries.
+    #[error("the seccomp policy's defaultAction must be SCMP_ACT_KILL_PROCESS")]
+    Default,
+    /// An entry says nothing about why it is there.
+    #[error("the seccomp policy gives no reason (comment) for {0}")]
+    NoComment(String),
+    /// A refusal without the errno, with conditions, or beside an allowance of the same call.
+    #[error("the seccomp policy's SCMP_ACT_ERRNO entry for {0} needs errnoRet, no args and no second entry")]
+    Refusal(String),
+    /// An unconditional allowance would make the conditional one for the same call meaningless.
+    #[error("the seccomp policy allows {0} both always and under conditions")]
+    Shadowed(String),
+    /// An action in an entry that is neither an allowance nor a refusal.
+    #[error("the seccomp policy's entry for {0} must be SCMP_ACT_ALLOW or SCMP_ACT_ERRNO")]
+    Action(String),
+}
+
+/// What a policy says, by system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What is allowed, and when.
+    pub allowed: BTreeMap<String, Allowance>,
+    /// What is refused, by errno.
+    pub refused: BTreeMap<u32, BTreeSet<String>>,
+}
+
+/// When a system call is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowance {
+    /// Whatever its arguments.
+    Always,
+    /// When all conditions of at least one alternative hold.
+    When(Vec<Vec<Condition>>),
+}
+
+/// A condition on one argument.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Condition {
+    /// Number of the argument, from 0.
+    pub index: u8,
+    /// What it is compared with; for [`Operator::MaskedEq`] the mask.
+    pub value: u64,
+    /// What must remain under the mask.
+    #[serde(default)]
+    pub value_two: u64,
+    /// How it is compared.
+    #[serde(rename = "op")]
+    pub operator: Operator,
+}
+
+/// How an argument is compared, unsigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Operator {
+    /// Equal.
+    #[serde(rename = "SCMP_CMP_EQ")]
+    Eq,
+    /// Not equal.
+    #[serde(rename = "SCMP_CMP_NE")]
+    Ne,
+    /// Less.
+    #[serde(rename = "SCMP_CMP_LT")]
+    Lt,
+    /// Less or equal.
+    #[serde(rename = "SCMP_CMP_LE")]
+    Le,
+    /// Greater.
+    #[serde(rename = "SCMP_CMP_GT")]
+    Gt,
+    /// Greater or equal.
+    #[serde(rename = "SCMP_CMP_GE")]
+    Ge,
+    /// Equal under a mask.
+    #[serde(rename = "SCMP_CMP_MASKED_EQ")]
+    MaskedEq,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct File {
+    default_action: Action,
+    /// For container runtimes; the agent compiles for the machine it runs on.
+    #[serde(rename = "architectures")]
+    _architectures: Vec<String>,
+    syscalls: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Entry {
+    names: Vec<String>,
+    action: Action,
+    errno_ret: Option<u32>,
+    #[serde(default)]
+    args: Vec<Condition>,
+    #[serde(default)]
+    comment: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Action {
+    #[serde(rename = "SCMP_ACT_ALLOW")]
+    Allow,
+    #[serde(rename = "SCMP_ACT_ERRNO")]
+    Errno,
+    #[serde(rename = "SCMP_ACT_KILL_PROCESS")]
+    KillProcess,
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let file: File = serde_json::from_str(text)?;
+        if file.default_action != Action::KillProcess {
+            return Err(Error::Default);
+        }
+        let mut policy = Self {
+            allowed: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        for entry in file.syscalls {
+            if entry.comment.trim().is_empty() {
+                return Err(Error::NoComment(entry.names.join(", ")));
+            }
+            for name in &entry.names {
+                policy.add(name, &entry)?;
+            }
+        }
+        Ok(policy)
+    }
+
+    /// Every system call that is named, once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.allowed
+            .keys()
+            .chain(self.refused.values().flatten())
+            .map(String::as_str)
+    }
+
+    fn add(&mut self, name: &str, entry: &Entry) -> Result<(), Error> {
+        let refused = self.refused.values().any(|names| names.contains(name));
+        match (entry.action, entry.errno_ret) {
+            (Action::Errno, Some(errno)) if entry.args.is_empty() && !refused && !self.allowed.contains_key(name) => {
+                self.refused.entry(errno).or_default().insert(name.to_owned());
+                Ok(())
+            }
+            (Action::Errno, _) => Err(Error::Refusal(name.to_owned())),
+            (Action::Allow, None) if refused => Err(Error::Refusal(name.to_owned())),
+            (Action::Allow, None) => self.allow(name, &entry.args),
+            (Action::Allow | Action::KillProcess, _) => Err(Error::Action(name.to_owned())),
+        }
+    }
+
+    fn allow(&mut self, name: &str, conditions: &[Condition]) -> Result<(), Error> {
+        match (self.allowed.get_mut(name), conditions.is_empty()) {
+            (None, true) => {
+                self.allowed.insert(name.to_owned(), Allowance::Always);
+            }
+            (None, false) => {
+                self.allowed
+                    .insert(name.to_owned(), Allowance::When(vec![conditions.to_vec()]));
+            }
+            (Some(Allowance::When(alternatives)), false) => alternatives.push(conditions.to_vec()),
+            (Some(Allowance::Always), true) => {}
+            (Some(_), _) => return Err(Error::Shadowed(name.to_owned())),
+        }
+        Ok(())
+    }
+}
