@@ -335,7 +335,7 @@ fn play_workload() {
     assert!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 != 0);
     let mut large = vec![1_u8; 64 << 20];
     large.resize(96 << 20, 2);
-    std::mem::drop(large);
+    drop(large);
     assert_eq!(std::collections::HashMap::from([(1, 2)])[&1], 2);
     std::thread::sleep(std::time::Duration::from_millis(1));
     writeln!(std::io::stderr(), "written").unwrap();
