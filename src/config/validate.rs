@@ -78,7 +78,7 @@ fn problem<T>(key: &'static str, text: impl Into<String>) -> Result<T, Problem> 
     })
 }
 
-fn within<T: PartialOrd>(key: &'static str, value: T, low: T, high: T) -> Result<(), Problem> {
+fn within<T: PartialOrd + Copy>(key: &'static str, value: T, low: T, high: T) -> Result<(), Problem> {
     if value < low {
         return problem(key, "it is too small");
     }

@@ -79,6 +79,10 @@ fn play(role: &str) {
         "workload" => play_workload(),
         "every system call" => play_every_system_call(),
         "arguments" => play_arguments(),
+        "abort" => {
+            seccomp::install().unwrap();
+            std::process::abort();
+        }
         other => panic!("unknown role {other}"),
     }
 }
@@ -342,7 +346,19 @@ fn play_workload() {
     // Refused, not fatal.
     let refused = std::fs::remove_file(&path).unwrap_err();
     assert_eq!(refused.raw_os_error(), Some(libc::EPERM));
+    // The directory cannot be removed any more from here.
     std::mem::forget(directory);
+    // A defect must still be able to speak: the message and, with RUST_BACKTRACE, the stack.
+    assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
+}
+
+#[test]
+fn an_abort_is_an_abort_under_the_filter() {
+    let output = start("abort");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("ended by SIGABRT"),
+        "{output:?}"
+    );
 }
 
 #[test]

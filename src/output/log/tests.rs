@@ -111,3 +111,97 @@ fn an_absent_journal_is_an_error_where_it_was_asked_for() {
     );
     assert!(text(&start("auto").stdout).contains("target Stderr"));
 }
+
+/// A real journald in a mount namespace of its own, so that it sees and changes nothing of the host's journal.
+struct Journal(std::process::Child);
+
+impl Journal {
+    fn start(directory: &Path) -> Self {
+        let ready = std::os::unix::net::UnixDatagram::bind(directory.join("notify")).unwrap();
+        ready
+            .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .unwrap();
+        let script = "mkdir -p /run/systemd /run/log /var/log && mount -t tmpfs none /run/systemd && \
+            mount -t tmpfs none /run/log && mount -t tmpfs none /var/log && mkdir /run/systemd/journal && \
+            exec /lib/systemd/systemd-journald";
+        let child = Command::new("unshare")
+            .args(["--mount", "sh", "-c", script])
+            .env("NOTIFY_SOCKET", directory.join("notify"))
+            .spawn()
+            .expect("util-linux is installed");
+        let journal = Self(child);
+        let mut message = [0; 256];
+        // Several notifications come before the one that counts.
+        loop {
+            let length = ready
+                .recv(&mut message)
+                .expect("journald (package systemd) is installed and becomes ready");
+            if text(&message[..length]).contains("READY=1") {
+                return journal;
+            }
+        }
+    }
+
+    /// A command that runs where this journal is the host's.
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--mount", "--target", &self.0.id().to_string(), "--"])
+            .arg(program);
+        command
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_journal_gets_what_is_logged_under_the_filter() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::start(directory.path());
+    let played = journal
+        .command(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "output::log::tests::role_entry",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(ROLE, "auto")
+        .output()
+        .unwrap();
+    let stdout = text(&played.stdout);
+    assert!(
+        played.status.success(),
+        "{:?} {stdout} {}",
+        played.status,
+        text(&played.stderr)
+    );
+    assert!(stdout.contains("target Journald"), "{stdout}");
+    assert!(journal.command("journalctl").arg("--sync").status().unwrap().success());
+    let found = journal
+        .command("journalctl")
+        .args(["-t", IDENTIFIER, "-o", "json"])
+        .output()
+        .unwrap();
+    let entries: Vec<serde_json::Value> = text(&found.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let messages: Vec<_> = entries.iter().filter_map(|entry| entry["MESSAGE"].as_str()).collect();
+    // The one of 1 MiB is lost: it would need a memfd.
+    assert_eq!(
+        messages,
+        [
+            "filtered and still logging",
+            "debug of the one module",
+            "after the large one"
+        ]
+    );
+    assert_eq!(entries[0]["PINHOLE_ANSWER"], "42");
+    assert_eq!(entries[0]["PRIORITY"], "5");
+}
