@@ -50,3 +50,13 @@ impl From<&crate::config::Error> for Exit {
         }
     }
 }
+
+impl From<&crate::privilege::capabilities::Error> for Exit {
+    /// A missing grant is for the person who deploys the agent to mend; a refusal by the kernel is not.
+    fn from(error: &crate::privilege::capabilities::Error) -> Self {
+        match error {
+            crate::privilege::capabilities::Error::Missing(_) => Self::Configuration,
+            _ => Self::Internal,
+        }
+    }
+}

@@ -1,21 +1,24 @@
-//! Merging the layers: defaults ← profile ← file ← environment ← flags. The only file that knows figment.
+//! Merging the layers: defaults ← profile ← file ← environment ← flags. This module alone knows figment.
 //!
 //! Every layer is checked for unknown keys before it is merged, and every value carries the name of its layer, so each
 //! error names the key, where its value came from, the value, and what is allowed. Files, environment and host facts are
 //! handed in by [`Sources`]; nothing here looks at the process.
 
+mod environment;
+mod layer;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use figment::providers::{Format, Serialized, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::providers::Serialized;
+use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
 
-use super::keys::{self, KEYS, Key, VARIABLE_PREFIX};
-use super::nearest::nearest;
+use self::environment::Environment;
+use self::layer::{Layer, read_file};
+use super::keys::{self, KEYS, Key};
 use super::settings::Settings;
 use super::validate::{Problem, validate};
 use crate::platform::{self, profile};
@@ -284,202 +287,6 @@ fn defaults() -> Result<Dict, Error> {
     let value = Serialized::defaults(Settings::default());
     let data = value.data().map_err(|error| Error::Merge(Box::new(error)))?;
     Ok(data.into_values().next().unwrap_or_default())
-}
-
-fn read_file(path: &Path) -> Result<Layer, Error> {
-    let failed = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Error::TooLarge { path: path.to_owned() });
-    }
-    let origin = format!("file {}", path.display());
-    match String::from_utf8(bytes) {
-        Ok(text) => Layer::parse(origin, &text),
-        Err(error) => Err(Error::Syntax {
-            origin,
-            message: error.to_string(),
-        }),
-    }
-}
-
-/// Some settings and the name of where they came from.
-#[derive(Debug)]
-struct Layer {
-    origin: String,
-    dict: Dict,
-}
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.clone())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Map::from([(Profile::Default, self.dict.clone())]))
-    }
-}
-
-impl Layer {
-    /// TOML text whose keys are all known.
-    fn parse(origin: String, text: &str) -> Result<Self, Error> {
-        match Toml::from_str::<Dict>(text) {
-            Ok(dict) => {
-                require_known(&origin, "", &dict)?;
-                Ok(Self { origin, dict })
-            }
-            Err(error) => Err(Error::Syntax {
-                origin,
-                message: error.to_string().trim_end().to_owned(),
-            }),
-        }
-    }
-
-    /// One key with values that were given as text.
-    fn of_key(origin: String, key: &Key, texts: &[String]) -> Self {
-        let mut value = typed(key, texts);
-        for part in key.name.rsplit('.') {
-            value = Value::from(Dict::from([(part.to_owned(), value)]));
-        }
-        Self {
-            origin,
-            dict: value.into_dict().unwrap_or_default(),
-        }
-    }
-}
-
-/// The shape of the default decides what text becomes: a list splits at commas, a number is read as one. Text that is
-/// no number stays text, so that the merge reports it with the type that was expected.
-fn typed(key: &Key, texts: &[String]) -> Value {
-    let last = texts.last().map_or("", String::as_str);
-    match key.default() {
-        serde_json::Value::Array(_) => {
-            let items = texts
-                .iter()
-                .flat_map(|text| text.split(','))
-                .map(str::trim)
-                .filter(|item| !item.is_empty());
-            Value::from(items.map(Value::from).collect::<Vec<_>>())
-        }
-        serde_json::Value::Number(_) => last
-            .trim()
-            .parse::<i64>()
-            .map_or_else(|_| Value::from(last), Value::from),
-        _ => Value::from(last),
-    }
-}
-
-fn require_known(origin: &str, above: &str, dict: &Dict) -> Result<(), Error> {
-    for (name, value) in dict {
-        let key = if above.is_empty() {
-            name.clone()
-        } else {
-            format!("{above}.{name}")
-        };
-        if keys::find(&key).is_some() {
-            continue;
-        }
-        let section = format!("{key}.");
-        if !KEYS.iter().any(|known| known.name.starts_with(&section)) {
-            let nearest = nearest(&key, KEYS.iter().map(|key| key.name)).map(str::to_owned);
-            return Err(Error::UnknownKey {
-                key,
-                origin: origin.to_owned(),
-                nearest,
-            });
-        }
-        match value {
-            Value::Dict(_, below) => require_known(origin, &key, below)?,
-            _ => {
-                return Err(Error::NotASection {
-                    key,
-                    origin: origin.to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What the environment says.
-struct Environment {
-    layers: Vec<Layer>,
-    /// Lower than the file: the pod's manifest sets it for every agent, the file for this one.
-    node_name: Option<Layer>,
-    file: Option<PathBuf>,
-}
-
-impl Environment {
-    fn read(variables: &[(OsString, OsString)]) -> Result<Self, Error> {
-        let mut environment = Self {
-            layers: Vec::new(),
-            node_name: None,
-            file: None,
-        };
-        for (name, value) in variables {
-            let Some(name) = name.to_str() else { continue };
-            if name != "NODE_NAME" && !name.starts_with(VARIABLE_PREFIX) {
-                continue;
-            }
-            if name == FILE_VARIABLE {
-                environment.file = Some(PathBuf::from(value));
-                continue;
-            }
-            let origin = format!("environment variable {name}");
-            let key = KEYS.iter().find(|key| {
-                if name == "NODE_NAME" {
-                    key.name == "node.name"
-                } else {
-                    key.variable() == name
-                }
-            });
-            let Some(key) = key else {
-                if is_service_link(name) {
-                    continue;
-                }
-                let known: Vec<String> = KEYS
-                    .iter()
-                    .map(Key::variable)
-                    .chain([FILE_VARIABLE.to_owned()])
-                    .collect();
-                let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                return Err(Error::UnknownVariable {
-                    name: name.to_owned(),
-                    nearest,
-                });
-            };
-            let Some(text) = value.to_str() else {
-                return Err(Error::VariableNotText { name: name.to_owned() });
-            };
-            let layer = Layer::of_key(origin, key, &[text.to_owned()]);
-            match name {
-                "NODE_NAME" if text.is_empty() => {}
-                "NODE_NAME" => environment.node_name = Some(layer),
-                _ => environment.layers.push(layer),
-            }
-        }
-        Ok(environment)
-    }
-}
-
-/// Kubernetes gives every container variables for each Service of its namespace, so a Service named `pinhole-agent`
-/// makes `PINHOLE_AGENT_SERVICE_HOST`, `PINHOLE_AGENT_PORT_9090_TCP_ADDR` and the like. They are not meant for us.
-fn is_service_link(name: &str) -> bool {
-    let parts: Vec<&str> = name.split('_').collect();
-    let service = parts
-        .windows(2)
-        .any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));
-    let link = parts
-        .windows(3)
-        .any(|link| link[0] == "PORT" && link[1].parse::<u16>().is_ok() && matches!(link[2], "TCP" | "UDP" | "SCTP"));
-    service || link || parts.last() == Some(&"PORT")
 }
 
 fn origin_of(figment: &Figment, key: &str) -> String {

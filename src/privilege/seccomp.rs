@@ -78,7 +78,7 @@ impl Filter {
         let (names, skipped) = split_names(policy, arch)?;
         let mut programs = Vec::new();
         for (errno, refused) in &policy.refused {
-            let rules = refused
+            let rules: Vec<Value> = refused
                 .iter()
                 .filter(|name| names.contains(name))
                 .map(|name| rule(name, None))

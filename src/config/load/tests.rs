@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 
 use bytesize::ByteSize;
 use proptest::prelude::*;
@@ -145,11 +146,7 @@ fn lists_in_text_split_at_commas_and_flags_repeat() {
     .unwrap();
     assert_eq!(loaded.settings.runtime.socket, ["/a", "/b", "/c"].map(PathBuf::from));
     let loaded = try_load(Some("profile = 'aks'"), &[("PINHOLE_RUNTIME_SOCKET", "")], &[]).unwrap();
-    assert_eq!(
-        loaded.settings.runtime.socket,
-        [PathBuf::new(); 0],
-        "empty: the well-known paths again"
-    );
+    assert!(loaded.settings.runtime.socket.is_empty(), "the well-known paths again");
     let loaded = try_load(None, &[("PINHOLE_EVENTS", "none")], &[]).unwrap();
     assert_eq!(loaded.settings.events, [EventClass::None]);
 }
