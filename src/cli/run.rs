@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
+use super::exit::Exit;
+
 use crate::capture::{Capture, Hook, HookSet, Options};
-use crate::config::Settings;
+use crate::config::{Loaded, Settings};
 use crate::config::settings::EventClass;
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
@@ -46,11 +48,25 @@ pub enum Error {
     Pipeline(#[from] crate::pipeline::Error),
 }
 
+impl Error {
+    /// What the agent ends with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Capabilities(error) => Exit::from(error),
+            // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
+            Self::Capture(_) => Exit::Configuration,
+            _ => Exit::Internal,
+        }
+    }
+}
+
 /// Runs until a signal ends it.
 ///
 /// # Errors
 /// What kept the agent from starting or going on; nothing is left running.
-pub fn run(settings: &Settings, profile: &str) -> Result<(), Error> {
+pub fn run(loaded: &Loaded) -> Result<(), Error> {
+    let (settings, profile) = (&loaded.settings, loaded.profile.name);
     // 1. What is granted, and nothing beyond it, before anything else happens.
     let grant = capabilities::check()?;
     if let Some(warning) = grant.warning() {

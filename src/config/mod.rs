@@ -1,5 +1,13 @@
 //! Configuration: one set of [`Settings`], merged from defaults, profile, file, environment and flags.
+//!
+//! [`settings`] declares them, [`keys`] is the one table from which flags, variables, help and error texts come,
+//! [`mod@load`] merges, [`validate`] holds the limits. Every value has an origin that can be told.
 
+pub mod keys;
+pub mod load;
+mod nearest;
 pub mod settings;
+pub mod validate;
 
+pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load};
 pub use settings::Settings;

@@ -3,6 +3,7 @@
 //! Owns the form of what is written and nothing of its content.
 
 pub mod json;
+pub mod log;
 pub mod sink;
 pub mod text;
 

@@ -8,7 +8,6 @@
 //! still exec it where a grant is missing and this module can say why. [`raise`] makes them effective.
 
 use std::fmt;
-use std::path::Path;
 
 use caps::{CapSet, Capability, errors::CapsError};
 

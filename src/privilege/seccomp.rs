@@ -78,12 +78,12 @@ impl Filter {
         let (names, skipped) = split_names(policy, arch)?;
         let mut programs = Vec::new();
         for (errno, refused) in &policy.refused {
-            let rules = refused
+            let rules: Vec<Value> = refused
                 .iter()
                 .filter(|name| names.contains(name))
                 .map(|name| rule(name, None))
                 .collect();
-            programs.push(program(json!("allow"), json!({ "errno": errno }), rules, arch)?);
+            programs.push(program(&json!("allow"), &json!({ "errno": errno }), &rules, arch)?);
         }
         let refused = policy
             .refused
@@ -104,7 +104,7 @@ impl Filter {
                 }
             }
         }
-        programs.push(program(json!("kill_process"), json!("allow"), rules, arch)?);
+        programs.push(program(&json!("kill_process"), &json!("allow"), &rules, arch)?);
         Ok(Self { programs, skipped })
     }
 
@@ -171,7 +171,7 @@ fn split_names(policy: &Policy, arch: TargetArch) -> Result<(Vec<String>, Vec<St
 
 /// seccompiler keeps its table of numbers to itself, so it is asked by compiling a filter with the one name.
 fn exists(name: &str, arch: TargetArch) -> bool {
-    program(json!("kill_process"), json!("allow"), vec![rule(name, None)], arch).is_ok()
+    program(&json!("kill_process"), &json!("allow"), &[rule(name, None)], arch).is_ok()
 }
 
 /// One rule in seccompiler's own JSON.
@@ -198,7 +198,7 @@ fn argument(condition: &Condition) -> Value {
     json!({ "index": condition.index, "type": "qword", "op": operator, "val": value })
 }
 
-fn program(mismatch: Value, matched: Value, rules: Vec<Value>, arch: TargetArch) -> Result<BpfProgram, Error> {
+fn program(mismatch: &Value, matched: &Value, rules: &[Value], arch: TargetArch) -> Result<BpfProgram, Error> {
     let filter = json!({ "filter": { "mismatch_action": mismatch, "match_action": matched, "filter": rules } });
     let programs: BTreeMap<_, _> = seccompiler::compile_from_json(filter.to_string().as_bytes(), arch)
         .map_err(Error::Compile)?

@@ -55,8 +55,13 @@ fn command(program: &Path, role: &str) -> Command {
     command
 }
 
+/// Runs the role with a temporary directory that is removed afterwards, whatever the role is able to do then.
 fn start(role: &str) -> Output {
-    command(&std::env::current_exe().unwrap(), role).output().unwrap()
+    let temporary = tempfile::tempdir().unwrap();
+    command(&std::env::current_exe().unwrap(), role)
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap()
 }
 
 fn assert_played(output: &Output) {
@@ -79,6 +84,10 @@ fn play(role: &str) {
         "workload" => play_workload(),
         "every system call" => play_every_system_call(),
         "arguments" => play_arguments(),
+        "abort" => {
+            seccomp::install().unwrap();
+            std::process::abort();
+        }
         other => panic!("unknown role {other}"),
     }
 }
@@ -161,8 +170,13 @@ fn copy_with(directory: &Path, file_capabilities: &str) -> std::path::PathBuf {
 
 /// As a container runtime starts it: uid 65532, the given bounding set, nothing else.
 fn start_as_65532(program: &Path, bounding: &str, role: &str) -> Output {
+    start_with(&[], program, bounding, role)
+}
+
+fn start_with(options: &[&str], program: &Path, bounding: &str, role: &str) -> Output {
     let inner = command(program, role);
     Command::new("setpriv")
+        .args(options)
         .args([
             "--reuid",
             "65532",
@@ -258,6 +272,14 @@ fn what_is_missing_is_told_apart_on_a_real_process() {
         }
         std::fs::remove_file(program).unwrap();
     }
+    let program = copy_with(directory.path(), "cap_bpf,cap_perfmon=p");
+    let output = start_with(&["--no-new-privs"], &program, "-all,+bpf,+perfmon", "missing");
+    assert_played(&output);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("which the kernel ignored") && text.contains("or no_new_privs was set"),
+        "{text}"
+    );
 }
 
 fn play_missing() {
@@ -335,14 +357,26 @@ fn play_workload() {
     assert!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 != 0);
     let mut large = vec![1_u8; 64 << 20];
     large.resize(96 << 20, 2);
-    std::mem::drop(large);
+    drop(large);
     assert_eq!(std::collections::HashMap::from([(1, 2)])[&1], 2);
     std::thread::sleep(std::time::Duration::from_millis(1));
     writeln!(std::io::stderr(), "written").unwrap();
     // Refused, not fatal.
     let refused = std::fs::remove_file(&path).unwrap_err();
     assert_eq!(refused.raw_os_error(), Some(libc::EPERM));
+    // Only the process that started this one can still remove the directory.
     std::mem::forget(directory);
+    // A defect must still be able to speak: the message and, with RUST_BACKTRACE, the stack.
+    assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
+}
+
+#[test]
+fn an_abort_is_an_abort_under_the_filter() {
+    let output = start("abort");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("ended by SIGABRT"),
+        "{output:?}"
+    );
 }
 
 #[test]

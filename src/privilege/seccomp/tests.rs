@@ -21,7 +21,7 @@ fn run(program: &[sock_filter], arch: TargetArch, number: u32, args: [u64; 6]) -
         4 => audit_arch(arch),
         16.. => {
             let arg = args[(offset as usize - 16) / 8];
-            (if offset % 8 == 0 { arg } else { arg >> 32 }) as u32
+            (if offset.is_multiple_of(8) { arg } else { arg >> 32 }) as u32
         }
         _ => panic!("load from {offset}"),
     };

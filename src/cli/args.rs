@@ -1,0 +1,219 @@
+//! The command line. Commands are declared here; the flags of settings come from [`crate::config::keys`], so that flag,
+//! variable, key, help and error text are the same thing said once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::config::Overrides;
+use crate::config::keys::{KEYS, Key};
+use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
+use crate::platform::profile;
+
+/// What `--version` prints after the name.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_NAME"), ")");
+
+/// Container runtime security through the smallest possible opening.
+///
+/// Sees processes, files and connections of every container on this node by eBPF, tells each with its container and
+/// pod, and holds no privilege once it has started.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version = VERSION, propagate_version = true, after_long_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 2 findings of the doctor, 3 undetermined, 64 wrong usage, 70 internal \
+    failure, 78 wrong configuration or missing privilege.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Capture events and print them until stopped
+    ///
+    /// Needs CAP_BPF and CAP_PERFMON to start, and drops every capability once its programs are attached. Events go to
+    /// standard output, the agent's own log to standard error or journald. SIGUSR1 prints a summary.
+    Run(RunArgs),
+    /// Say what works, what does not, why, and what mends it
+    ///
+    /// Looks at this host with the settings that `agent run` would use, asks the running agent where there is one, and
+    /// changes nothing.
+    Doctor(DoctorArgs),
+    /// List, show or detect platform profiles
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+}
+
+/// `agent run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// `agent doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
+    pub format: ReportFormat,
+    /// The mildest finding that makes the exit code 2
+    #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
+    pub fail_on: FailOn,
+    /// How long the live test may take, in which a known program must appear as an event of the running agent
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "5s", value_name = "TIME", help_heading = "Report")]
+    pub live_timeout: Duration,
+    /// The settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// Format of the doctor's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Which findings make the doctor's exit code 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Warnings and failures
+    Warn,
+    /// Failures only
+    Fail,
+}
+
+/// `agent profile`.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// List the profiles
+    List,
+    /// Print the settings of a profile
+    Show {
+        /// The profile
+        #[arg(value_parser = PossibleValuesParser::new(profile::names()))]
+        name: String,
+    },
+    /// Say which profile fits this host, and why
+    Detect,
+}
+
+impl Cli {
+    /// Parses a command line, the program's name included.
+    ///
+    /// # Errors
+    /// Wrong usage, or a request for help or version: print it and end with [`super::exit::Exit::from`] of it.
+    pub fn parse_arguments(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments)
+    }
+}
+
+const CONFIG: &str = "config";
+
+/// The flags of all settings, and `--config`.
+impl Args for Overrides {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Configuration file; it must exist")
+            .long_help(format!(
+                "Configuration file; it must exist.\n\nWithout it {DEFAULT_FILE} is read if it is there. Variable: {FILE_VARIABLE}. \
+                 Flags override the environment, that overrides the file, that the profile, that the built-in defaults."
+            ))
+            .help_heading(KEYS[0].heading);
+        KEYS.iter()
+            .fold(command.arg(config), |command, key| command.arg(argument(key)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+fn argument(key: &'static Key) -> Arg {
+    let default = match key.default() {
+        serde_json::Value::String(text) if text.is_empty() => "empty".to_owned(),
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .filter_map(serde_json::Value::as_str)
+            .collect::<Vec<_>>()
+            .join(","),
+        serde_json::Value::Null | serde_json::Value::Array(_) => "none".to_owned(),
+        other => other.to_string(),
+    };
+    let more = if key.long_help.is_empty() {
+        String::new()
+    } else {
+        format!("\n\n{}", key.long_help)
+    };
+    let argument = Arg::new(key.name)
+        .long(key.flag)
+        .value_name(key.value_name)
+        .action(if key.is_list() {
+            ArgAction::Append
+        } else {
+            ArgAction::Set
+        })
+        .help(format!("{} [default: {default}]", key.help))
+        .long_help(format!(
+            "{}.{more}\n\nAllowed: {}. Default: {default}. Variable: {}. Key: {}.",
+            key.help,
+            key.allowed,
+            key.variable(),
+            key.name
+        ))
+        .help_heading(key.heading);
+    let argument = if key.is_list() {
+        argument.value_delimiter(',')
+    } else {
+        argument
+    };
+    let argument = key
+        .alias
+        .map_or(argument.clone(), |alias| argument.visible_alias(alias));
+    if key.choices.is_empty() {
+        argument
+    } else {
+        // The list of values is in the text already.
+        argument
+            .value_parser(PossibleValuesParser::new(key.choices))
+            .hide_possible_values(true)
+    }
+}
+
+impl FromArgMatches for Overrides {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut overrides = Self::default();
+        overrides.update_from_arg_matches(matches)?;
+        Ok(overrides)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if let Some(path) = matches.get_one::<PathBuf>(CONFIG) {
+            self.config = Some(path.clone());
+        }
+        for key in &KEYS {
+            if let Some(values) = matches.get_many::<String>(key.name) {
+                self.values.insert(key.name, values.cloned().collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+use clap::CommandFactory;
+
+use super::*;
+use crate::cli::exit::Exit;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::parse_arguments(std::iter::once("agent").chain(line.split_whitespace()))
+}
+
+fn overrides(line: &str) -> Overrides {
+    match parse(line).unwrap().command {
+        Command::Run(run) => run.overrides,
+        Command::Doctor(doctor) => doctor.overrides,
+        Command::Profile(_) => panic!("no settings"),
+    }
+}
+
+#[test]
+fn the_declaration_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_setting_has_a_flag_on_run_and_doctor_whose_value_arrives() {
+    for command in ["run", "doctor"] {
+        for key in KEYS {
+            let value = key.choices.last().copied().unwrap_or("1");
+            for flag in std::iter::once(key.flag).chain(key.alias) {
+                let found = overrides(&format!("{command} --{flag} {value}"));
+                assert_eq!(found.values[key.name], [value], "{flag}");
+                assert_eq!(found.values.len(), 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_are_repeated_or_separated_by_commas() {
+    let found = overrides("run --runtime-socket /a --runtime-socket /b,/c --events process,file --config x.toml");
+    assert_eq!(found.values["runtime.socket"], ["/a", "/b", "/c"]);
+    assert_eq!(found.values["events"], ["process", "file"]);
+    assert_eq!(found.config, Some(PathBuf::from("x.toml")));
+}
+
+#[test]
+fn the_doctor_has_its_own_flags() {
+    let Command::Doctor(doctor) = parse("doctor --format json --fail-on warn --live-timeout 250ms")
+        .unwrap()
+        .command
+    else {
+        panic!("not the doctor")
+    };
+    assert_eq!((doctor.format, doctor.fail_on), (ReportFormat::Json, FailOn::Warn));
+    assert_eq!(doctor.live_timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    for line in [
+        "",
+        "fly",
+        "run --no-such-flag",
+        "run --capture-backend kprobe",
+        "run --events process,teapot",
+        "run --profile eks",
+        "run --log-level info --log-level debug",
+        "doctor --fail-on never",
+        "doctor --live-timeout soon",
+        "profile",
+        "profile show eks",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line:?}");
+    }
+    for line in [
+        "--help",
+        "-h",
+        "--version",
+        "run --help",
+        "doctor -h",
+        "profile --help",
+        "help run",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Success, "{line:?}");
+    }
+    assert_eq!(Exit::Usage.code(), 64);
+}
+
+#[test]
+fn help_teaches() {
+    let text = parse("run --help").unwrap_err().to_string();
+    // Lines are wrapped and indented.
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for key in KEYS {
+        for part in [format!("--{}", key.flag), key.variable(), format!("Key: {}", key.name)] {
+            assert!(words.contains(&part), "{part} is not in the help");
+        }
+    }
+    for heading in ["Platform:", "Events:", "Capture:", "Container runtimes:", "Operation:"] {
+        assert!(text.contains(heading), "{heading}");
+    }
+    assert!(
+        parse("--help")
+            .unwrap_err()
+            .to_string()
+            .contains("78 wrong configuration")
+    );
+}

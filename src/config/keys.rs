@@ -1,0 +1,323 @@
+//! The table of settings: for each key its flag, its environment variable, its help and what it allows. The command
+//! line, the environment and every error message are made from it; a test compares it with [`super::Settings`].
+
+use serde_json::Value;
+
+use super::Settings;
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The key in the file, sections separated by dots.
+    pub name: &'static str,
+    /// `runtime.host_prefix` is `runtime-host-prefix`, without the dashes before it.
+    pub flag: &'static str,
+    /// A second, shorter flag.
+    pub alias: Option<&'static str>,
+    /// What stands for the value in help texts.
+    pub value_name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// What a person needs to know to choose a value; follows the line above.
+    pub long_help: &'static str,
+    /// The allowed values.
+    pub allowed: &'static str,
+    /// The complete list of values, where there is one.
+    pub choices: &'static [&'static str],
+    /// Heading in help texts.
+    pub heading: &'static str,
+}
+
+impl Key {
+    /// `runtime.host_prefix` is `PINHOLE_RUNTIME_HOST_PREFIX`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// The built-in default.
+    #[must_use]
+    pub fn default(&self) -> Value {
+        let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
+        defaults
+            .pointer(&format!("/{}", self.name.replace('.', "/")))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether the setting is a list, so that its flag may be repeated and its text is split at commas.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.default().is_array()
+    }
+}
+
+/// What the names of all environment variables begin with.
+pub const VARIABLE_PREFIX: &str = "PINHOLE_";
+
+/// The key of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+const PLATFORM: &str = "Platform";
+const EVENTS: &str = "Events";
+const CAPTURE: &str = "Capture";
+const RUNTIME: &str = "Container runtimes";
+const OPERATION: &str = "Operation";
+
+/// Every setting, in the order of help texts.
+pub const KEYS: [Key; 16] = [
+    Key {
+        name: "profile",
+        flag: "profile",
+        alias: None,
+        value_name: "NAME",
+        help: "Platform profile, a layer of settings over the built-in defaults",
+        long_help: "auto looks at the host and chooses; `agent profile detect` says what it chose and why, `agent \
+            profile show NAME` what a profile sets.",
+        allowed: "auto, aks, openshift, generic or standalone",
+        choices: &["auto", "aks", "openshift", "generic", "standalone"],
+        heading: PLATFORM,
+    },
+    Key {
+        name: "node.name",
+        flag: "node-name",
+        alias: None,
+        value_name: "NAME",
+        help: "Name of this node in events",
+        long_help: "Without it: the variable NODE_NAME, which a pod gets from spec.nodeName by the downward API, else \
+            the host's name.",
+        allowed: "a name of 1 to 253 characters",
+        choices: &[],
+        heading: PLATFORM,
+    },
+    Key {
+        name: "events",
+        flag: "events",
+        alias: None,
+        value_name: "LIST",
+        help: "Which events to print, separated by commas",
+        long_help: "Only what is printed is captured, apart from the process life cycle, which everything else is \
+            attributed to. A system call of a class that is not listed costs nothing where the kernel allows it.",
+        allowed: "process, file, network, privilege, module, or all or none alone",
+        choices: &["process", "file", "network", "privilege", "module", "all", "none"],
+        heading: EVENTS,
+    },
+    Key {
+        name: "output.format",
+        flag: "output-format",
+        alias: Some("output"),
+        value_name: "FORMAT",
+        help: "Format of events on standard output",
+        long_help: "json is one object per line and nothing else; auto is text on a terminal and json elsewhere.",
+        allowed: "auto, json or text",
+        choices: &["auto", "json", "text"],
+        heading: EVENTS,
+    },
+    Key {
+        name: "capture.backend",
+        flag: "capture-backend",
+        alias: None,
+        value_name: "BACKEND",
+        help: "How system calls are hooked",
+        long_help: "trampoline hooks each watched system call, the others cost nothing; some kernels refuse it. \
+            dispatcher looks at the exit of every system call and runs everywhere. auto tries them in this order.",
+        allowed: "auto, trampoline or dispatcher",
+        choices: &["auto", "trampoline", "dispatcher"],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "capture.ring_size",
+        flag: "capture-ring-size",
+        alias: None,
+        value_name: "SIZE",
+        help: "Size of the ring buffer between kernel and agent",
+        long_help: "Rounded up to a power of two. A larger one bridges longer bursts; what does not fit is lost, and \
+            counted.",
+        allowed: "4KiB to 1GiB, for example 8MiB",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "capture.batch",
+        flag: "capture-batch",
+        alias: None,
+        value_name: "TIME",
+        help: "How long events may wait so that the agent is woken for many at once",
+        long_help: "0s wakes it for every event, which slows the load many times over.",
+        allowed: "0s to 1s, for example 2ms",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "capture.processes",
+        flag: "capture-processes",
+        alias: None,
+        value_name: "COUNT",
+        help: "How many processes are remembered",
+        long_help: "A process that was forgotten is described anew by the kernel with its next event.",
+        allowed: "256 to 4194304",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "runtime.socket",
+        flag: "runtime-socket",
+        alias: None,
+        value_name: "PATH",
+        help: "Socket of a container runtime; may be repeated, or separated by commas",
+        long_help: "Without it the well-known paths of containerd, CRI-O and others are tried, in their order.",
+        allowed: "absolute paths of at most 107 bytes",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.host_prefix",
+        flag: "runtime-host-prefix",
+        alias: None,
+        value_name: "PATH",
+        help: "Where the host's root directory is mounted; goes before the well-known paths",
+        long_help: "Sockets given with --runtime-socket are taken as they are.",
+        allowed: "an absolute path, or empty for none",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.call_timeout",
+        flag: "runtime-call-timeout",
+        alias: None,
+        value_name: "TIME",
+        help: "Deadline of one call to a runtime",
+        long_help: "A runtime that misses it repeatedly is left alone for a while.",
+        allowed: "1ms to 30s, for example 500ms",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.lookup_budget",
+        flag: "runtime-lookup-budget",
+        alias: None,
+        value_name: "TIME",
+        help: "How long an event may wait for its container's metadata, all calls together",
+        long_help: "After that the event is printed with the reason why metadata is missing.",
+        allowed: "1ms to 1m, for example 1s",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.cache_size",
+        flag: "runtime-cache-size",
+        alias: None,
+        value_name: "COUNT",
+        help: "How many containers are remembered",
+        long_help: "",
+        allowed: "16 to 1048576",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "control.socket",
+        flag: "control-socket",
+        alias: None,
+        value_name: "PATH",
+        help: "The running agent's admin socket, which `agent doctor` asks",
+        long_help: "Its directory must be writable for the agent. Empty disables it.",
+        allowed: "an absolute path of at most 107 bytes, or empty for none",
+        choices: &[],
+        heading: OPERATION,
+    },
+    Key {
+        name: "log.level",
+        flag: "log-level",
+        alias: None,
+        value_name: "LEVEL",
+        help: "How much the agent logs",
+        long_help: "A level, or a list with levels per module such as info,pinhole::container=debug.",
+        allowed: "off, error, warn, info, debug or trace, and module=level pairs, separated by commas",
+        choices: &[],
+        heading: OPERATION,
+    },
+    Key {
+        name: "log.target",
+        flag: "log-target",
+        alias: None,
+        value_name: "TARGET",
+        help: "Where the agent logs to",
+        long_help: "auto is journald when its socket is there and standard error is no terminal, else stderr. Events \
+            never go there.",
+        allowed: "auto, stderr or journald",
+        choices: &["auto", "stderr", "journald"],
+        heading: OPERATION,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_derived_from_the_key() {
+        let key = find("runtime.host_prefix").unwrap();
+        assert_eq!(key.variable(), "PINHOLE_RUNTIME_HOST_PREFIX");
+        for key in KEYS {
+            assert_eq!(key.flag, key.name.replace(['.', '_'], "-"));
+        }
+    }
+
+    /// The keys of the settings themselves, as they serialise.
+    fn leaves(above: &str, value: &Value) -> Vec<String> {
+        match value {
+            Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, value)| {
+                    leaves(
+                        &format!("{above}{}{name}", if above.is_empty() { "" } else { "." }),
+                        value,
+                    )
+                })
+                .collect(),
+            _ => vec![above.to_owned()],
+        }
+    }
+
+    #[test]
+    fn every_setting_is_in_the_table_and_nothing_else() {
+        let mut settings = leaves("", &serde_json::to_value(Settings::default()).unwrap());
+        let mut table: Vec<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+        settings.sort();
+        table.sort();
+        assert_eq!(table, settings);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_key_with_its_variable() {
+        let page = include_str!("../../docs/configuration.md");
+        for key in KEYS {
+            let row = format!("| `{}` | `--{}` | `{}` |", key.name, key.flag, key.variable());
+            assert!(page.contains(&row), "docs/configuration.md lacks the row {row}");
+        }
+    }
+
+    #[test]
+    fn no_two_keys_share_a_flag_or_a_variable() {
+        let flags = KEYS
+            .iter()
+            .map(|key| key.flag.to_owned())
+            .chain(KEYS.iter().filter_map(|key| key.alias.map(str::to_owned)));
+        let variables = KEYS.iter().map(Key::variable);
+        for names in [flags.collect::<Vec<_>>(), variables.collect()] {
+            let unique: std::collections::BTreeSet<_> = names.iter().collect();
+            assert_eq!(unique.len(), names.len());
+        }
+    }
+
+    #[test]
+    fn the_profile_choices_are_the_profiles() {
+        let names: Vec<&str> = std::iter::once("auto")
+            .chain(crate::platform::profile::names())
+            .collect();
+        assert_eq!(find("profile").unwrap().choices, names);
+    }
+}

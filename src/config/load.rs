@@ -1,0 +1,334 @@
+//! Merging the layers: defaults ← profile ← file ← environment ← flags. This module alone knows figment.
+//!
+//! Every layer is checked for unknown keys before it is merged, and every value carries the name of its layer, so each
+//! error names the key, where its value came from, the value, and what is allowed. Files, environment and host facts are
+//! handed in by [`Sources`]; nothing here looks at the process.
+
+mod environment;
+mod layer;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use figment::providers::Serialized;
+use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
+
+use self::environment::Environment;
+use self::layer::{Layer, read_file};
+use super::keys::{self, KEYS, Key};
+use super::settings::Settings;
+use super::validate::{Problem, validate};
+use crate::platform::{self, profile};
+
+/// The file that is read when no other is named; it need not exist.
+pub const DEFAULT_FILE: &str = "/etc/pinhole/agent.toml";
+
+/// The variable that names the file, as `--config` does.
+pub const FILE_VARIABLE: &str = "PINHOLE_CONFIG";
+
+/// A larger file is an error.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The origin of a value that nothing set.
+const DEFAULT_ORIGIN: &str = "built-in default";
+
+/// Settings given as flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// By key, the values in the order in which they were given.
+    pub values: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// Everything outside the command line that settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The environment, or as much of it as may matter.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The directory that [`DEFAULT_FILE`] is looked up under, normally `/`.
+    pub root: PathBuf,
+    /// What `profile = auto` is decided from.
+    pub facts: platform::Facts,
+}
+
+impl Sources {
+    /// Those of this process on this host.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self {
+            environment: std::env::vars_os().collect(),
+            root: PathBuf::from("/"),
+            facts: platform::Facts::of_this_host(),
+        }
+    }
+}
+
+/// Which profile is in force, who chose it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileChoice {
+    /// Its name, never `auto`.
+    pub name: &'static str,
+    /// `detected`, or the origin of the setting.
+    pub source: String,
+    /// What the detection rests on; empty when the profile was named.
+    pub evidence: Vec<String>,
+}
+
+/// The merged settings and where they came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings, within their limits.
+    pub settings: Settings,
+    /// For every key the layer that its value comes from.
+    pub origins: BTreeMap<String, String>,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// The profile.
+    pub profile: ProfileChoice,
+}
+
+/// Why there are no settings. Every one is the mistake of whoever configures the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A layer has a key that does not exist.
+    #[error("unknown key {key} in {origin}{}", suggestion(.nearest.as_deref()))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The layer.
+        origin: String,
+        /// The key that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A value stands where a section belongs.
+    #[error("{key} in {origin} is a section, not a value: write [{key}] and its keys below")]
+    NotASection {
+        /// The section.
+        key: String,
+        /// The layer.
+        origin: String,
+    },
+    /// A value of the wrong type or outside its limits.
+    #[error("{key} = {value} from {origin} cannot be used: {problem}. Allowed: {allowed}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The value as it was given.
+        value: String,
+        /// The layer.
+        origin: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A variable with the agent's prefix that means nothing.
+    #[error("unknown environment variable {name}{}", suggestion(.nearest.as_deref()))]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// The variable that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A variable whose value is no text.
+    #[error("environment variable {name} is not valid UTF-8")]
+    VariableNotText {
+        /// The variable.
+        name: String,
+    },
+    /// The file could not be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is too large to be a configuration.
+    #[error("the configuration file {} is larger than {MAX_FILE_BYTES} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no TOML.
+    #[error("{origin} is not valid TOML: {message}")]
+    Syntax {
+        /// The layer.
+        origin: String,
+        /// What the parser says, with line and column.
+        message: String,
+    },
+    /// No profile has the name that a layer asks for.
+    #[error("profile from {origin}: {source}")]
+    UnknownProfile {
+        /// The layer.
+        origin: String,
+        /// The name, and the known ones.
+        source: profile::UnknownProfile,
+    },
+    /// The layers are fine one by one and yet not together; only a defect of the agent can cause it.
+    #[error("cannot merge the configuration: {0}")]
+    Merge(Box<figment::Error>),
+}
+
+impl Error {
+    /// Whether the mistake is on the command line itself, so that the exit code is that of wrong usage.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Value { origin, .. } | Self::UnknownProfile { origin, .. } => origin.starts_with("flag "),
+            _ => false,
+        }
+    }
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest
+        .map(|name| format!("; did you mean {name}?"))
+        .unwrap_or_default()
+}
+
+/// Merges all layers.
+///
+/// # Errors
+/// The first mistake, see [`Error`].
+pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
+    let environment = Environment::read(&sources.environment)?;
+    let (file, file_layer) = match overrides.config.as_ref().or(environment.file.as_ref()) {
+        Some(path) => (Some(path.clone()), Some(read_file(path)?)),
+        None => {
+            let path = sources.root.join(DEFAULT_FILE.trim_start_matches('/'));
+            match read_file(&path) {
+                Ok(layer) => (Some(path), Some(layer)),
+                Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => (None, None),
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let flags = overrides.values.iter().filter_map(|(name, values)| {
+        let key = keys::find(name)?;
+        Some(Layer::of_key(format!("flag --{}", key.flag), key, values))
+    });
+    let above: Vec<Layer> = file_layer.into_iter().chain(environment.layers).chain(flags).collect();
+
+    // The profile is the lowest layer but one, and which it is may be said by any layer above it.
+    let chosen = choose_profile(&above, &sources.facts)?;
+    let profile = Layer::parse(format!("profile {}", chosen.name), profile_text(&chosen)?)?;
+
+    let mut figment = Figment::from(Layer {
+        origin: DEFAULT_ORIGIN.to_owned(),
+        dict: defaults()?,
+    })
+    .merge(&profile);
+    if let Some(node) = environment.node_name {
+        figment = figment.merge(&node);
+    }
+    figment = above.iter().fold(figment, |figment, layer| figment.merge(layer));
+
+    let settings: Settings = figment.extract().map_err(|error| explain(&figment, error))?;
+    let origins = KEYS
+        .iter()
+        .map(|key| (key.name.to_owned(), origin_of(&figment, key.name)))
+        .collect();
+    validate(&settings).map_err(|problem| refuse(&figment, problem))?;
+    Ok(Loaded {
+        settings,
+        origins,
+        file,
+        profile: chosen,
+    })
+}
+
+fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileChoice, Error> {
+    let named = layers.iter().rev().find_map(|layer| match layer.dict.get("profile")? {
+        Value::String(_, name) => Some((name.as_str(), &layer.origin)),
+        // Of another type: the merge says so.
+        _ => None,
+    });
+    match named {
+        Some((name, origin)) if name != "auto" => {
+            let profile = profile::get(name).map_err(|source| Error::UnknownProfile {
+                origin: origin.clone(),
+                source,
+            })?;
+            Ok(ProfileChoice {
+                name: profile.name,
+                source: origin.clone(),
+                evidence: Vec::new(),
+            })
+        }
+        _ => {
+            let detection = platform::detect(facts);
+            let source = "detected".to_owned();
+            Ok(ProfileChoice {
+                name: detection.profile,
+                source,
+                evidence: detection.evidence,
+            })
+        }
+    }
+}
+
+fn profile_text(choice: &ProfileChoice) -> Result<&'static str, Error> {
+    let origin = || choice.source.clone();
+    profile::get(choice.name)
+        .map(|profile| profile.settings)
+        .map_err(|source| Error::UnknownProfile {
+            origin: origin(),
+            source,
+        })
+}
+
+fn defaults() -> Result<Dict, Error> {
+    let value = Serialized::defaults(Settings::default());
+    let data = value.data().map_err(|error| Error::Merge(Box::new(error)))?;
+    Ok(data.into_values().next().unwrap_or_default())
+}
+
+fn origin_of(figment: &Figment, key: &str) -> String {
+    figment
+        .find_metadata(key)
+        .map_or_else(|| DEFAULT_ORIGIN.to_owned(), |found| found.name.to_string())
+}
+
+/// figment's error in the agent's words.
+fn explain(figment: &Figment, error: figment::Error) -> Error {
+    let path = error.path.join(".");
+    // The path of a list's item ends with its index.
+    match KEYS
+        .iter()
+        .find(|key| path == key.name || path.starts_with(&format!("{}.", key.name)))
+    {
+        Some(key) => at_key(figment, key, error.kind.to_string()),
+        None => Error::Merge(Box::new(error)),
+    }
+}
+
+fn refuse(figment: &Figment, problem: Problem) -> Error {
+    match keys::find(problem.key) {
+        Some(key) => at_key(figment, key, problem.problem),
+        None => Error::Merge(Box::new(figment::Error::from(problem.problem))),
+    }
+}
+
+fn at_key(figment: &Figment, key: &'static Key, problem: String) -> Error {
+    let value = figment
+        .find_value(key.name)
+        .ok()
+        .and_then(|value| serde_json::to_string(&value).ok());
+    let value = value.unwrap_or_else(|| "(unprintable)".to_owned());
+    Error::Value {
+        key: key.name,
+        value,
+        origin: origin_of(figment, key.name),
+        problem,
+        allowed: key.allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! One layer of settings: where it comes from, and its values in the shapes that the settings have.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+
+use super::{Error, MAX_FILE_BYTES};
+use crate::config::keys::{self, KEYS, Key};
+use crate::config::nearest::nearest;
+
+/// Reads a file as a layer, at most [`MAX_FILE_BYTES`] of it.
+pub(super) fn read_file(path: &Path) -> Result<Layer, Error> {
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .map_err(failed)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let origin = format!("file {}", path.display());
+    match String::from_utf8(bytes) {
+        Ok(text) => Layer::parse(origin, &text),
+        Err(error) => Err(Error::Syntax {
+            origin,
+            message: error.to_string(),
+        }),
+    }
+}
+
+/// Some settings and the name of where they came from.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) origin: String,
+    pub(super) dict: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Map::from([(Profile::Default, self.dict.clone())]))
+    }
+}
+
+impl Layer {
+    /// TOML text whose keys are all known.
+    pub(super) fn parse(origin: String, text: &str) -> Result<Self, Error> {
+        match Toml::from_str::<Dict>(text) {
+            Ok(dict) => {
+                require_known(&origin, "", &dict)?;
+                Ok(Self { origin, dict })
+            }
+            Err(error) => Err(Error::Syntax {
+                origin,
+                message: error.to_string().trim_end().to_owned(),
+            }),
+        }
+    }
+
+    /// One key with values that were given as text.
+    pub(super) fn of_key(origin: String, key: &Key, texts: &[String]) -> Self {
+        let mut value = typed(key, texts);
+        for part in key.name.rsplit('.') {
+            value = Value::from(Dict::from([(part.to_owned(), value)]));
+        }
+        Self {
+            origin,
+            dict: value.into_dict().unwrap_or_default(),
+        }
+    }
+}
+
+/// The shape of the default decides what text becomes: a list splits at commas, a number is read as one. Text that is
+/// no number stays text, so that the merge reports it with the type that was expected.
+fn typed(key: &Key, texts: &[String]) -> Value {
+    let last = texts.last().map_or("", String::as_str);
+    match key.default() {
+        serde_json::Value::Array(_) => {
+            let items = texts
+                .iter()
+                .flat_map(|text| text.split(','))
+                .map(str::trim)
+                .filter(|item| !item.is_empty());
+            Value::from(items.map(Value::from).collect::<Vec<_>>())
+        }
+        serde_json::Value::Number(_) => last
+            .trim()
+            .parse::<i64>()
+            .map_or_else(|_| Value::from(last), Value::from),
+        _ => Value::from(last),
+    }
+}
+
+fn require_known(origin: &str, above: &str, dict: &Dict) -> Result<(), Error> {
+    for (name, value) in dict {
+        let key = if above.is_empty() {
+            name.clone()
+        } else {
+            format!("{above}.{name}")
+        };
+        if keys::find(&key).is_some() {
+            continue;
+        }
+        let section = format!("{key}.");
+        if !KEYS.iter().any(|known| known.name.starts_with(&section)) {
+            let nearest = nearest(&key, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            return Err(Error::UnknownKey {
+                key,
+                origin: origin.to_owned(),
+                nearest,
+            });
+        }
+        match value {
+            Value::Dict(_, below) => require_known(origin, &key, below)?,
+            _ => {
+                return Err(Error::NotASection {
+                    key,
+                    origin: origin.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

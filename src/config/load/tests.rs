@@ -1,0 +1,403 @@
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use bytesize::ByteSize;
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::settings::EventClass;
+
+/// A root directory with the default file holding `text`, if any.
+fn root(text: Option<&str>) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    if let Some(text) = text {
+        fs::create_dir_all(root.path().join("etc/pinhole")).unwrap();
+        fs::write(root.path().join("etc/pinhole/agent.toml"), text).unwrap();
+    }
+    root
+}
+
+fn try_load(
+    file: Option<&str>,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &[&str])],
+) -> Result<Loaded, Error> {
+    let root = root(file);
+    let sources = Sources {
+        environment: environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        root: root.path().to_owned(),
+        facts: platform::Facts::default(),
+    };
+    let values = flags
+        .iter()
+        .map(|(key, values)| (*key, values.iter().map(ToString::to_string).collect()))
+        .collect();
+    load(&Overrides { config: None, values }, &sources)
+}
+
+fn message(file: Option<&str>, environment: &[(&str, &str)], flags: &[(&'static str, &[&str])]) -> String {
+    try_load(file, environment, flags).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_given_means_the_defaults_and_the_detected_profile() {
+    let loaded = try_load(None, &[("PATH", "/bin"), ("HOME", "/")], &[]).unwrap();
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.file, None);
+    assert_eq!(loaded.profile.name, "standalone");
+    assert_eq!(loaded.profile.source, "detected");
+    assert!(!loaded.profile.evidence.is_empty());
+    assert_eq!(loaded.origins.len(), KEYS.len());
+    assert!(
+        loaded.origins.values().all(|origin| origin == DEFAULT_ORIGIN),
+        "{:?}",
+        loaded.origins
+    );
+}
+
+#[test]
+fn each_layer_overrides_the_one_below() {
+    let file = "profile = 'openshift'\n[capture]\nring_size = '32MiB'\nbatch = '5ms'\nprocesses = 1000\n";
+    let environment = [("PINHOLE_CAPTURE_BATCH", "6ms"), ("PINHOLE_CAPTURE_PROCESSES", "2000")];
+    let loaded = try_load(Some(file), &environment, &[("capture.processes", &["3000"])]).unwrap();
+    let capture = &loaded.settings.capture;
+    assert_eq!(loaded.settings.runtime.socket, [PathBuf::from("/run/crio/crio.sock")]);
+    assert_eq!(capture.ring_size, ByteSize::mib(32));
+    assert_eq!(capture.batch.as_millis(), 6);
+    assert_eq!(capture.processes, 3000);
+    let origin = |key: &str| loaded.origins[key].clone();
+    assert_eq!(origin("runtime.cache_size"), DEFAULT_ORIGIN);
+    assert_eq!(origin("runtime.socket"), "profile openshift");
+    assert!(origin("capture.ring_size").starts_with("file ") && origin("capture.ring_size").ends_with("agent.toml"));
+    assert_eq!(origin("capture.batch"), "environment variable PINHOLE_CAPTURE_BATCH");
+    assert_eq!(origin("capture.processes"), "flag --capture-processes");
+    assert_eq!(loaded.profile.name, "openshift");
+    assert!(loaded.profile.source.starts_with("file "), "{:?}", loaded.profile);
+    assert!(loaded.file.is_some());
+}
+
+#[test]
+fn the_highest_layer_that_names_a_profile_chooses_it() {
+    let environment = [("PINHOLE_PROFILE", "aks")];
+    let loaded = try_load(Some("profile = 'openshift'"), &environment, &[]).unwrap();
+    assert_eq!(
+        (loaded.profile.name, loaded.profile.source.as_str()),
+        ("aks", "environment variable PINHOLE_PROFILE")
+    );
+    let loaded = try_load(Some("profile = 'openshift'"), &environment, &[("profile", &["auto"])]).unwrap();
+    assert_eq!(
+        (loaded.profile.name, loaded.profile.source.as_str()),
+        ("standalone", "detected")
+    );
+}
+
+#[test]
+fn every_setting_can_be_set_by_file_variable_and_flag() {
+    for key in KEYS {
+        // A value of the right type that is not the default, and that no profile sets.
+        let text = match (key.name, key.default()) {
+            ("profile", _) => "generic",
+            ("events", _) => "module,network",
+            (_, serde_json::Value::Number(_)) => "4242",
+            ("capture.ring_size", _) => "4.0 MiB",
+            ("capture.batch" | "runtime.call_timeout" | "runtime.lookup_budget", _) => "7ms",
+            ("log.level", _) => "debug",
+            _ => key.choices.last().copied().unwrap_or("/some/where"),
+        };
+        let toml = match key.default() {
+            serde_json::Value::Number(_) => text.to_owned(),
+            serde_json::Value::Array(_) => {
+                format!(
+                    "[{}]",
+                    text.split(',')
+                        .map(|item| format!("{item:?}"))
+                        .collect::<Vec<_>>()
+                        .join(",")
+                )
+            }
+            _ => format!("{text:?}"),
+        };
+        let by_file = try_load(Some(&format!("{} = {toml}", key.name)), &[], &[]).unwrap();
+        let by_variable = try_load(None, &[(&key.variable(), text)], &[]).unwrap();
+        let by_flag = try_load(None, &[], &[(key.name, &[text])]).unwrap();
+        assert_eq!(by_file.settings, by_variable.settings, "{}", key.name);
+        assert_eq!(by_file.settings, by_flag.settings, "{}", key.name);
+        assert_ne!(by_file.settings, Settings::default(), "{}", key.name);
+        assert_eq!(by_flag.origins[key.name], format!("flag --{}", key.flag));
+    }
+}
+
+#[test]
+fn lists_in_text_split_at_commas_and_flags_repeat() {
+    let loaded = try_load(None, &[("PINHOLE_RUNTIME_SOCKET", "/a, /b")], &[]).unwrap();
+    assert_eq!(
+        loaded.settings.runtime.socket,
+        [PathBuf::from("/a"), PathBuf::from("/b")]
+    );
+    let loaded = try_load(
+        Some("runtime.socket = ['/x']"),
+        &[],
+        &[("runtime.socket", &["/a", "/b,/c"])],
+    )
+    .unwrap();
+    assert_eq!(loaded.settings.runtime.socket, ["/a", "/b", "/c"].map(PathBuf::from));
+    let loaded = try_load(Some("profile = 'aks'"), &[("PINHOLE_RUNTIME_SOCKET", "")], &[]).unwrap();
+    assert!(loaded.settings.runtime.socket.is_empty(), "the well-known paths again");
+    let loaded = try_load(None, &[("PINHOLE_EVENTS", "none")], &[]).unwrap();
+    assert_eq!(loaded.settings.events, [EventClass::None]);
+}
+
+#[test]
+fn the_node_name_of_the_downward_api_is_below_the_file() {
+    let variables = [("NODE_NAME", "node-7")];
+    let loaded = try_load(None, &variables, &[]).unwrap();
+    assert_eq!(loaded.settings.node.name.as_deref(), Some("node-7"));
+    assert_eq!(loaded.origins["node.name"], "environment variable NODE_NAME");
+    let loaded = try_load(Some("[node]\nname = 'other'"), &variables, &[]).unwrap();
+    assert_eq!(loaded.settings.node.name.as_deref(), Some("other"));
+    assert_eq!(
+        try_load(None, &[("NODE_NAME", "")], &[]).unwrap().settings.node.name,
+        None
+    );
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest() {
+    let text = message(Some("[capture]\nringsize = '8MiB'"), &[], &[]);
+    assert!(
+        text.starts_with("unknown key capture.ringsize in file ") && text.contains("agent.toml"),
+        "{text}"
+    );
+    assert!(text.ends_with("; did you mean capture.ring_size?"), "{text}");
+    let text = message(Some("[kitchen]\nsink = 1"), &[], &[]);
+    assert!(
+        text.starts_with("unknown key kitchen in file ") && !text.contains("did you mean"),
+        "{text}"
+    );
+    let text = message(Some("log = 'info'"), &[], &[]);
+    assert!(
+        text.contains("log in file") && text.contains("write [log] and its keys below"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unknown_variables_are_named_with_the_nearest() {
+    assert_eq!(
+        message(None, &[("PINHOLE_RUNTIME_SOKET", "/x")], &[]),
+        "unknown environment variable PINHOLE_RUNTIME_SOKET; did you mean PINHOLE_RUNTIME_SOCKET?"
+    );
+    assert_eq!(
+        message(None, &[("PINHOLE_", "")], &[]),
+        "unknown environment variable PINHOLE_"
+    );
+}
+
+#[test]
+fn variables_of_a_service_with_our_name_are_not_ours() {
+    let variables = [
+        ("PINHOLE_AGENT_SERVICE_HOST", "10.0.0.7"),
+        ("PINHOLE_AGENT_SERVICE_PORT_METRICS", "9090"),
+        ("PINHOLE_AGENT_PORT", "tcp://10.0.0.7:9090"),
+        ("PINHOLE_AGENT_PORT_9090_TCP_ADDR", "10.0.0.7"),
+        ("PINHOLE_PORT_9090_TCP", "tcp://10.0.0.7:9090"),
+    ];
+    assert_eq!(try_load(None, &variables, &[]).unwrap().settings, Settings::default());
+}
+
+#[test]
+fn bad_values_name_key_value_source_and_what_is_allowed() {
+    let file = |text| message(Some(text), &[], &[]);
+    for (text, parts) in [
+        (
+            file("capture.processes = 'many'"),
+            [
+                "capture.processes = \"many\" from file",
+                "expected u32",
+                "256 to 4194304",
+            ],
+        ),
+        (
+            file("capture.processes = -1"),
+            ["capture.processes = -1 from file", "-1", "256 to 4194304"],
+        ),
+        (
+            file("events = ['process', 'teapot']"),
+            ["events = [\"process\",\"teapot\"] from file", "teapot", "network"],
+        ),
+        (
+            file("log.level = 3"),
+            ["log.level = 3 from file", "expected a string", "debug"],
+        ),
+        (
+            file("profile = 3"),
+            ["profile = 3 from file", "expected a string", "openshift"],
+        ),
+        (
+            message(None, &[("PINHOLE_CAPTURE_BACKEND", "kprobe")], &[]),
+            [
+                "capture.backend = \"kprobe\" from environment variable PINHOLE_CAPTURE_BACKEND",
+                "kprobe",
+                "dispatcher",
+            ],
+        ),
+        (
+            message(None, &[("PINHOLE_CAPTURE_RING_SIZE", "lots")], &[]),
+            [
+                "capture.ring_size = \"lots\" from environment variable",
+                "lots",
+                "for example 8MiB",
+            ],
+        ),
+        (
+            message(None, &[], &[("runtime.call_timeout", &["5 parsecs"])]),
+            [
+                "runtime.call_timeout = \"5 parsecs\" from flag --runtime-call-timeout",
+                "unknown time unit",
+                "500ms",
+            ],
+        ),
+        (
+            message(None, &[], &[("capture.ring_size", &["2GiB"])]),
+            [
+                "capture.ring_size = \"2GiB\" from flag --capture-ring-size",
+                "too large",
+                "4KiB to 1GiB",
+            ],
+        ),
+    ] {
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_flag_is_wrong_usage_and_a_bad_file_is_not() {
+    assert!(
+        try_load(None, &[], &[("capture.batch", &["x"])])
+            .unwrap_err()
+            .is_usage()
+    );
+    assert!(!try_load(Some("capture.batch = 'x'"), &[], &[]).unwrap_err().is_usage());
+}
+
+#[test]
+fn an_unknown_profile_is_named_with_its_source() {
+    let text = message(None, &[("PINHOLE_PROFILE", "eks")], &[]);
+    assert!(
+        text.contains("environment variable PINHOLE_PROFILE") && text.contains("aks, openshift, generic"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unreadable_files_name_path_and_cause() {
+    let named = |path: &Path| {
+        let overrides = Overrides {
+            config: Some(path.to_owned()),
+            ..Overrides::default()
+        };
+        load(
+            &overrides,
+            &Sources {
+                root: PathBuf::from("/nonexistent"),
+                ..Sources::default()
+            },
+        )
+        .unwrap_err()
+        .to_string()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let text = named(&directory.path().join("absent.toml"));
+    assert!(text.contains("absent.toml") && text.contains("os error 2"), "{text}");
+    let text = named(directory.path());
+    assert!(text.contains("Is a directory"), "{text}");
+    let large = directory.path().join("large.toml");
+    fs::write(&large, vec![b'#'; usize::try_from(MAX_FILE_BYTES).unwrap() + 1]).unwrap();
+    assert!(named(&large).contains("larger than 1048576 bytes"));
+    assert!(named(Path::new("/dev/zero")).contains("larger than"));
+    let binary = directory.path().join("binary.toml");
+    fs::write(&binary, [0xff, 0xfe]).unwrap();
+    assert!(named(&binary).contains("utf-8"));
+    let broken = directory.path().join("broken.toml");
+    fs::write(&broken, "[capture]\nring_size = \n").unwrap();
+    let text = named(&broken);
+    assert!(
+        text.contains("broken.toml is not valid TOML") && text.contains("line 2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_file_can_be_named_by_a_variable_and_the_flag_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let (by_variable, by_flag) = (directory.path().join("v.toml"), directory.path().join("f.toml"));
+    fs::write(&by_variable, "node.name = 'v'").unwrap();
+    fs::write(&by_flag, "node.name = 'f'").unwrap();
+    let environment = vec![(FILE_VARIABLE.into(), by_variable.clone().into_os_string())];
+    let sources = Sources {
+        environment,
+        root: PathBuf::from("/nonexistent"),
+        ..Sources::default()
+    };
+    let loaded = load(&Overrides::default(), &sources).unwrap();
+    assert_eq!(
+        (loaded.settings.node.name.as_deref(), loaded.file),
+        (Some("v"), Some(by_variable))
+    );
+    let overrides = Overrides {
+        config: Some(by_flag),
+        ..Overrides::default()
+    };
+    assert_eq!(
+        load(&overrides, &sources).unwrap().settings.node.name.as_deref(),
+        Some("f")
+    );
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let environment = vec![("PINHOLE_NODE_NAME".into(), OsString::from_vec(vec![0xff]))];
+    let sources = Sources {
+        environment,
+        root: PathBuf::from("/nonexistent"),
+        ..Sources::default()
+    };
+    let text = load(&Overrides::default(), &sources).unwrap_err().to_string();
+    assert_eq!(text, "environment variable PINHOLE_NODE_NAME is not valid UTF-8");
+}
+
+#[test]
+fn every_embedded_profile_loads_and_chooses_no_profile_itself() {
+    for profile in &profile::PROFILES {
+        let loaded = try_load(None, &[], &[("profile", &[profile.name])]).unwrap();
+        assert_eq!(loaded.profile.name, profile.name);
+        let layer = Layer::parse(String::new(), profile.settings).unwrap();
+        assert!(!layer.dict.contains_key("profile"), "{}", profile.name);
+        let differs = loaded
+            .origins
+            .values()
+            .any(|origin| *origin == format!("profile {}", profile.name));
+        assert_eq!(differs, !layer.dict.is_empty(), "{}", profile.name);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_it_panic(text in "(\\[[a-z.]{1,12}\\]\n)?([a-z._]{1,12} ?= ?[-a-z0-9'\"\\[\\],]{0,12}\n){0,4}") {
+        let _ = try_load(Some(&text), &[], &[]);
+    }
+
+    #[test]
+    fn no_value_of_any_variable_makes_it_panic(index in 0..KEYS.len(), value in "\\PC{0,40}") {
+        let key = &KEYS[index];
+        if let Err(error) = try_load(None, &[(&key.variable(), &value)], &[]) {
+            prop_assert!(error.to_string().contains(&key.variable()), "{error}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The limits of settings that their types do not express.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::settings::{EventClass, Settings};
+
+/// The longest path that fits a socket address, without the terminating NUL (`sun_path` is 108 bytes).
+pub const MAX_SOCKET_PATH: usize = 107;
+
+/// A setting outside its limits. What is allowed is in [`super::keys`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong with its value.
+    pub problem: String,
+}
+
+/// Checks every limit.
+///
+/// # Errors
+/// The first setting that is outside its limits.
+pub fn validate(settings: &Settings) -> Result<(), Problem> {
+    events(&settings.events)?;
+    if let Some(name) = &settings.node.name
+        && (name.is_empty() || name.chars().count() > 253 || name.chars().any(char::is_control))
+    {
+        return problem("node.name", "it is empty, too long, or holds control characters");
+    }
+    level(&settings.log.level)?;
+    let capture = &settings.capture;
+    within(
+        "capture.ring_size",
+        capture.ring_size,
+        ByteSize::kib(4),
+        ByteSize::gib(1),
+    )?;
+    within("capture.processes", capture.processes, 256, 4_194_304)?;
+    within("runtime.cache_size", settings.runtime.cache_size, 16, 1_048_576)?;
+    for (key, value, shortest, longest) in [
+        ("capture.batch", capture.batch, Duration::ZERO, Duration::from_secs(1)),
+        (
+            "runtime.call_timeout",
+            settings.runtime.call_timeout,
+            Duration::from_millis(1),
+            Duration::from_secs(30),
+        ),
+        (
+            "runtime.lookup_budget",
+            settings.runtime.lookup_budget,
+            Duration::from_millis(1),
+            Duration::from_secs(60),
+        ),
+    ] {
+        within(key, value, shortest, longest)?;
+    }
+    for path in &settings.runtime.socket {
+        socket("runtime.socket", path)?;
+    }
+    if !settings.control.socket.as_os_str().is_empty() {
+        socket("control.socket", &settings.control.socket)?;
+    }
+    let prefix = &settings.runtime.host_prefix;
+    if !prefix.as_os_str().is_empty() && !prefix.is_absolute() {
+        return problem("runtime.host_prefix", "it is not absolute");
+    }
+    Ok(())
+}
+
+fn problem<T>(key: &'static str, text: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem {
+        key,
+        problem: text.into(),
+    })
+}
+
+fn within<T: PartialOrd + Copy>(key: &'static str, value: T, low: T, high: T) -> Result<(), Problem> {
+    if value < low {
+        return problem(key, "it is too small");
+    }
+    if value > high {
+        return problem(key, "it is too large");
+    }
+    Ok(())
+}
+
+fn events(classes: &[EventClass]) -> Result<(), Problem> {
+    if classes.is_empty() {
+        return problem("events", "the list is empty; write none to print no events");
+    }
+    if classes.len() > 1
+        && classes
+            .iter()
+            .any(|class| matches!(class, EventClass::All | EventClass::None))
+    {
+        return problem("events", "all and none stand alone");
+    }
+    Ok(())
+}
+
+/// Stricter than the filter's own parser, to which a mistyped level is the name of a module with everything enabled.
+fn level(text: &str) -> Result<(), Problem> {
+    for directive in text.split(',') {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str()) {
+            return problem("log.level", format!("{level:?} is no level"));
+        }
+    }
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(()),
+        Err(error) => problem("log.level", error.to_string()),
+    }
+}
+
+fn socket(key: &'static str, path: &Path) -> Result<(), Problem> {
+    if !path.is_absolute() {
+        return problem(key, format!("{} is not absolute", path.display()));
+    }
+    let length = path.as_os_str().as_bytes().len();
+    if length > MAX_SOCKET_PATH {
+        return problem(key, format!("{} has {length} bytes", path.display()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(change: impl FnOnce(&mut Settings)) -> Option<&'static str> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        validate(&settings).err().map(|problem| problem.key)
+    }
+
+    #[test]
+    fn the_defaults_are_within_the_limits() {
+        assert_eq!(validate(&Settings::default()), Ok(()));
+    }
+
+    #[test]
+    fn each_limit_holds_at_its_edge() {
+        for (bytes, ok) in [(4096, true), (4095, false), (1 << 30, true), ((1 << 30) + 1, false)] {
+            assert_eq!(
+                key_of(|s| s.capture.ring_size = ByteSize(bytes)).is_none(),
+                ok,
+                "{bytes}"
+            );
+        }
+        for (millis, ok) in [(0, false), (1, true), (60_000, true), (60_001, false)] {
+            assert_eq!(
+                key_of(|s| s.runtime.lookup_budget = Duration::from_millis(millis)).is_none(),
+                ok,
+                "{millis}"
+            );
+        }
+        for (length, ok) in [(MAX_SOCKET_PATH, true), (MAX_SOCKET_PATH + 1, false)] {
+            let path = format!("/{}", "x".repeat(length - 1));
+            assert_eq!(
+                key_of(|s| s.runtime.socket = vec![path.into()]).is_none(),
+                ok,
+                "{length}"
+            );
+        }
+        assert_eq!(key_of(|s| s.capture.processes = 255), Some("capture.processes"));
+        assert_eq!(key_of(|s| s.runtime.cache_size = 0), Some("runtime.cache_size"));
+        assert_eq!(
+            key_of(|s| s.capture.batch = Duration::from_secs(2)),
+            Some("capture.batch")
+        );
+        assert_eq!(
+            key_of(|s| s.runtime.call_timeout = Duration::ZERO),
+            Some("runtime.call_timeout")
+        );
+        assert_eq!(
+            key_of(|s| s.control.socket = "run/agent.sock".into()),
+            Some("control.socket")
+        );
+        assert_eq!(key_of(|s| s.control.socket = "".into()), None);
+        assert_eq!(
+            key_of(|s| s.runtime.host_prefix = "host".into()),
+            Some("runtime.host_prefix")
+        );
+        assert_eq!(key_of(|s| s.node.name = Some(String::new())), Some("node.name"));
+    }
+
+    #[test]
+    fn all_and_none_stand_alone() {
+        assert_eq!(key_of(|s| s.events = vec![]), Some("events"));
+        assert_eq!(key_of(|s| s.events = vec![EventClass::None]), None);
+        assert_eq!(
+            key_of(|s| s.events = vec![EventClass::All, EventClass::File]),
+            Some("events")
+        );
+    }
+
+    #[test]
+    fn a_mistyped_level_is_found() {
+        assert_eq!(key_of(|s| s.log.level = "inof".into()), Some("log.level"));
+        assert_eq!(
+            key_of(|s| s.log.level = "info,pinhole::container=loud".into()),
+            Some("log.level")
+        );
+        assert_eq!(key_of(|s| s.log.level = "warn,pinhole::container=debug".into()), None);
+    }
+}
