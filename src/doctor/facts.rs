@@ -167,18 +167,11 @@ pub struct ProbeFailure {
     pub verifier: Option<String>,
 }
 
-/// The kernel's type information, as the loader read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BtfFact {
-    /// Size in bytes.
-    pub size: u64,
-}
-
 /// What could be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptureFacts {
-    /// Whether the loader could read the kernel's type information.
-    pub btf: Result<BtfFact, ProbeFailure>,
+    /// Types and maps, the ground of everything else.
+    pub object: Result<(), ProbeFailure>,
     /// The base programs: process life.
     pub base: Result<(), ProbeFailure>,
     /// The trampoline backend.
@@ -202,6 +195,8 @@ pub enum RuntimeClass {
     Refused,
     /// No answer within the deadline.
     Timeout,
+    /// Serves CRI and answers with an error, as a runtime that is still starting does.
+    Failing,
     /// No permission to connect.
     Permission,
     /// Answers only the old CRI.
@@ -221,6 +216,7 @@ impl RuntimeClass {
             "not_grpc" | "protocol" => Self::NotGrpc,
             "refused" => Self::Refused,
             "timeout" => Self::Timeout,
+            "failing" => Self::Failing,
             "permission" => Self::Permission,
             "old_api" => Self::OldApi,
             "answers" => Self::Answers,
@@ -238,16 +234,11 @@ impl RuntimeClass {
             Self::NotGrpc => "not_grpc",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
+            Self::Failing => "failing",
             Self::Permission => "permission",
             Self::OldApi => "old_api",
             Self::Answers => "answers",
         }
-    }
-
-    /// Whether containers can be looked up there.
-    #[must_use]
-    pub fn answers(self) -> bool {
-        matches!(self, Self::Answers | Self::OldApi)
     }
 }
 
@@ -268,8 +259,20 @@ pub struct RuntimeFact {
     pub name: Option<String>,
     /// The runtime's version.
     pub version: Option<String>,
-    /// The CRI version: `v1`, `v1alpha2`.
+    /// What lookups use: CRI `v1`, CRI `v1alpha2`, or `containerd` for that runtime's own API where it serves no CRI.
     pub api: Option<String>,
+}
+
+impl RuntimeFact {
+    /// Whether containers can be looked up there.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        match self.class {
+            RuntimeClass::Answers | RuntimeClass::OldApi => true,
+            RuntimeClass::CriUnimplemented => self.api.as_deref() == Some("containerd"),
+            _ => false,
+        }
+    }
 }
 
 /// Owner and mode of a socket file.

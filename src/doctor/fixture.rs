@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::facts::{
-    BtfFact, CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts,
-    LockdownFact, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
+    CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
+    OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
 
@@ -34,7 +34,7 @@ pub(super) fn cold() -> Facts {
             label: None,
         }),
         capture: timed(CaptureFacts {
-            btf: Ok(BtfFact { size: 5_500_000 }),
+            object: Ok(()),
             base: Ok(()),
             trampoline: Ok(()),
             dispatcher: Ok(()),

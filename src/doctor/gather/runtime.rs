@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::super::facts::{Gap, OwnContainer, Place, SocketFile};
 
+/// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`: the first cgroup namespace has this number on every machine.
+const HOST_CGROUP_NAMESPACE: &str = "cgroup:[4026531835]";
+
 /// Owner and mode of a socket file, for the question who is to blame for a refusal. None where it cannot be seen.
 #[must_use]
 pub fn socket_file(path: &Path) -> Option<SocketFile> {
@@ -59,10 +62,14 @@ pub fn place(root: &Path, own: Option<&OwnContainer>) -> Place {
     if pod {
         return Place::Kubernetes;
     }
+    // In the host's cgroup namespace the whole path is visible, so a container would show its id; a marker there is left
+    // over from the image that the machine was made from.
     let marked = ["run/.containerenv", ".dockerenv"]
         .iter()
         .any(|marker| root.join(marker).exists());
-    if marked || own.is_some_and(|own| own.id.is_some()) {
+    let visible =
+        fs::read_link(root.join("proc/self/ns/cgroup")).is_ok_and(|link| link == Path::new(HOST_CGROUP_NAMESPACE));
+    if own.is_some_and(|own| own.id.is_some()) || (marked && !visible) {
         Place::Container
     } else {
         Place::Host

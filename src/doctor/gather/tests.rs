@@ -105,6 +105,9 @@ fn the_place_is_told_by_markers() {
         runtime::place(tree(&[("run/.containerenv", b"")]).path(), None),
         Place::Container
     );
+    let left_over = tree(&[(".dockerenv", b""), ("proc/self/ns/other", b"")]);
+    std::os::unix::fs::symlink("cgroup:[4026531835]", left_over.path().join("proc/self/ns/cgroup")).unwrap();
+    assert_eq!(runtime::place(left_over.path(), None), Place::Host);
     let secret = "var/run/secrets/kubernetes.io/serviceaccount/token";
     assert_eq!(runtime::place(tree(&[(secret, b"")]).path(), None), Place::Kubernetes);
 }

@@ -19,7 +19,7 @@ pub(in super::super) fn base(facts: &Facts) -> Finding {
         Ok(capture) => capture,
         Err(gap) => return Finding::gap(gap),
     };
-    let Err(failure) = &capture.base else {
+    let Err(failure) = capture.object.as_ref().and(capture.base.as_ref()) else {
         return Finding::ok("the base programs load")
             .observed("loaded")
             .expected("loaded")

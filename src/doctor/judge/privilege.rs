@@ -31,8 +31,9 @@ pub(in super::super) fn needed(facts: &Facts) -> Finding {
         Err(gap) => return Finding::gap(gap),
     };
     // Since 5.8 the kernel asks for CAP_BPF or CAP_SYS_ADMIN, and for CAP_PERFMON or CAP_SYS_ADMIN.
-    let admin = process.permitted & 1 << SYS_ADMIN != 0;
-    let missing = if admin { 0 } else { NEEDED & !process.permitted };
+    let lacking = NEEDED & !process.permitted;
+    let admin = lacking != 0 && process.permitted & 1 << SYS_ADMIN != 0;
+    let missing = if admin { 0 } else { lacking };
     let finding = if missing == 0 {
         Finding::ok(if admin {
             "CAP_SYS_ADMIN stands in for the needed capabilities"

@@ -48,10 +48,7 @@ pub(in super::super) fn answers(facts: &Facts) -> Finding {
         Ok(view) => view,
         Err(gap) => return Finding::gap(gap),
     };
-    let answering: Vec<&RuntimeFact> = candidates
-        .iter()
-        .filter(|candidate| candidate.class.answers())
-        .collect();
+    let answering: Vec<&RuntimeFact> = candidates.iter().filter(|candidate| candidate.answers()).collect();
     let finding = if answering.is_empty() {
         no_answer(facts, &candidates)
     } else {
@@ -114,6 +111,11 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
             format!("{socket} accepts and does not answer"),
             "The runtime hangs, or the socket belongs to a service that waits for something else.".to_owned(),
             vec!["systemctl status containerd crio".to_owned(), "journalctl -u containerd -u crio --since -10m".to_owned()],
+        ),
+        RuntimeClass::Failing => (
+            format!("the runtime on {socket} answers with an error: {}", best.detail),
+            "A runtime that has just been started does so for a moment; otherwise its own log tells why.".to_owned(),
+            vec!["journalctl -u containerd -u crio --since -10m".to_owned()],
         ),
         RuntimeClass::NotGrpc => (
             format!("the peer on {socket} is not a container runtime's gRPC service"),
@@ -240,10 +242,7 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
         Ok(view) => view,
         Err(gap) => return Finding::gap(gap),
     };
-    let answering: Vec<&RuntimeFact> = candidates
-        .iter()
-        .filter(|candidate| candidate.class.answers())
-        .collect();
+    let answering: Vec<&RuntimeFact> = candidates.iter().filter(|candidate| candidate.answers()).collect();
     if answering.is_empty() {
         return Finding::unknown("no runtime answers");
     }
@@ -255,6 +254,20 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
         |runtime: &&RuntimeFact| runtime.class == RuntimeClass::OldApi || runtime.api.as_deref() == Some("v1alpha2");
     let finding = if unsaid {
         Finding::unknown("the runtime did not say which CRI it speaks")
+    } else if answering
+        .iter()
+        .all(|runtime| runtime.class == RuntimeClass::CriUnimplemented)
+    {
+        Finding::warn("the runtime serves no CRI; containerd's own API is used instead")
+            .impact(
+                "Lookups take more calls, and the names of pods come from labels that only a kubelet's containers have.",
+                &["metadata"],
+                &["kubernetes"],
+            )
+            .remedy(
+                "Enable CRI by removing \"cri\" from disabled_plugins, or name the socket that the kubelet uses.",
+                &["grep -n disabled_plugins /etc/containerd/config.toml"],
+            )
     } else if answering.iter().all(old) {
         Finding::warn("only the old CRI v1alpha2 is answered")
             .impact(
