@@ -37,7 +37,10 @@ fn main() -> Result<()> {
     let open = || repeat(200_000, open_close);
     let exec = || repeat(400, fork_exec);
 
-    println!("{:<44} {:>7} {:>15} {:>9} {:>9}", "load", "ratio", "(min .. max)", "ns bare", "ns with");
+    println!(
+        "{:<44} {:>7} {:>15} {:>9} {:>9}",
+        "load", "ratio", "(min .. max)", "ns bare", "ns with"
+    );
     let mut rows = Vec::new();
     for backend in ["auto", "dispatcher"] {
         let agent = |events| Agent::start(&installed, events, backend);
@@ -50,10 +53,21 @@ fn main() -> Result<()> {
         if rows.contains(&name) {
             continue;
         }
-        compare(&format!("{name}: null system call, not watched"), 2_000_000, null, || agent("file,network"))?;
-        compare(&format!("{name}: openat+close, not watched"), 200_000, open, || agent("network"))?;
-        compare(&format!("{name}: openat+close, watched"), 200_000, open, || agent("file"))?;
-        compare(&format!("{name}: fork+exec+wait, watched"), 400, exec, || agent("process,file,network"))?;
+        compare(
+            &format!("{name}: null system call, not watched"),
+            2_000_000,
+            null,
+            || agent("file,network"),
+        )?;
+        compare(&format!("{name}: openat+close, not watched"), 200_000, open, || {
+            agent("network")
+        })?;
+        compare(&format!("{name}: openat+close, watched"), 200_000, open, || {
+            agent("file")
+        })?;
+        compare(&format!("{name}: fork+exec+wait, watched"), 400, exec, || {
+            agent("process,file,network")
+        })?;
         rows.push(name);
     }
     println!();
@@ -104,21 +118,23 @@ fn footprint(installed: &Installed, binary: &Path) -> Result<()> {
     for _ in 0..50_000 {
         open_close();
     }
-    println!("\nstart to attached and filtered: {:.0} ms (median of {TURNS})", median(&mut starts));
+    println!(
+        "\nstart to attached and filtered: {:.0} ms (median of {TURNS})",
+        median(&mut starts)
+    );
     for key in ["VmHWM", "VmRSS", "RssAnon"] {
         println!("{key}: {:.1} MB", agent.memory(key)? as f64 / 1000.0);
     }
-    println!("binary: {:.2} MB, {}", fs::metadata(binary)?.len() as f64 / 1e6, linkage(binary)?);
+    println!(
+        "binary: {:.2} MB, {}",
+        fs::metadata(binary)?.len() as f64 / 1e6,
+        linkage(binary)?
+    );
     Ok(())
 }
 
 /// Runs the load bare and under the agent, in turns, and prints the ratio.
-fn compare(
-    name: &str,
-    calls: u32,
-    load: impl Fn() -> Duration,
-    agent: impl Fn() -> Result<Agent>,
-) -> Result<()> {
+fn compare(name: &str, calls: u32, load: impl Fn() -> Duration, agent: impl Fn() -> Result<Agent>) -> Result<()> {
     let (mut ratios, mut bare, mut with) = (Vec::new(), Vec::new(), Vec::new());
     load();
     for _ in 0..TURNS {
@@ -189,8 +205,15 @@ struct Agent {
 impl Agent {
     fn start(installed: &Installed, events: &str, backend: &str) -> Result<Self> {
         let _ = fs::remove_file(installed.control_socket());
-        let mut command =
-            installed.command(["run", "--output", "json", "--events", events, "--capture-backend", backend])?;
+        let mut command = installed.command([
+            "run",
+            "--output",
+            "json",
+            "--events",
+            events,
+            "--capture-backend",
+            backend,
+        ])?;
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         // The load stays on its CPU; the agent may use any.
         let mut all = CpuSet::new();
@@ -198,7 +221,10 @@ impl Agent {
             all.set(cpu)?;
         }
         sched_setaffinity(Pid::from_raw(child.id().cast_signed()), &all)?;
-        let mut agent = Self { child, socket: installed.control_socket() };
+        let mut agent = Self {
+            child,
+            socket: installed.control_socket(),
+        };
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if agent.status().is_ok() {
@@ -224,7 +250,11 @@ impl Agent {
         let now = self.status()?;
         let count = |status: &GetStatusReply| status.hooks.get("openat").cloned().unwrap_or_default();
         let (now, then) = (count(&now), count(before));
-        Ok((now.seen - then.seen, now.delivered - then.delivered, now.dropped - then.dropped))
+        Ok((
+            now.seen - then.seen,
+            now.delivered - then.delivered,
+            now.dropped - then.dropped,
+        ))
     }
 
     fn cpu_seconds(&self) -> Result<f64> {
@@ -238,7 +268,10 @@ impl Agent {
     /// A line of `/proc/<pid>/status`, in kB.
     fn memory(&self, key: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with(key)).ok_or("no such line")?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(key))
+            .ok_or("no such line")?;
         Ok(line.split_whitespace().nth(1).ok_or("no value")?.parse()?)
     }
 }
@@ -263,12 +296,18 @@ fn release_binary() -> Result<PathBuf> {
         .and_then(Path::parent)
         .map(|dir| dir.join("agent"))
         .ok_or("no directory")?;
-    if binary.exists() { Ok(binary) } else { Err(format!("{} is missing: ./justw bench builds it", binary.display()).into()) }
+    if binary.exists() {
+        Ok(binary)
+    } else {
+        Err(format!("{} is missing: ./justw bench builds it", binary.display()).into())
+    }
 }
 
 fn loaded_programs() -> String {
     let output = Command::new("bpftool").args(["--json", "prog", "list"]).output();
-    let count = output.ok().and_then(|output| serde_json::from_slice::<serde_json::Value>(&output.stdout).ok());
+    let count = output
+        .ok()
+        .and_then(|output| serde_json::from_slice::<serde_json::Value>(&output.stdout).ok());
     match count.as_ref().and_then(serde_json::Value::as_array).map(Vec::len) {
         Some(count) => count.to_string(),
         None => "unknown (bpftool is missing)".to_owned(),

@@ -1,6 +1,7 @@
 //! The front door: [`args`] is the command line, a file per command what it does, [`exit`] what the agent ends with.
 
 pub mod args;
+pub mod doctor;
 pub mod exit;
 pub mod profile;
 pub mod run;
@@ -8,11 +9,12 @@ pub mod run;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use args::{Cli, Command};
+use args::{Cli, Command, DoctorArgs};
 use exit::Exit;
 
 use crate::config::{self, Loaded, Overrides, Sources};
 use crate::output::log;
+use crate::platform::detect;
 
 /// Does what the command line asks. Everything it has to say about failure goes to standard error, one message.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -26,7 +28,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match cli.command {
         Command::Run(run) => with_settings(&run.overrides, run_agent),
-        Command::Doctor(_) => Exit::Internal,
+        Command::Doctor(arguments) => examine(&arguments),
         Command::Profile(command) => profile::run(&command),
     }
 }
@@ -49,6 +51,18 @@ fn run_agent(loaded: &Loaded) -> Exit {
             complain(&error, exit)
         }
     }
+}
+
+/// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
+fn examine(arguments: &DoctorArgs) -> Exit {
+    let sources = Sources::of_this_process();
+    let detection = detect(&sources.facts);
+    let input = match config::load(&arguments.overrides, &sources) {
+        Ok(loaded) => doctor::input(loaded, detection),
+        Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
+        Err(error) => doctor::input_without_settings(&error, detection),
+    };
+    doctor::run(&input, arguments)
 }
 
 /// One message, on standard error, whatever the log's level and target.

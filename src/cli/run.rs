@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::exit::Exit;
 
 use crate::capture::{Capture, Hook, HookSet, Options};
-use crate::config::{Loaded, Settings};
 use crate::config::settings::EventClass;
+use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{bind, server};
@@ -180,7 +180,6 @@ fn node_name(settings: &Settings) -> String {
         .node
         .name
         .clone()
-        .or_else(from_environment)
         .or_else(from_host)
         .unwrap_or_else(|| "unknown".to_owned())
 }

@@ -32,6 +32,9 @@ pub const FILE_VARIABLE: &str = "PINHOLE_CONFIG";
 /// A larger file is an error.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// The source of a profile that nobody named.
+pub const DETECTED: &str = "detected";
+
 /// The origin of a value that nothing set.
 const DEFAULT_ORIGIN: &str = "built-in default";
 
@@ -72,7 +75,7 @@ impl Sources {
 pub struct ProfileChoice {
     /// Its name, never `auto`.
     pub name: &'static str,
-    /// `detected`, or the origin of the setting.
+    /// [`DETECTED`], or the origin of the setting.
     pub source: String,
     /// What the detection rests on; empty when the profile was named.
     pub evidence: Vec<String>,
@@ -263,7 +266,7 @@ fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileCh
         }
         _ => {
             let detection = platform::detect(facts);
-            let source = "detected".to_owned();
+            let source = DETECTED.to_owned();
             Ok(ProfileChoice {
                 name: detection.profile,
                 source,

@@ -73,11 +73,6 @@ impl Handle {
         let _ = self.stop.send(());
         let _ = self.thread.join();
     }
-
-    /// Lets the thread run until the process ends.
-    pub fn detach(self) {
-        std::mem::forget(self.stop);
-    }
 }
 
 /// Starts the thread `control`, which serves the admin socket, and returns once it does.

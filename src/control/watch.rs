@@ -113,6 +113,12 @@ impl ExecWatches {
         })
     }
 
+    /// The tokens that are waited for.
+    #[cfg(test)]
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.lock().armed.iter().map(|watch| watch.token.clone()).collect()
+    }
+
     fn disarm(&self, number: u64) {
         let mut watches = self.lock();
         watches.armed.retain(|watch| watch.number != number);

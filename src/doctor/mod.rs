@@ -1,1 +1,30 @@
-//! doctor
+//! The doctor: what works, what does not, why, what that costs, and what mends it.
+//!
+//! This room owns the checks and the report. It changes nothing on the machine: it reads files, connects to sockets, asks
+//! the running agent, loads small programs that it throws away, and runs one harmless program, the canary.
+//!
+//! * [`gather`] is the thin edge: it turns the machine into [`facts`], each step within its deadline.
+//! * `judge` holds pure functions from facts to a verdict, one file per area; [`registry`] lists them as data.
+//! * [`graph`] folds what follows from a failure under its root; [`examine`] makes the [`report`] of it all.
+//! * [`render`] writes the report as text or JSON.
+//!
+//! `docs/doctor.md` explains every check.
+
+pub mod examine;
+pub mod facts;
+mod finding;
+pub mod gather;
+pub mod graph;
+mod judge;
+pub mod registry;
+pub mod render;
+pub mod report;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use examine::{examine, report};
+pub use finding::Finding;
+pub use report::{FailOn, Report};

@@ -3,6 +3,7 @@
 //! There is no queue between the two: the ring is the queue, and what does not fit there is counted by the kernel side.
 //! Because the lookup of a container's metadata happens here, before the event is written, no event can overtake it.
 
+pub mod canary;
 pub mod pipeline;
 pub mod signals;
 pub mod vitals;

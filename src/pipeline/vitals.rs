@@ -185,6 +185,9 @@ fn thread(status: ThreadStatus) -> api::Thread {
 fn runtime(candidate: &Candidate) -> api::Runtime {
     let (name, version, api) = match &candidate.state {
         State::Answers { name, version, api } => (name.clone(), version.clone(), api.to_string()),
+        State::CriUnimplemented {
+            containerd: Some(version),
+        } => ("containerd".to_owned(), version.clone(), "containerd".to_owned()),
         _ => Default::default(),
     };
     api::Runtime {

@@ -21,5 +21,8 @@ pub fn lift_memlock() {
 /// The limit in bytes, when there is one.
 #[must_use]
 pub fn memlock() -> Option<u64> {
-    getrlimit(Resource::RLIMIT_MEMLOCK).ok().map(|(soft, _)| soft).filter(|soft| *soft != RLIM_INFINITY)
+    getrlimit(Resource::RLIMIT_MEMLOCK)
+        .ok()
+        .map(|(soft, _)| soft)
+        .filter(|soft| *soft != RLIM_INFINITY)
 }

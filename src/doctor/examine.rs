@@ -1,0 +1,61 @@
+//! From facts to the report.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::facts::{Facts, LiveFacts, Place};
+use super::finding::Finding;
+use super::graph;
+use super::registry::CHECKS;
+use super::report::{Agent, Check, Counts, Host, Mode, Profile, Report, SCHEMA_VERSION};
+
+/// Judges every check of the registry, in its order, and folds what follows from a failure under its root.
+#[must_use]
+pub fn examine(facts: &Facts) -> Vec<Check> {
+    let mut checks: Vec<Check> = CHECKS
+        .iter()
+        .map(|definition| {
+            // A judge is a pure function; should one break down all the same, the others still count.
+            catch_unwind(AssertUnwindSafe(|| (definition.judge)(facts)))
+                .unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
+                .of(definition)
+        })
+        .collect();
+    graph::fold(CHECKS, &mut checks);
+    checks
+}
+
+/// The whole report. `time` is when the examination began, RFC 3339; `node` the configured name of the node.
+#[must_use]
+pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
+    let checks = examine(facts);
+    let counts = Counts::of(&checks);
+    let status = match &facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(&agent.second),
+        _ => None,
+    };
+    Report {
+        schema_version: SCHEMA_VERSION,
+        time,
+        agent: Agent {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running_version: status.map(|status| status.version.clone()),
+            pid: status.map(|status| status.pid),
+            uptime_seconds: status.map(|status| status.uptime_seconds),
+        },
+        host: Host {
+            kernel: facts.kernel.value.as_ref().ok().map(|kernel| kernel.release.clone()),
+            arch: std::env::consts::ARCH.to_owned(),
+            node: node.or_else(|| status.map(|status| status.node.clone()).filter(|node| !node.is_empty())),
+            in_container: facts.place != Place::Host,
+        },
+        profile: Profile {
+            name: facts.profile.name.clone(),
+            source: facts.profile.source.clone(),
+            evidence: facts.profile.evidence.clone(),
+        },
+        mode: if status.is_some() { Mode::Live } else { Mode::Cold },
+        verdict: counts.verdict(),
+        counts,
+        checks,
+    }
+}

@@ -1,0 +1,204 @@
+//! Facts for tests: a healthy pod with a running agent, and a healthy one without.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::facts::{
+    CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
+    OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
+};
+use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
+
+pub(super) const CONTAINERD: &str = "/run/containerd/containerd.sock";
+pub(super) const ID: &str = "4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e";
+
+/// No agent runs, everything is ready for one.
+pub(super) fn cold() -> Facts {
+    Facts {
+        place: Place::Kubernetes,
+        kernel: timed(KernelFacts {
+            release: "6.1.0-28-amd64".to_owned(),
+            lockdown: LockdownFact::Mode("integrity".to_owned()),
+            btf: Ok(5_500_000),
+        }),
+        process: timed(ProcessFacts {
+            uid: 65532,
+            gids: vec![0, 65532],
+            effective: 0,
+            permitted: 0xc0_0000_0000,
+            bounding: 0xc0_0000_0000,
+            no_new_privs: true,
+            seccomp: 2,
+            label: None,
+        }),
+        capture: timed(CaptureFacts {
+            object: Ok(()),
+            base: Ok(()),
+            trampoline: Ok(()),
+            dispatcher: Ok(()),
+        }),
+        runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
+        own: timed(OwnContainer {
+            cgroup_leaf: Some(format!("cri-containerd-{ID}.scope")),
+            id: Some(ID.to_owned()),
+            known_by: Ok(vec![CONTAINERD.into()]),
+        }),
+        live: timed(LiveFacts::Absent {
+            socket: "/run/pinhole/agent.sock".into(),
+        }),
+        canary: Gathered::gap(Gap::NotGathered("no agent to watch for the canary".to_owned())),
+        config: ConfigFacts {
+            sources: vec!["defaults".to_owned(), "/etc/pinhole/agent.toml".to_owned()],
+            problem: None,
+            lookup_budget: Duration::from_secs(1),
+        },
+        profile: ProfileFacts {
+            name: "aks".to_owned(),
+            declared: true,
+            source: "flag --profile".to_owned(),
+            detected: Ok(Some("aks".to_owned())),
+            evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
+        },
+    }
+}
+
+/// The same with an agent that runs as it should.
+pub(super) fn live() -> Facts {
+    let mut facts = cold();
+    facts.live = timed(LiveFacts::Answers(Box::new(LiveAgent {
+        socket: "/run/pinhole/agent.sock".into(),
+        uid: Some(65532),
+        first: status(1000),
+        second: status(1100),
+        window: Duration::from_millis(1000),
+    })));
+    facts.canary = timed(CanaryFact::Seen {
+        program: "/bin/true".to_owned(),
+        latency_us: 4321,
+        event: json!({
+            "type": "process_exec",
+            "container": { "id": ID, "name": "agent" },
+            "metadata": { "status": "complete", "source": "cri", "lookup_us": 900 },
+        }),
+    });
+    facts
+}
+
+/// A snapshot of an agent that has seen `seen` calls of openat.
+pub(super) fn status(seen: u64) -> GetStatusReply {
+    let openat = HookCounters {
+        seen,
+        filtered: seen / 2,
+        delivered: seen - seen / 2,
+        ..HookCounters::default()
+    };
+    let exec = HookCounters {
+        seen: 40,
+        delivered: 40,
+        ..HookCounters::default()
+    };
+    GetStatusReply {
+        version: "0.1.0".to_owned(),
+        pid: 1,
+        node: "node-1".to_owned(),
+        profile: "aks".to_owned(),
+        uptime_seconds: 61.5,
+        backend: Some(Backend {
+            name: "trampoline".to_owned(),
+            why: "preferred, and the kernel allows it".to_owned(),
+        }),
+        hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
+        metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
+        metadata_reason: [].into(),
+        lookups: Some(Lookups {
+            count: 12,
+            p50_us: 1800,
+            p99_us: 9500,
+        }),
+        runtimes: vec![Runtime {
+            socket: CONTAINERD.to_owned(),
+            state: "answers".to_owned(),
+            name: "containerd".to_owned(),
+            version: "1.7.24".to_owned(),
+            api: "v1".to_owned(),
+            detail: String::new(),
+        }],
+        threads: vec![thread(1, "agent"), thread(8, "control")],
+        ring_size: 8 << 20,
+        ring_pending: 0,
+    }
+}
+
+pub(super) fn thread(tid: u32, name: &str) -> Thread {
+    Thread {
+        tid,
+        name: name.to_owned(),
+        cap_bounding: 0xc0_0000_0000,
+        no_new_privs: true,
+        seccomp: 2,
+        ..Thread::default()
+    }
+}
+
+pub(super) fn containerd() -> RuntimeFact {
+    RuntimeFact {
+        socket: CONTAINERD.into(),
+        class: RuntimeClass::Answers,
+        errno: None,
+        detail: String::new(),
+        file: Some(SocketFile {
+            mode: 0o660,
+            uid: 0,
+            gid: 0,
+        }),
+        name: Some("containerd".to_owned()),
+        version: Some("1.7.24".to_owned()),
+        api: Some("v1".to_owned()),
+    }
+}
+
+pub(super) fn absent(path: &str) -> RuntimeFact {
+    RuntimeFact {
+        socket: PathBuf::from(path),
+        class: RuntimeClass::Absent,
+        errno: Some(libc::ENOENT),
+        detail: "No such file or directory".to_owned(),
+        file: None,
+        name: None,
+        version: None,
+        api: None,
+    }
+}
+
+pub(super) fn refusal(step: &str, errno: i32) -> ProbeFailure {
+    ProbeFailure {
+        step: step.to_owned(),
+        errno: Some(errno),
+        message: nix::errno::Errno::from_raw(errno).desc().to_owned(),
+        verifier: None,
+    }
+}
+
+/// The answering agent of facts made by [`live`].
+pub(super) fn agent(facts: &mut Facts) -> &mut LiveAgent {
+    match &mut facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => agent,
+        other => panic!("these facts have no running agent: {other:?}"),
+    }
+}
+
+/// Both snapshots of that agent.
+pub(super) fn snapshots(facts: &mut Facts) -> [&mut GetStatusReply; 2] {
+    let agent = agent(facts);
+    [&mut agent.first, &mut agent.second]
+}
+
+fn timed<T>(value: T) -> Gathered<T> {
+    Gathered {
+        value: Ok(value),
+        at: Some("2026-01-02T03:04:05.678Z".to_owned()),
+        duration_us: Some(1500),
+    }
+}

@@ -1,0 +1,107 @@
+//! All steps, side by side.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, OwnContainer, ProfileFacts};
+use super::step::{now, start};
+use super::{canary, kernel, live, process, runtime, wiring};
+use crate::config::Settings;
+
+/// A file of `/proc` or `/sys`.
+const FILES: Duration = Duration::from_secs(2);
+/// Loading programs: the verifier takes its time on a busy or emulated machine.
+const CAPTURE: Duration = Duration::from_secs(20);
+/// Every candidate has a deadline of its own within this one.
+const RUNTIMES: Duration = Duration::from_secs(15);
+/// Two snapshots, the window between them, and the canary.
+const LIVE: Duration = Duration::from_secs(12);
+
+/// What is handed in: the settings and what the front door knows of where they came from.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The settings that the agent would run with.
+    pub settings: Settings,
+    /// Sources of the configuration, and what is wrong with it.
+    pub config: ConfigFacts,
+    /// The profile, and what detection said.
+    pub profile: ProfileFacts,
+}
+
+/// Gathers everything. Ends within the longest deadline, whatever hangs. `progress` is told what is waited for.
+///
+/// Returns the time at which it began, RFC 3339, and the facts.
+#[must_use]
+pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
+    let began = now();
+    let settings = &input.settings;
+    let socket = settings.control.socket.clone();
+    let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
+    let root = Path::new("/");
+
+    progress("looking at the kernel, the runtimes and the running agent");
+    let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
+    let process = start("process", FILES, move || process::read(root));
+    let capture = start("capture", CAPTURE, wiring::capture);
+    let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
+    let own = start("own", RUNTIMES, move || {
+        let own = runtime::own_cgroup(root)?;
+        let known_by = match &own.id {
+            Some(id) => wiring::known_by(&for_own, id),
+            None => Ok(Vec::new()),
+        };
+        Ok::<OwnContainer, Gap>(OwnContainer { known_by, ..own })
+    });
+    let live = start("live", LIVE, move || Ok(live::ask(&socket)));
+
+    let kernel = kernel.finish();
+    let process = process.finish();
+    let own = own.finish();
+    if !settings.control.socket.as_os_str().is_empty() && settings.control.socket.exists() {
+        progress("watching the running agent for a second");
+    }
+    let (live, mut canary) = split(live.finish());
+    if canary.value.is_err() {
+        let cold = wiring::cold_canary(&for_canary);
+        progress("running a canary without an agent");
+        canary = start("canary", LIVE, move || Ok(canary::run_cold(cold.as_ref()))).finish();
+    }
+    let facts = Facts {
+        place: runtime::place(root, own.value.as_ref().ok()),
+        kernel,
+        process,
+        capture: capture.finish(),
+        runtimes: runtimes.finish(),
+        own,
+        live,
+        canary,
+        config: input.config.clone(),
+        profile: input.profile.clone(),
+    };
+    (began, facts)
+}
+
+fn split(
+    asked: Gathered<live::Asked>,
+) -> (
+    Gathered<super::super::facts::LiveFacts>,
+    Gathered<super::super::facts::CanaryFact>,
+) {
+    let Gathered { value, at, duration_us } = asked;
+    let (live, canary) = match value {
+        Ok(asked) => (Ok(asked.live), asked.canary),
+        Err(gap) => (Err(gap.clone()), Err(gap)),
+    };
+    (
+        Gathered {
+            value: live,
+            at: at.clone(),
+            duration_us,
+        },
+        Gathered {
+            value: canary,
+            at,
+            duration_us,
+        },
+    )
+}

@@ -1,0 +1,83 @@
+//! The running agent: two snapshots with a window between them, and the canary in that window.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::facts::{CanaryFact, Gap, LiveAgent, LiveFacts, LiveFailure};
+use super::canary;
+use crate::control::client::{Client, Error};
+
+/// Deadline of the connection and of each snapshot.
+const CALL: Duration = Duration::from_secs(2);
+/// Time between the two snapshots: drops are judged as they are now, not only as they were since the start.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// What the agent answered.
+pub(super) struct Asked {
+    pub(super) live: LiveFacts,
+    pub(super) canary: Result<CanaryFact, Gap>,
+}
+
+/// Asks the agent behind the socket.
+pub(super) fn ask(socket: &Path) -> Asked {
+    let none = || Err(Gap::NotGathered("no agent to watch for the canary".to_owned()));
+    if socket.as_os_str().is_empty() {
+        return Asked {
+            live: LiveFacts::Disabled,
+            canary: none(),
+        };
+    }
+    match snapshots(socket) {
+        Ok((agent, canary)) => Asked {
+            live: LiveFacts::Answers(Box::new(agent)),
+            canary: Ok(canary),
+        },
+        Err(error) => Asked {
+            live: classify(socket, &error),
+            canary: none(),
+        },
+    }
+}
+
+fn snapshots(socket: &Path) -> Result<(LiveAgent, CanaryFact), Error> {
+    let mut client = Client::connect(socket, CALL)?;
+    let uid = client.peer().map(|peer| peer.uid);
+    let first = client.status(CALL)?;
+    let began = Instant::now();
+    let canary = canary::run_live(&mut client);
+    thread::sleep(WINDOW.saturating_sub(began.elapsed()));
+    let window = began.elapsed();
+    let second = client.status(CALL)?;
+    Ok((
+        LiveAgent {
+            socket: socket.to_owned(),
+            uid,
+            first,
+            second,
+            window,
+        },
+        canary,
+    ))
+}
+
+fn classify(socket: &Path, error: &Error) -> LiveFacts {
+    let kind = match error {
+        Error::Absent { .. } => {
+            return LiveFacts::Absent {
+                socket: socket.to_owned(),
+            };
+        }
+        Error::Refused { .. } => LiveFailure::Stale,
+        Error::Permission { .. } => LiveFailure::Permission,
+        Error::Timeout { .. } => LiveFailure::Timeout,
+        Error::Connect { .. } | Error::Protocol { .. } | Error::Rejected { .. } | Error::Runtime(_) => {
+            LiveFailure::Protocol
+        }
+    };
+    LiveFacts::Broken {
+        socket: socket.to_owned(),
+        kind,
+        message: error.to_string(),
+    }
+}

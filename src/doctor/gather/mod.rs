@@ -1,0 +1,16 @@
+//! Gathering: the only part of the doctor that touches the machine. Every step runs on a thread of its own within a
+//! deadline; one that is late or breaks down leaves a gap with its reason, and the others go on.
+
+mod canary;
+mod facts;
+pub mod kernel;
+mod live;
+pub mod process;
+pub mod runtime;
+mod step;
+#[cfg(test)]
+mod tests;
+pub mod wiring;
+
+pub use canary::{CanarySeen, ColdCanary};
+pub use facts::{Input, gather};

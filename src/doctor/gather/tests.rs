@@ -1,0 +1,319 @@
+//! The edge: files from a tree in a temporary directory, the agent behind a real socket, steps that hang and break.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::super::facts::{CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Place, ProfileFacts};
+use super::super::report::{Mode, Status};
+use super::super::{fixture, report};
+use super::{CanarySeen, ColdCanary, Input, canary, gather, kernel, live, process, runtime, step};
+use crate::config::Settings;
+use crate::control::api::GetStatusReply;
+use crate::control::{ExecWatches, Handle, StatusSource, bind, spawn};
+
+fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    root
+}
+
+#[test]
+fn lockdown_is_the_mode_in_brackets() {
+    let read = |text: &str| kernel::read(tree(&[("sys/kernel/security/lockdown", text.as_bytes())]).path()).lockdown;
+    assert_eq!(
+        read("none [integrity] confidentiality\n"),
+        LockdownFact::Mode("integrity".to_owned())
+    );
+    assert!(matches!(read("garbage\n"), LockdownFact::Unreadable(_)));
+    assert_eq!(kernel::read(tree(&[]).path()).lockdown, LockdownFact::Absent);
+}
+
+#[test]
+fn type_information_must_look_like_it() {
+    let read = |content: &[u8]| kernel::read(tree(&[("sys/kernel/btf/vmlinux", content)]).path()).btf;
+    let mut real = 0xeb9f_u16.to_ne_bytes().to_vec();
+    real.extend([1, 0, 0, 0]);
+    assert_eq!(read(&real), Ok(6));
+    assert_eq!(read(b""), Ok(0));
+    assert!(read(b"text").unwrap_err().message.contains("does not begin"));
+    assert_eq!(
+        kernel::read(tree(&[]).path()).btf.unwrap_err().errno,
+        Some(libc::ENOENT)
+    );
+}
+
+#[test]
+fn this_kernel_and_this_process_are_readable() {
+    let root = Path::new("/");
+    assert_eq!(
+        kernel::read(root).release,
+        nix::sys::utsname::uname().unwrap().release().to_str().unwrap()
+    );
+    let own = process::read(root).unwrap();
+    assert_eq!(own.uid, nix::unistd::geteuid().as_raw());
+    assert!(own.gids.contains(&nix::unistd::getegid().as_raw()));
+    let permitted = caps::read(None, caps::CapSet::Permitted).unwrap();
+    assert_eq!(own.permitted.count_ones() as usize, permitted.len());
+}
+
+#[test]
+fn a_status_file_names_the_field_that_it_lacks() {
+    let text = "Uid:\t0\t65532\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t0 7 \nCapPrm:\tc000000000\nCapEff:\t0\nCapBnd:\tff\n\
+                NoNewPrivs:\t1\nSeccomp:\t2\n";
+    let facts = process::parse(text).unwrap();
+    assert_eq!(
+        (facts.uid, facts.gids.as_slice(), facts.permitted),
+        (65532, &[0, 7][..], 0xc0_0000_0000)
+    );
+    assert!(facts.no_new_privs && facts.seccomp == 2);
+    assert_eq!(process::parse(&text.replace("Seccomp", "Other")), Err("Seccomp"));
+    assert_eq!(process::parse(&text.replace("c000000000", "what")), Err("CapPrm"));
+}
+
+#[test]
+fn the_own_container_is_found_in_every_form_of_cgroup_path() {
+    let id = fixture::ID;
+    let own = |text: String| runtime::own_cgroup(tree(&[("proc/self/cgroup", text.as_bytes())]).path()).unwrap();
+    for path in [
+        format!("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-{id}.scope"),
+        format!("12:pids:/kubepods/besteffort/pod1/{id}\n0::/"),
+        format!("0::/machine.slice/crio-{id}.scope/container"),
+    ] {
+        assert_eq!(own(path.clone()).id.as_deref(), Some(id), "{path}");
+    }
+    let inner = "a".repeat(64);
+    assert_eq!(own(format!("0::/docker/{id}/kubepods/{inner}")).id, Some(inner));
+    let hidden = own("0::/\n".to_owned());
+    assert_eq!((hidden.id, hidden.cgroup_leaf), (None, None));
+    assert!(runtime::own_cgroup(tree(&[]).path()).is_err());
+}
+
+#[test]
+fn the_place_is_told_by_markers() {
+    assert_eq!(runtime::place(tree(&[]).path(), None), Place::Host);
+    assert_eq!(
+        runtime::place(tree(&[("run/.containerenv", b"")]).path(), None),
+        Place::Container
+    );
+    let left_over = tree(&[(".dockerenv", b""), ("proc/self/ns/other", b"")]);
+    std::os::unix::fs::symlink("cgroup:[4026531835]", left_over.path().join("proc/self/ns/cgroup")).unwrap();
+    assert_eq!(runtime::place(left_over.path(), None), Place::Host);
+    let secret = "var/run/secrets/kubernetes.io/serviceaccount/token";
+    assert_eq!(runtime::place(tree(&[(secret, b"")]).path(), None), Place::Kubernetes);
+}
+
+#[test]
+fn a_step_that_hangs_is_left_at_its_deadline() {
+    let (release, held) = channel::<()>();
+    let began = Instant::now();
+    let late = step::start("hangs", Duration::from_millis(50), move || {
+        let _ = held.recv();
+        Ok(())
+    });
+    assert_eq!(late.finish().value, Err(Gap::Late(Duration::from_millis(50))));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(release);
+}
+
+#[test]
+fn a_step_that_breaks_down_is_a_gap() {
+    let crashed = step::start("breaks", Duration::from_secs(5), || -> Result<(), Gap> {
+        panic!("on purpose")
+    });
+    assert_eq!(crashed.finish().value, Err(Gap::Crashed));
+}
+
+#[test]
+fn the_socket_tells_what_is_wrong_with_the_agent() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    assert_eq!(live::ask(Path::new("")).live, LiveFacts::Disabled);
+    assert!(matches!(live::ask(&path).live, LiveFacts::Absent { .. }));
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(matches!(
+        live::ask(&path).live,
+        LiveFacts::Broken {
+            kind: LiveFailure::Stale,
+            ..
+        }
+    ));
+}
+
+struct Fixed(GetStatusReply);
+
+impl StatusSource for Fixed {
+    fn status(&self) -> GetStatusReply {
+        self.0.clone()
+    }
+}
+
+struct TestAgent {
+    _directory: tempfile::TempDir,
+    socket: PathBuf,
+    handle: Handle,
+    watches: Arc<ExecWatches>,
+}
+
+fn test_agent() -> TestAgent {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("agent.sock");
+    let watches = Arc::new(ExecWatches::new());
+    let source = Arc::new(Fixed(fixture::status(1000)));
+    let handle = spawn(bind(&socket).unwrap(), source, Arc::clone(&watches)).unwrap();
+    TestAgent {
+        _directory: directory,
+        socket,
+        handle,
+        watches,
+    }
+}
+
+/// Stands in for the pipeline: the first watch that is armed gets its exec.
+fn pipeline(watches: Arc<ExecWatches>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(10);
+        while !watches.armed() {
+            assert!(Instant::now() < until, "nobody armed a watch");
+            thread::yield_now();
+        }
+        for token in watches.tokens() {
+            let args = ["/bin/true".to_owned(), token];
+            let event =
+                json!({ "type": "process_exec", "process": { "args": args }, "metadata": { "status": "host" } });
+            watches.offer(&args, || event.to_string());
+        }
+    })
+}
+
+#[test]
+fn a_canary_that_is_seen_comes_back_with_its_event() {
+    let agent = test_agent();
+    let pipeline = pipeline(Arc::clone(&agent.watches));
+    let asked = live::ask(&agent.socket);
+    pipeline.join().unwrap();
+    let LiveFacts::Answers(answer) = &asked.live else {
+        panic!("{:?}", asked.live)
+    };
+    assert_eq!(answer.uid, Some(nix::unistd::geteuid().as_raw()));
+    let Ok(CanaryFact::Seen { event, .. }) = asked.canary else {
+        panic!("{:?}", asked.canary)
+    };
+    assert_eq!(event["metadata"]["status"], "host");
+    agent.handle.stop();
+}
+
+#[test]
+fn an_agent_that_does_not_see_the_canary_is_caught() {
+    let agent = test_agent();
+    let asked = live::ask(&agent.socket);
+    assert!(matches!(&asked.live, LiveFacts::Answers(live) if live.window >= Duration::from_secs(1)));
+    let Ok(CanaryFact::NotSeen { program, .. }) = asked.canary else {
+        panic!("{:?}", asked.canary)
+    };
+    assert_eq!(program, "/bin/true");
+    agent.handle.stop();
+}
+
+struct Cold(Result<Option<CanarySeen>, String>);
+
+impl ColdCanary for Cold {
+    fn run(&self, token: &str, _: Duration, start: &mut dyn FnMut()) -> Result<Option<CanarySeen>, String> {
+        assert!(token.starts_with("pinhole-canary-"));
+        start();
+        self.0.clone()
+    }
+}
+
+#[test]
+fn a_canary_without_an_agent_tells_the_same_stories() {
+    let event = json!({ "metadata": { "status": "complete" } });
+    let seen = canary::run_cold(&Cold(Ok(Some(CanarySeen {
+        event: event.clone(),
+        latency_us: 5,
+    }))));
+    assert_eq!(
+        seen,
+        CanaryFact::Seen {
+            program: "/bin/true".to_owned(),
+            latency_us: 5,
+            event
+        }
+    );
+    assert!(matches!(canary::run_cold(&Cold(Ok(None))), CanaryFact::NotSeen { .. }));
+    let refused = canary::run_cold(&Cold(Err("no capability".to_owned())));
+    assert_eq!(
+        refused,
+        CanaryFact::NotWatched {
+            message: "no capability".to_owned()
+        }
+    );
+}
+
+fn input(socket: PathBuf) -> Input {
+    let mut settings = Settings::default();
+    settings.control.socket = socket;
+    let config = ConfigFacts {
+        sources: vec!["defaults".to_owned()],
+        lookup_budget: Duration::from_secs(1),
+        problem: None,
+    };
+    let profile = ProfileFacts {
+        name: "generic".to_owned(),
+        source: "default".to_owned(),
+        declared: false,
+        detected: Ok(None),
+        evidence: Vec::new(),
+    };
+    Input {
+        settings,
+        config,
+        profile,
+    }
+}
+
+#[test]
+fn the_whole_doctor_examines_this_machine_with_a_running_agent() {
+    let agent = test_agent();
+    let pipeline = pipeline(Arc::clone(&agent.watches));
+    let (time, facts) = gather(&input(agent.socket.clone()), &|_| {});
+    pipeline.join().unwrap();
+    let report = report(&facts, time, None);
+    assert_eq!(report.mode, Mode::Live);
+    let status = |id: &str| report.checks.iter().find(|check| check.id == id).unwrap().status;
+    for id in [
+        "PIN-KRN-001",
+        "PIN-BTF-001",
+        "PIN-LIVE-001",
+        "PIN-LIVE-002",
+        "PIN-META-001",
+        "PIN-LOSS-002",
+    ] {
+        assert_eq!(status(id), Status::Ok, "{id}");
+    }
+    agent.handle.stop();
+}
+
+#[test]
+fn the_whole_doctor_examines_this_machine_without_an_agent() {
+    let directory = tempfile::tempdir().unwrap();
+    let (time, facts) = gather(&input(directory.path().join("agent.sock")), &|_| {});
+    let report = report(&facts, time, None);
+    assert_eq!(report.mode, Mode::Cold);
+    let live = report.checks.iter().find(|check| check.id == "PIN-LIVE-001").unwrap();
+    assert_eq!(live.status, Status::Skipped);
+    let canary = report.checks.iter().find(|check| check.id == "PIN-LIVE-002").unwrap();
+    assert!(
+        canary.status == Status::Ok || canary.blocked_by == Some("PIN-LIVE-001"),
+        "{canary:?}"
+    );
+}

@@ -1,0 +1,141 @@
+//! The one place where the doctor is joined to the rooms that load programs and talk to runtimes: their answers become
+//! facts here. The doctor has no second way of finding anything out.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::facts::{CaptureFacts, Gap, ProbeFailure, RuntimeClass, RuntimeFact, SocketFile};
+use super::{CanarySeen, ColdCanary};
+use crate::capture::{Failure, probe};
+use crate::config::Settings;
+use crate::config::settings;
+use crate::container::{Candidate, Resolver, State, Status, discovery};
+use crate::pipeline::canary;
+use crate::privilege::{capabilities, limits};
+
+/// Tries what the kernel allows to load, with the capabilities that this process holds.
+///
+/// # Errors
+/// Never; a refusal by the kernel is a fact.
+pub fn capture() -> Result<CaptureFacts, Gap> {
+    raise();
+    let probe = probe::probe();
+    let fact = |result: Result<(), Failure>| {
+        result.map_err(|failure| ProbeFailure {
+            step: failure.step,
+            errno: failure.errno,
+            message: failure.message,
+            verifier: failure.verifier,
+        })
+    };
+    Ok(CaptureFacts {
+        object: fact(probe.object),
+        base: fact(probe.base),
+        trampoline: fact(probe.trampoline),
+        dispatcher: fact(probe.dispatcher),
+    })
+}
+
+/// Makes the granted capabilities effective in this thread: file capabilities give them as permitted only. What is not
+/// granted shows in the kernel's answers.
+fn raise() {
+    if let Ok(grant) = capabilities::check() {
+        limits::lift_memlock();
+        // Without them the kernel refuses, and that is told.
+        let _ = capabilities::raise(&grant);
+    }
+}
+
+/// Looks at every candidate for a runtime's socket.
+///
+/// # Errors
+/// The discovery could not work.
+pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
+    discovery::probe(&settings.runtime)
+        .map(|candidates| candidates.into_iter().map(runtime).collect())
+        .map_err(|error| Gap::Refused(error.to_string()))
+}
+
+fn runtime(candidate: Candidate) -> RuntimeFact {
+    let file = std::fs::metadata(&candidate.socket).ok().map(|file| SocketFile {
+        mode: file.mode() & 0o7777,
+        uid: file.uid(),
+        gid: file.gid(),
+    });
+    let (name, version, api) = match &candidate.state {
+        State::Answers { name, version, api } => (Some(name.clone()), Some(version.clone()), Some(api.to_string())),
+        State::CriUnimplemented {
+            containerd: Some(version),
+        } => (
+            Some("containerd".to_owned()),
+            Some(version.clone()),
+            Some("containerd".to_owned()),
+        ),
+        _ => (None, None, None),
+    };
+    RuntimeFact {
+        class: RuntimeClass::from_word(candidate.state.as_str()).unwrap_or(RuntimeClass::Failing),
+        errno: errno(&candidate.state),
+        detail: candidate.state.detail(),
+        socket: candidate.socket,
+        file,
+        name,
+        version,
+        api,
+    }
+}
+
+/// The errno behind a class, where the class is the kernel's answer to connect(2).
+fn errno(state: &State) -> Option<i32> {
+    match state {
+        State::Absent { .. } => Some(libc::ENOENT),
+        State::Permission { .. } => Some(libc::EACCES),
+        State::Refused { .. } => Some(libc::ECONNREFUSED),
+        _ => None,
+    }
+}
+
+/// Asks every runtime that answers for the container `id`, and returns the sockets of those that know it.
+///
+/// # Errors
+/// The runtimes could not be asked.
+pub fn known_by(settings: &Settings, id: &str) -> Result<Vec<PathBuf>, Gap> {
+    let sockets = runtimes(settings)?
+        .into_iter()
+        .filter(RuntimeFact::answers)
+        .map(|runtime| runtime.socket);
+    let mut knowing = Vec::new();
+    for socket in sockets {
+        let only = settings::Runtime {
+            socket: vec![socket.clone()],
+            ..settings.runtime.clone()
+        };
+        let mut resolver = Resolver::new(&only).map_err(|error| Gap::Refused(error.to_string()))?;
+        if matches!(
+            resolver.lookup_id(id).metadata.status,
+            Status::Complete | Status::Partial
+        ) {
+            knowing.push(socket);
+        }
+    }
+    Ok(knowing)
+}
+
+/// The canary for when no agent runs: a capture of its own, for the time of one event.
+pub fn cold_canary(settings: &Settings) -> Box<dyn ColdCanary> {
+    Box::new(OwnCapture(settings.clone()))
+}
+
+struct OwnCapture(Settings);
+
+impl ColdCanary for OwnCapture {
+    fn run(&self, token: &str, deadline: Duration, start: &mut dyn FnMut()) -> Result<Option<CanarySeen>, String> {
+        raise();
+        let seen = canary::watch(&self.0, token, deadline, start).map_err(|error| error.to_string())?;
+        Ok(seen.map(|(event, latency)| CanarySeen {
+            event,
+            latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+        }))
+    }
+}

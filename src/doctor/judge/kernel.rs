@@ -1,0 +1,143 @@
+//! Kernel: release, lockdown, type information.
+
+use super::super::facts::{Facts, LockdownFact};
+use super::super::finding::Finding;
+use super::{agent, errno_name};
+
+/// First release with ring buffers (`BPF_MAP_TYPE_RINGBUF`) and with `CAP_BPF` and `CAP_PERFMON`.
+const NEEDED: (u32, u32) = (5, 8);
+/// Oldest release that the agent is tested on.
+const TESTED: (u32, u32) = (5, 10);
+
+/// PIN-KRN-001.
+pub(in super::super) fn release(facts: &Facts) -> Finding {
+    let kernel = match &facts.kernel.value {
+        Ok(kernel) => kernel,
+        Err(gap) => return Finding::gap(gap),
+    };
+    let Some(version) = version(&kernel.release) else {
+        return Finding::unknown(format!(
+            "the release {:?} does not begin with two numbers",
+            kernel.release
+        ))
+        .observed(kernel.release.clone());
+    };
+    let loads = matches!(&facts.capture.value, Ok(capture) if capture.base.is_ok()) || agent(facts).is_some();
+    let finding = if version < NEEDED && !loads {
+        Finding::fail("the kernel has neither ring buffers nor CAP_BPF")
+            .impact("The agent captures nothing on this node.", &["capture"], &[])
+            .remedy(
+                "Run the node on a kernel of 5.10 or newer: change the node image of the pool.",
+                &["uname -r"],
+            )
+    } else if version < TESTED {
+        // Distributions carry newer parts back; what loads counts more than what the number says.
+        Finding::warn("the kernel is older than the oldest one that is tested")
+            .impact(
+                "The programs may fail to load, or a field may be missing.",
+                &["capture"],
+                &[],
+            )
+            .remedy("Prefer a node image with a kernel of 5.10 or newer.", &["uname -r"])
+    } else {
+        Finding::ok(format!("kernel {}", kernel.release))
+    };
+    finding
+        .observed(kernel.release.clone())
+        .expected(format!(">= {}.{}", NEEDED.0, NEEDED.1))
+        .evidence(&facts.kernel, "uname(2)", kernel.release.clone())
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// PIN-KRN-002.
+pub(in super::super) fn lockdown(facts: &Facts) -> Finding {
+    const FILE: &str = "/sys/kernel/security/lockdown";
+    let kernel = match &facts.kernel.value {
+        Ok(kernel) => kernel,
+        Err(gap) => return Finding::gap(gap),
+    };
+    let loads = match (agent(facts), &facts.capture.value) {
+        (Some(_), _) => Some("the running agent's programs"),
+        (None, Ok(capture)) if capture.base.is_ok() => Some("the base programs, tried now,"),
+        _ => None,
+    };
+    let unread = match &kernel.lockdown {
+        LockdownFact::Mode(mode) => {
+            let finding = match (mode.as_str(), loads) {
+                ("confidentiality", None) => Finding::fail("lockdown withdraws every read of kernel memory")
+                    .impact(
+                        "Programs that read kernel structures are refused with a misleading EINVAL; the agent captures \
+                         nothing.",
+                        &["capture"],
+                        &[],
+                    )
+                    .remedy(
+                        "Start the node with lockdown=integrity on the kernel command line. Where secure boot sets \
+                         confidentiality (Talos does), choose an image or a boot setting that does not.",
+                        &[&format!("cat {FILE}"), "cat /proc/cmdline"],
+                    ),
+                ("confidentiality", Some(who)) => Finding::ok(format!("lockdown is confidentiality, yet {who} load")),
+                _ => Finding::ok(format!("lockdown is {mode}")),
+            };
+            return finding.observed(mode.clone()).expected("none or integrity").evidence(
+                &facts.kernel,
+                FILE,
+                mode.clone(),
+            );
+        }
+        LockdownFact::Absent => "securityfs is not mounted here, or the kernel has no lockdown".to_owned(),
+        LockdownFact::Unreadable(why) => why.clone(),
+    };
+    match loads {
+        Some(who) => Finding::ok(format!("{who} load, so lockdown is not in the way"))
+            .observed("not confidentiality")
+            .expected("none or integrity")
+            .evidence(&facts.kernel, FILE, unread),
+        None => Finding::unknown(unread.clone()).evidence(&facts.kernel, FILE, unread),
+    }
+}
+
+/// PIN-BTF-001.
+pub(in super::super) fn btf(facts: &Facts) -> Finding {
+    const FILE: &str = "/sys/kernel/btf/vmlinux";
+    let kernel = match &facts.kernel.value {
+        Ok(kernel) => kernel,
+        Err(gap) => return Finding::gap(gap),
+    };
+    let finding = match &kernel.btf {
+        Ok(0) => Finding::fail("the kernel's type information is empty").observed(0),
+        Ok(size) => {
+            return Finding::ok(format!("{:.1} MiB of type information", mebibytes(*size)))
+                .observed(*size)
+                .expected("> 0 bytes")
+                .evidence(&facts.kernel, FILE, *size);
+        }
+        Err(error) => Finding::fail(format!(
+            "the kernel's type information cannot be read: {}",
+            error.message
+        ))
+        .observed(errno_name(error.errno)),
+    };
+    let value = match &kernel.btf {
+        Ok(size) => size.to_string(),
+        Err(error) => error.message.clone(),
+    };
+    finding
+        .expected("> 0 bytes")
+        .evidence(&facts.kernel, FILE, value)
+        .impact("Programs cannot be fitted to this kernel; the agent captures nothing.", &["capture"], &[])
+        .remedy(
+            "The kernel must be built with CONFIG_DEBUG_INFO_BTF=y, and /sys must be visible to the container (it is by \
+             default). Choose a node image whose kernel has it.",
+            &[&format!("ls -l {FILE}")],
+        )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one decimal of a file size")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}

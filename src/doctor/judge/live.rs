@@ -1,0 +1,179 @@
+//! The running agent: whether it answers, and whether it sees what happens.
+
+use serde_json::json;
+
+use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place};
+use super::super::finding::Finding;
+use super::super::report::Status;
+use super::runtime;
+
+/// PIN-LIVE-001.
+pub(in super::super) fn reachable(facts: &Facts) -> Finding {
+    let live = match &facts.live.value {
+        Ok(live) => live,
+        Err(gap) => return Finding::gap(gap),
+    };
+    match live {
+        LiveFacts::Answers(agent) => {
+            let status = &agent.second;
+            Finding::ok(format!(
+                "agent {} answers, up {:.0} s",
+                status.version, status.uptime_seconds
+            ))
+            .observed("answers")
+            .expected("answers")
+            .evidence(
+                &facts.live,
+                format!("GetStatus on {}", agent.socket.display()),
+                json!({
+                    "version": status.version, "pid": status.pid, "uptime_seconds": status.uptime_seconds,
+                }),
+            )
+        }
+        LiveFacts::Disabled => Finding::skipped("the admin socket is disabled: control.socket is empty"),
+        LiveFacts::Absent { socket } => Finding::skipped(format!(
+            "no agent runs here: there is no socket at {}",
+            socket.display()
+        ))
+        .observed("absent")
+        .evidence(&facts.live, format!("connect(2) to {}", socket.display()), "absent"),
+        LiveFacts::Broken { socket, kind, message } => {
+            let (word, text, commands): (_, _, &[&str]) = match kind {
+                LiveFailure::Stale => (
+                    "refused",
+                    "The agent that made the socket is gone. Its last log lines say why.",
+                    match facts.place {
+                        Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent --previous"],
+                        _ => &["journalctl -t agent --since -1h"],
+                    },
+                ),
+                LiveFailure::Permission => (
+                    "permission",
+                    "Run the doctor as the agent's user or group, for example inside its container.",
+                    match facts.place {
+                        Place::Kubernetes => &["kubectl exec daemonset/pinhole-agent -- agent doctor"],
+                        _ => &["sudo agent doctor"],
+                    },
+                ),
+                LiveFailure::Timeout => (
+                    "timeout",
+                    "The agent accepts and does not answer: its control thread is stuck or starved of CPU.",
+                    match facts.place {
+                        Place::Kubernetes => &["kubectl top pod", "kubectl logs daemonset/pinhole-agent"],
+                        _ => &["journalctl -t agent --since -1h"],
+                    },
+                ),
+                LiveFailure::Protocol => (
+                    "protocol",
+                    "Something else listens on this socket, or an agent of a version that this doctor does not understand. \
+                     Use the doctor of the same version, inside the agent's container.",
+                    &["agent --version"],
+                ),
+            };
+            // What this process may not do says nothing about the agent.
+            let finding = match kind {
+                LiveFailure::Permission => Finding::unknown(message.clone()),
+                _ => Finding::fail(message.clone()),
+            };
+            finding
+                .observed(word)
+                .expected("answers")
+                .evidence(
+                    &facts.live,
+                    format!("admin socket {}", socket.display()),
+                    message.clone(),
+                )
+                .impact(
+                    "Nothing can be said about the running agent: losses and missing metadata stay unseen.",
+                    &["doctor"],
+                    &[],
+                )
+                .remedy(text, commands)
+        }
+    }
+}
+
+/// PIN-LIVE-002.
+pub(in super::super) fn canary(facts: &Facts) -> Finding {
+    let canary = match &facts.canary.value {
+        Ok(canary) => canary,
+        Err(gap) => return Finding::gap(gap),
+    };
+    match canary {
+        CanaryFact::Seen {
+            program,
+            latency_us,
+            event,
+        } => seen(facts, program, *latency_us, event),
+        CanaryFact::NotSeen { program, waited } => Finding::fail(format!(
+            "{program} ran, and no event came within {} ms",
+            waited.as_millis()
+        ))
+        .observed("not seen")
+        .expected(EXPECTED)
+        .evidence(&facts.canary, format!("exec of {program} with a token"), "not seen")
+        .impact(
+            "The agent runs and does not see what happens on the node.",
+            &["capture"],
+            &[],
+        )
+        .remedy(
+            "See whether events are dropped (PIN-LOSS-001) and whether the pipeline is stuck: its log tells.",
+            match facts.place {
+                Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent"],
+                _ => &["journalctl -t agent --since -1h"],
+            },
+        ),
+        CanaryFact::NotRun { program, message } => Finding::unknown(format!("{program} could not be run: {message}")),
+        CanaryFact::NotWatched { message } => Finding::unknown(format!("the agent could not watch for it: {message}")),
+    }
+}
+
+const EXPECTED: &str = "seen, with metadata.status other than missing";
+
+fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value) -> Finding {
+    let status = event["metadata"]["status"].as_str();
+    let reason = event["metadata"]["reason"].as_str();
+    let mut observed = json!({ "latency_us": latency_us });
+    for (key, word) in [("status", status), ("reason", reason)] {
+        if let Some(word) = word {
+            observed[key] = json!(word);
+        }
+    }
+    let latency = format!("{}.{} ms", latency_us / 1000, latency_us % 1000 / 100);
+    let finding = match status {
+        Some("missing") | None => {
+            let told = reason.map_or_else(
+                || "and no metadata.status".to_owned(),
+                |reason| format!("metadata missing: {reason}"),
+            );
+            // One cause, one finding: where no runtime answers, that is the root.
+            if runtime::answers(facts).status() == Status::Fail {
+                return Finding::skipped(format!("canary seen after {latency}, {told}"))
+                    .blocked_by("PIN-RUN-001")
+                    .observed(observed)
+                    .evidence(
+                        &facts.canary,
+                        format!("exec of {program} with a token"),
+                        event["metadata"].clone(),
+                    );
+            }
+            Finding::fail(format!("canary seen after {latency}, {told}"))
+                .impact(
+                    "Events of this container cannot be told apart.",
+                    &["metadata"],
+                    &["container", "kubernetes"],
+                )
+                .remedy(
+                    "The reason names the step of the lookup that failed; docs/events.md explains each.",
+                    &["agent doctor --format json"],
+                )
+        }
+        Some(status) => Finding::ok(format!("canary seen after {latency}, metadata {status}")),
+    };
+    finding.observed(observed).expected(EXPECTED).evidence(
+        &facts.canary,
+        format!("exec of {program} with a token"),
+        event["metadata"].clone(),
+    )
+}

@@ -1,0 +1,242 @@
+//! Loss: how much was dropped, and whether every event is accounted for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::facts::{Facts, LiveAgent};
+use super::super::finding::Finding;
+use super::{agent, no_agent};
+use crate::control::api::HookCounters;
+
+/// From this share on, of the lifetime or of the window, drops are a failure.
+const FAIL_FROM: f64 = 0.01;
+/// Larger rings than this are not advised: at that load fewer events help more.
+const LARGEST_RING: u64 = 256 << 20;
+/// No record is smaller than this, in bytes; bounds how many may be under way in the ring.
+const SMALLEST_RECORD: u64 = 48;
+/// By how much counters may move between the reading of the first and of the last of them.
+const MOVING: i128 = 1024;
+
+/// PIN-LOSS-001.
+pub(in super::super) fn drops(facts: &Facts) -> Finding {
+    let Some(agent) = agent(facts) else { return no_agent() };
+    let hooks = hooks(agent);
+    let lifetime = hooks.values().fold(Tally::default(), |sum, (_, now)| sum.add(now));
+    let window = hooks
+        .values()
+        .fold(Tally::default(), |sum, (then, now)| sum.add(&since(then, now)));
+    let mut by_hook = serde_json::Map::new();
+    for (name, (then, now)) in hooks.iter().filter(|(_, (_, now))| now.dropped > 0) {
+        by_hook.insert(
+            (*name).to_owned(),
+            json!({
+                "lifetime": { "dropped": now.dropped, "seen": now.seen },
+                "window": { "dropped": since(then, now).dropped, "seen": since(then, now).seen },
+            }),
+        );
+    }
+    let millis = u64::try_from(agent.window.as_millis()).unwrap_or(u64::MAX);
+    let observed = json!({
+        "lifetime": { "dropped": lifetime.dropped, "seen": lifetime.seen },
+        "window": { "dropped": window.dropped, "seen": window.seen, "milliseconds": millis },
+        "hooks": by_hook,
+        "ring_size": agent.second.ring_size,
+    });
+    let finding = if lifetime.dropped == 0 {
+        Finding::ok(format!("none of {} events was dropped", lifetime.seen))
+    } else {
+        let summary = format!(
+            "{} of {} wanted events were dropped ({:.3} %), {} of {} in the last {} ms",
+            lifetime.dropped,
+            lifetime.wanted(),
+            lifetime.share() * 100.0,
+            window.dropped,
+            window.wanted(),
+            millis
+        );
+        let worst = lifetime.share().max(window.share());
+        let finding = if worst >= FAIL_FROM {
+            Finding::fail(summary)
+        } else {
+            Finding::warn(summary)
+        };
+        let (text, commands) = ring_advice(agent.second.ring_size, &lifetime);
+        let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+        finding
+            .impact(
+                "What was dropped was not judged. The next event after a loss says how many were lost before it.",
+                &["capture", "loss"],
+                &["lost_before"],
+            )
+            .remedy(text, &commands)
+    };
+    finding
+        .observed(observed)
+        .expected(json!({ "lifetime": { "dropped": 0 } }))
+        .evidence(
+            &facts.live,
+            "GetStatus hooks, twice",
+            json!({ "hooks": hooks.len(), "milliseconds": millis }),
+        )
+}
+
+/// The ring must hold what arrives while the reader is held up. How long that was is not known, but a ring that lost one
+/// event in n is too small by about that share for the bursts it met, and is doubled at least.
+fn ring_advice(size: u64, lifetime: &Tally) -> (String, Vec<String>) {
+    let kept = lifetime.delivered.max(1);
+    let factor = (kept.saturating_add(lifetime.dropped))
+        .div_ceil(kept)
+        .max(2)
+        .checked_next_power_of_two();
+    let wanted = factor
+        .and_then(|factor| size.checked_mul(factor))
+        .unwrap_or(u64::MAX)
+        .min(LARGEST_RING);
+    if size == 0 || wanted <= size {
+        return (
+            "The ring is large already: capture fewer kinds of events, or see whether the agent gets enough CPU time."
+                .to_owned(),
+            vec!["agent run --events process".to_owned()],
+        );
+    }
+    let [from, to] = [size, wanted].map(bytes);
+    (
+        format!("Enlarge the ring buffer from {from} to {to}; it counts towards the container's memory limit."),
+        vec![format!("PINHOLE_CAPTURE_RING_SIZE={to}")],
+    )
+}
+
+/// A size as the configuration takes it, without rounding.
+fn bytes(size: u64) -> String {
+    match (size % (1 << 20), size % (1 << 10)) {
+        (0, _) => format!("{}MiB", size >> 20),
+        (_, 0) => format!("{}KiB", size >> 10),
+        _ => format!("{size}B"),
+    }
+}
+
+/// PIN-LOSS-002.
+pub(in super::super) fn ledger(facts: &Facts) -> Finding {
+    let Some(agent) = agent(facts) else { return no_agent() };
+    let hooks = hooks(agent);
+    if hooks.is_empty() {
+        return Finding::unknown("the agent reported no hooks");
+    }
+    let mut wrong: Vec<Value> = Vec::new();
+    let mut moving: Vec<&str> = Vec::new();
+    for (name, (then, now)) in &hooks {
+        match balance(then, agent.first.ring_pending, now, agent.second.ring_pending) {
+            Balance::Even => {}
+            Balance::Moving => moving.push(name),
+            Balance::Off(difference) => wrong.push(json!({
+                "hook": name, "seen": now.seen, "filtered": now.filtered, "delivered": now.delivered,
+                "dropped": now.dropped, "unaccounted": i64::try_from(difference).unwrap_or(i64::MAX),
+            })),
+        }
+    }
+    let finding = if !wrong.is_empty() {
+        Finding::fail(format!("{} of {} hooks do not balance", wrong.len(), hooks.len()))
+            .observed(json!(wrong))
+            .impact(
+                "Events vanish without being counted, or are counted twice.",
+                &["loss"],
+                &["lost_before"],
+            )
+            .remedy(
+                "This is a fault of the agent: report it with this report.",
+                &["agent doctor --format json"],
+            )
+    } else if moving.is_empty() {
+        Finding::ok(format!(
+            "seen = filtered + delivered + dropped for all {} hooks",
+            hooks.len()
+        ))
+        .observed(json!([]))
+    } else {
+        Finding::unknown(format!(
+            "the counters of {} moved while they were read; try again at a quieter moment",
+            moving.join(", ")
+        ))
+        .observed(json!([]))
+    };
+    finding.expected(json!([])).evidence(
+        &facts.live,
+        "GetStatus hooks, twice",
+        json!(hooks.keys().collect::<Vec<_>>()),
+    )
+}
+
+enum Balance {
+    Even,
+    Moving,
+    Off(i128),
+}
+
+fn balance(then: &HookCounters, pending_then: u64, now: &HookCounters, pending_now: u64) -> Balance {
+    let difference = |hook: &HookCounters| {
+        i128::from(hook.seen) - i128::from(hook.filtered) - i128::from(hook.delivered) - i128::from(hook.dropped)
+    };
+    // What waits in the ring was seen and is not delivered yet.
+    let even = |difference: i128, pending: u64| (0..=i128::from(pending / SMALLEST_RECORD)).contains(&difference);
+    let (before, after) = (difference(then), difference(now));
+    if even(before, pending_then) || even(after, pending_now) {
+        Balance::Even
+    } else if before != after && after.abs() <= MOVING {
+        Balance::Moving
+    } else {
+        Balance::Off(after)
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    seen: u64,
+    delivered: u64,
+    dropped: u64,
+}
+
+impl Tally {
+    fn add(self, hook: &HookCounters) -> Self {
+        Self {
+            seen: self.seen.saturating_add(hook.seen),
+            delivered: self.delivered.saturating_add(hook.delivered),
+            dropped: self.dropped.saturating_add(hook.dropped),
+        }
+    }
+
+    /// What should have arrived.
+    fn wanted(&self) -> u64 {
+        self.delivered.saturating_add(self.dropped)
+    }
+
+    /// The share of what should have arrived that was dropped.
+    #[expect(clippy::cast_precision_loss, reason = "a share for people and thresholds")]
+    fn share(&self) -> f64 {
+        match self.wanted() {
+            0 => 0.0,
+            wanted => self.dropped as f64 / wanted as f64,
+        }
+    }
+}
+
+/// Both snapshots by hook, in order of their names. A hook that is new in the second began at zero.
+fn hooks(agent: &LiveAgent) -> BTreeMap<&str, (HookCounters, HookCounters)> {
+    let then = |name: &String| agent.first.hooks.get(name).copied().unwrap_or_default();
+    agent
+        .second
+        .hooks
+        .iter()
+        .map(|(name, now)| (name.as_str(), (then(name), *now)))
+        .collect()
+}
+
+fn since(then: &HookCounters, now: &HookCounters) -> HookCounters {
+    HookCounters {
+        seen: now.seen.saturating_sub(then.seen),
+        filtered: now.filtered.saturating_sub(then.filtered),
+        delivered: now.delivered.saturating_sub(then.delivered),
+        dropped: now.dropped.saturating_sub(then.dropped),
+        ..HookCounters::default()
+    }
+}

@@ -1,0 +1,9 @@
+//! Renderers of the report: one file per format, none of them judges.
+
+mod json;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use json::json;
+pub use text::{Look, text};

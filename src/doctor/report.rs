@@ -1,0 +1,263 @@
+//! The report: what the doctor hands out, in every format. Plain data; it judges nothing.
+//!
+//! Its shape is published as `docs/doctor-report.schema.json`. It grows only by addition: no field is renamed, removed or
+//! given another meaning within one [`SCHEMA_VERSION`]. A key without a value is absent, never null.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Version of the report's shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that the doctor found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// When the examination began, RFC 3339, UTC.
+    pub time: String,
+    /// The agent that was examined.
+    pub agent: Agent,
+    /// Where it was examined.
+    pub host: Host,
+    /// The platform profile in use.
+    pub profile: Profile,
+    /// Whether a running agent took part.
+    pub mode: Mode,
+    /// The worst of all checks.
+    pub verdict: Verdict,
+    /// Checks by status.
+    pub counts: Counts,
+    /// Every check of the registry, in its order; none is left out.
+    pub checks: Vec<Check>,
+}
+
+/// The agent that was examined.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agent {
+    /// Version of the binary that examines.
+    pub version: String,
+    /// Version of the running agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_version: Option<String>,
+    /// Process id of the running agent, as it sees itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Seconds since the running agent attached its hooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<f64>,
+}
+
+/// Where the examination ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Host {
+    /// Kernel release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Machine architecture.
+    pub arch: String,
+    /// Name of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Whether the doctor runs in a container.
+    pub in_container: bool,
+}
+
+/// The platform profile in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Where the choice came from: default, file, environment, flag, detection.
+    pub source: String,
+    /// What speaks for it.
+    pub evidence: Vec<String>,
+}
+
+/// Whether a running agent took part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The running agent answered.
+    Live,
+    /// No agent answered: judged from this process alone.
+    Cold,
+}
+
+/// The end of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Works, at a price or with a risk.
+    Warn,
+    /// Does not work.
+    Fail,
+    /// Could not be found out; never the same as ok.
+    Unknown,
+    /// Not judged: it does not apply here, or another check blocks it.
+    Skipped,
+}
+
+impl Status {
+    /// The word used in the report.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// The worst of all checks; findings outweigh what is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything that applies is as it should be.
+    Ok,
+    /// At least one check warns.
+    Warn,
+    /// At least one check fails.
+    Fail,
+    /// No finding, but something could not be found out.
+    Unknown,
+}
+
+/// Checks by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// As they should be.
+    pub ok: usize,
+    /// With a warning.
+    pub warn: usize,
+    /// Failed.
+    pub fail: usize,
+    /// Not found out.
+    pub unknown: usize,
+    /// Not judged.
+    pub skipped: usize,
+}
+
+/// One check and what it found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// Stable id, never reused; `docs/doctor.md` has a section for each.
+    pub id: &'static str,
+    /// The area it belongs to.
+    pub area: &'static str,
+    /// What it examines.
+    pub title: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// One sentence: what was found.
+    pub summary: String,
+    /// The value that was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Value>,
+    /// The value that was wanted, of the same form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
+    /// Where the values come from.
+    pub evidence: Vec<Evidence>,
+    /// What suffers; on warn and fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impact>,
+    /// What mends it; on warn and fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
+    /// The id of the check whose failure blocks this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<&'static str>,
+    /// Why there is no verdict; on unknown and skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One value and where it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// A file, a system call, a call to the agent.
+    pub source: String,
+    /// What it said.
+    pub value: Value,
+    /// When it was read, RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// How long the reading took, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+}
+
+/// What suffers from a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// In one sentence.
+    pub text: String,
+    /// Features that suffer: capture, metadata, privilege, loss, doctor.
+    pub features: Vec<String>,
+    /// Keys of events that are absent or unreliable.
+    pub fields: Vec<String>,
+}
+
+/// What mends a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// In one or two sentences.
+    pub text: String,
+    /// Commands to run or lines of a manifest to set, as they are to be typed.
+    pub commands: Vec<String>,
+}
+
+/// From which status on the exit code says "findings".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    /// Warnings count.
+    Warn,
+    /// Only failures count.
+    Fail,
+}
+
+impl Counts {
+    /// Counts checks by status.
+    #[must_use]
+    pub fn of(checks: &[Check]) -> Self {
+        let count = |status| checks.iter().filter(|check| check.status == status).count();
+        Self {
+            ok: count(Status::Ok),
+            warn: count(Status::Warn),
+            fail: count(Status::Fail),
+            unknown: count(Status::Unknown),
+            skipped: count(Status::Skipped),
+        }
+    }
+
+    /// The verdict that follows.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self { fail: 1.., .. } => Verdict::Fail,
+            Self { warn: 1.., .. } => Verdict::Warn,
+            Self { unknown: 1.., .. } => Verdict::Unknown,
+            _ => Verdict::Ok,
+        }
+    }
+
+    /// The exit code, the same for every format: 0 nothing at or above the threshold, 2 findings, 3 undetermined.
+    #[must_use]
+    pub fn exit_code(self, fail_on: FailOn) -> u8 {
+        let findings = match fail_on {
+            FailOn::Warn => self.fail + self.warn,
+            FailOn::Fail => self.fail,
+        };
+        match (findings, self.unknown) {
+            (1.., _) => 2,
+            (0, 1..) => 3,
+            (0, 0) => 0,
+        }
+    }
+}
