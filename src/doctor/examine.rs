@@ -5,23 +5,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::facts::{Facts, LiveFacts, Place};
 use super::finding::Finding;
 use super::graph;
-use super::registry::CHECKS;
+use super::registry::{CHECKS, Definition};
 use super::report::{Agent, Check, Counts, Host, Mode, Profile, Report, SCHEMA_VERSION};
 
 /// Judges every check of the registry, in its order, and folds what follows from a failure under its root.
 #[must_use]
 pub fn examine(facts: &Facts) -> Vec<Check> {
-    let mut checks: Vec<Check> = CHECKS
-        .iter()
-        .map(|definition| {
-            // A judge is a pure function; should one break down all the same, the others still count.
-            catch_unwind(AssertUnwindSafe(|| (definition.judge)(facts)))
-                .unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
-                .of(definition)
-        })
-        .collect();
+    let mut checks: Vec<Check> = CHECKS.iter().map(|definition| judge(definition, facts)).collect();
     graph::fold(CHECKS, &mut checks);
     checks
+}
+
+/// Judges one check. A judge is a pure function; should one break down all the same, the others still count.
+pub(super) fn judge(definition: &Definition, facts: &Facts) -> Check {
+    catch_unwind(AssertUnwindSafe(|| (definition.judge)(facts)))
+        .unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
+        .of(definition)
 }
 
 /// The whole report. `time` is when the examination began, RFC 3339; `node` the configured name of the node.

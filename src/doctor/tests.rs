@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::examine::{examine, report};
+use super::examine::{examine, judge, report};
 use super::facts::{
     CanaryFact, Facts, Gap, Gathered, LiveFacts, LiveFailure, LockdownFact, OsError, Place, RuntimeClass, SocketFile,
 };
 use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, refusal, snapshots, status};
 use super::graph;
-use super::registry::{CHECKS, Edge, RETIRED, find};
+use super::registry::{CHECKS, Definition, Edge, RETIRED, find};
 use super::report::{Check, Counts, FailOn, Report, Status};
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
@@ -476,6 +476,17 @@ fn exit_codes_follow_the_worst_that_counts() {
     assert_eq!(code(0, 1, 1, FailOn::Fail), 2);
     assert_eq!(code(0, 0, 1, FailOn::Warn), 3);
     assert_eq!(code(1, 0, 1, FailOn::Fail), 3);
+}
+
+#[test]
+fn a_judge_that_breaks_down_is_unknown() {
+    let broken = Definition {
+        judge: |_| panic!("on purpose"),
+        ..CHECKS[0]
+    };
+    let check = judge(&broken, &cold());
+    assert_eq!((check.id, check.status), (CHECKS[0].id, Status::Unknown));
+    assert!(check.reason.is_some());
 }
 
 #[test]

@@ -275,7 +275,7 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
                 &["metadata"],
                 &[],
             )
-            .remedy("Update the runtime: containerd 1.6 or CRI-O 1.20 are the first to speak v1.", &["containerd --version"])
+            .remedy("Update the runtime: containerd speaks v1 from 1.6 on.", &["containerd --version"])
     } else {
         let list: Vec<String> = answering
             .iter()
