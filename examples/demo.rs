@@ -5,7 +5,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitCode, Stdio};
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::Pid;
 
-use lab::agent::{AGENT_ID, ENDS, Installed, READY};
+use lab::agent::{AGENT_ID, ENDS, Installed, READY, answers};
 use lab::containerd::Containerd;
 use lab::error::{LabError, Result};
 use lab::pod::{Pod, PodContainer, PodSpec};
@@ -269,7 +268,7 @@ impl<'a> Watched<'a> {
 
     fn wait_ready(&mut self) -> std::result::Result<(), Stop> {
         let socket = self.installed.control_socket();
-        self.wait("the agent's readiness", READY, |_| UnixStream::connect(&socket).is_ok())
+        self.wait("the agent's readiness", READY, |_| answers(&socket))
     }
 
     fn wait_printed(&mut self, word: &str) -> std::result::Result<(), Stop> {

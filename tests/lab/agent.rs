@@ -6,7 +6,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pinhole::control::client::Client;
 use serde_json::Value;
 
 use super::error::{LabError, Result};
@@ -136,6 +136,13 @@ impl Installed {
     }
 }
 
+/// Whether an agent answers on its admin socket. The socket is there earlier: connections wait until the hooks are
+/// attached and the privileges dropped.
+pub(crate) fn answers(socket: &Path) -> bool {
+    let deadline = Duration::from_secs(1);
+    Client::connect(socket, deadline).is_ok_and(|mut client| client.status(deadline).is_ok())
+}
+
 /// A running agent. Dropping it kills it.
 pub(crate) struct Agent<'a> {
     installed: &'a Installed,
@@ -196,7 +203,7 @@ impl<'a> Agent<'a> {
         self.errors.text()
     }
 
-    /// Waits until the admin socket takes a connection, which it does once the hooks are attached.
+    /// Waits until the agent answers on its admin socket, which it does once the hooks are attached.
     pub(crate) fn wait_ready(&self) -> Result<()> {
         let socket = self.installed.control_socket();
         tool::poll(
@@ -211,7 +218,7 @@ impl<'a> Agent<'a> {
                         output: self.stderr(),
                     });
                 }
-                Ok(UnixStream::connect(&socket).ok().map(drop))
+                Ok(answers(&socket).then_some(()))
             },
         )
     }
