@@ -26,6 +26,9 @@ use super::tool;
 pub(crate) const AGENT_ID: u32 = 65532;
 /// How long the agent may take to attach its hooks and answer on its admin socket.
 pub(crate) const READY: Duration = Duration::from_secs(20);
+/// How long an event may take from the kernel to the output, the lookup of its container included. The machine may be
+/// busy with other tests; a missing event is what this ends.
+pub(crate) const ARRIVES: Duration = Duration::from_secs(20);
 /// How long the agent may take to end after it was asked to.
 pub(crate) const ENDS: Duration = Duration::from_secs(10);
 
@@ -196,6 +199,30 @@ impl<'a> Agent<'a> {
     /// Its events.
     pub(crate) fn events(&self) -> &EventLog {
         self.events.as_ref().expect("present until the agent is stopped")
+    }
+
+    /// Waits for an event; when it does not come, the agent's state and log are part of the error.
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.explained(self.events().wait_for(what, ARRIVES, wanted))
+    }
+
+    /// Adds what is known of the agent to an error about its events.
+    pub(crate) fn explained<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match error {
+            LabError::Deadline { what, within, context } => {
+                let state = match self.ended() {
+                    Ok(Some(status)) => format!("the agent has ended: {status}"),
+                    Ok(None) => "the agent runs".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                LabError::Deadline {
+                    what,
+                    within,
+                    context: format!("{context}\n{state}; its log:\n{}", self.stderr()),
+                }
+            }
+            other => other,
+        })
     }
 
     /// What it logged so far.
