@@ -78,7 +78,6 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     // 2. Everything that has to be opened by name or asked of the terminal.
     let sink = Sink::new(io::stdout().lock(), Format::of(settings.output.format));
     let signals = Signals::listen().map_err(Error::Signals)?;
-    let listener = admin_socket(settings);
     let resolver = Resolver::new(&settings.runtime)?;
 
     // 3. The kernel side.
@@ -89,6 +88,9 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         processes: settings.capture.processes,
         hooks,
     })?;
+
+    // The admin socket comes after the hooks: who finds it there knows that the agent watches.
+    let listener = admin_socket(settings);
 
     // 4. Every capability goes, for good, while there is but one thread.
     drop::drop_all()?;
@@ -167,9 +169,8 @@ fn asked_for(classes: &[EventClass]) -> (Printed, HookSet) {
     (printed, hooks)
 }
 
-/// The configured name, else the one Kubernetes' downward API gives, else the host's.
+/// The configured name, which may come from Kubernetes' downward API, else the host's.
 fn node_name(settings: &Settings) -> String {
-    let from_environment = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
     let from_host = || {
         nix::unistd::gethostname()
             .ok()
