@@ -4,8 +4,7 @@
 //! still, it fails when what it promises to show does not appear.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitCode, Stdio};
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::Pid;
 
-use lab::agent::{AGENT_ID, ENDS, Installed, READY};
+use lab::agent::{AGENT_ID, ARRIVES, ENDS, Installed, READY, answers};
 use lab::containerd::Containerd;
 use lab::error::{LabError, Result};
 use lab::pod::{Pod, PodContainer, PodSpec};
@@ -33,8 +32,6 @@ mod lab;
 const NAMESPACE: &str = "shop";
 const POD: &str = "web-7d9c5b";
 const UID: &str = "3f6d2b1e-8c4a-4d5f-9e60-7a1b2c3d4e5f";
-/// How long an event may take to be printed.
-const ARRIVES: Duration = Duration::from_secs(20);
 
 /// Set by SIGINT and SIGTERM. Steps look at it before they begin and while they wait.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -161,7 +158,9 @@ fn work(container: &PodContainer<'_>) -> std::result::Result<(), Stop> {
     let address = listener
         .local_addr()
         .map_err(LabError::file("name", "the listening socket".as_ref()))?;
-    let connect = format!("echo hello | nc -w 1 127.0.0.1 {}", address.port());
+    let connect = format!("echo hello | nc 127.0.0.1 {}", address.port());
+    // busybox's nc ends when its peer does, so the peer takes the connection and closes it.
+    let acceptor = std::thread::spawn(move || drop(listener.accept()));
     let commands: [&[&str]; 4] = [
         &["cat", "/etc/hostname"],
         &["sh", "-c", "echo secret > /tmp/report; cat /tmp/report /no/such/file"],
@@ -172,6 +171,9 @@ fn work(container: &PodContainer<'_>) -> std::result::Result<(), Stop> {
         go_on()?;
         container.exec(command)?;
     }
+    // Were there no connection, this one would end the wait. Whatever happened is shown by the agent, not here.
+    drop(TcpStream::connect(address));
+    let _ = acceptor.join();
     Ok(())
 }
 
@@ -269,7 +271,7 @@ impl<'a> Watched<'a> {
 
     fn wait_ready(&mut self) -> std::result::Result<(), Stop> {
         let socket = self.installed.control_socket();
-        self.wait("the agent's readiness", READY, |_| UnixStream::connect(&socket).is_ok())
+        self.wait("the agent's readiness", READY, |_| answers(&socket))
     }
 
     fn wait_printed(&mut self, word: &str) -> std::result::Result<(), Stop> {

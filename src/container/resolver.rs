@@ -251,7 +251,8 @@ impl Resolver {
                 return Err(verdict.reason());
             }
             let step = pause.pause().min(left);
-            self.event_loop.block_on(tokio::time::sleep(step));
+            // Made inside: a timer needs the runtime's context from the moment that it is made.
+            self.event_loop.block_on(async { tokio::time::sleep(step).await });
             self.patience.spend(step);
             waiting = true;
         }

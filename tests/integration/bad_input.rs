@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::event::{ARRIVES, agent, assert_never_silently_null, is_exec};
+use crate::event::{agent, assert_never_silently_null, is_exec};
 use crate::lab::agent::{ENDS, Installed};
 use crate::lab::containerd::Containerd;
 use crate::lab::pod::{Pod, PodSpec};
@@ -99,8 +99,15 @@ fn a_missing_file_is_named() {
 #[test]
 fn an_unknown_profile_is_named_with_the_known_ones() {
     let installed = Installed::new(agent()).unwrap();
-    let said = refused(&installed, &["run", "--profile", "no-such-profile"], &[], 78);
-    assert_names(&said, &["no-such-profile", "aks", "openshift"]);
+    let known = ["no-such-profile", "aks", "openshift"];
+    // A wrong word on the command line is a usage error, the same word in the environment a configuration error.
+    assert_names(
+        &refused(&installed, &["run", "--profile", "no-such-profile"], &[], 64),
+        &known,
+    );
+    let said = refused(&installed, &["run"], &[("PINHOLE_PROFILE", "no-such-profile")], 78);
+    assert_names(&said, &known);
+    assert_names(&said, &["PINHOLE_PROFILE"]);
 }
 
 #[test]
@@ -125,12 +132,11 @@ fn whereabouts_by(installed: &Installed, socket: &Path) -> (Value, Vec<Value>) {
     for round in ["first", "second", "last"] {
         assert_eq!(container.exec(&["true", round]).unwrap().code, 0);
     }
-    let events = agent.events();
-    let first = events
-        .wait_for("the first event", ARRIVES, |event| is_exec(event, &["true", "first"]))
+    let first = agent
+        .wait_for("the first event", |event| is_exec(event, &["true", "first"]))
         .unwrap();
-    events
-        .wait_for("the last event", ARRIVES, |event| is_exec(event, &["true", "last"]))
+    agent
+        .wait_for("the last event", |event| is_exec(event, &["true", "last"]))
         .unwrap();
     let stopped = agent.stop().unwrap();
     assert!(stopped.status.success(), "{}\n{}", stopped.status, stopped.stderr);

@@ -1,16 +1,11 @@
 //! Questions that several tests ask about events.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 
 /// The agent under test.
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
-/// How long an event may take from the kernel to the output, the lookup of its container included. The machine may be
-/// busy with other tests; a missing event is what this ends.
-pub(crate) const ARRIVES: Duration = Duration::from_secs(20);
-
 /// The agent under test, as a path.
 pub(crate) fn agent() -> &'static Path {
     Path::new(AGENT)

@@ -6,7 +6,7 @@ use crate::event::{agent, is_call};
 use crate::lab::kernels::Kernel;
 use crate::lab::vm::{Finished, Machine};
 
-/// Runs the agent, waits until it is ready, does something, waits until it was told, ends the agent, prints the events.
+/// Runs the agent, waits until it tells, does something, waits until it was told, ends the agent, prints the events.
 /// busybox's shell has no floating sleep in every build, so `usleep` it is; each wait ends after 60 s.
 const SCENARIO: &str = r#"
 agent run --output json --events process,file,network --log-target stderr --control-socket /run/agent.sock \
@@ -20,7 +20,9 @@ wait_for() {
         usleep 100000
     done
 }
-wait_for test -S /run/agent.sock || exit 3
+# Ready is when a program that runs is told of.
+canary() { true the-canary; grep -q the-canary /tmp/events; }
+wait_for canary || exit 3
 cat /etc/hostname >/dev/null
 cat /no/such/file 2>/dev/null
 true the-last-one

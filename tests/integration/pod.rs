@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::event::{ARRIVES, agent, assert_never_silently_null, balanced_hooks, is_call, is_exec};
-use crate::lab::agent::Installed;
+use crate::event::{agent, assert_never_silently_null, balanced_hooks, is_call, is_exec};
+use crate::lab::agent::{ARRIVES, Installed};
 use crate::lab::containerd::Containerd;
 use crate::lab::image;
 use crate::lab::pod::{Pod, PodSpec};
@@ -53,8 +53,7 @@ fn a_command_in_a_named_container_is_fully_known() {
 
     let command = ["cat", "/etc/hostname"];
     let event = agent
-        .events()
-        .wait_for("the exec of cat", ARRIVES, |event| is_exec(event, &command))
+        .wait_for("the exec of cat", |event| is_exec(event, &command))
         .unwrap();
     assert_whereabouts(&event, container.id(), "app");
     let process = &event["process"];
@@ -65,8 +64,7 @@ fn a_command_in_a_named_container_is_fully_known() {
 
     // The parent is runc, which the agent saw start: it can be found among the events by its exec id.
     let parent = agent
-        .events()
-        .wait_for("the parent's exec", ARRIVES, |other| {
+        .wait_for("the parent's exec", |other| {
             other["process"]["exec_id"] == process["parent_exec_id"]
         })
         .unwrap();
@@ -76,8 +74,7 @@ fn a_command_in_a_named_container_is_fully_known() {
 
     // What the command then did.
     let opened = agent
-        .events()
-        .wait_for("the open of /etc/hostname", ARRIVES, |other| {
+        .wait_for("the open of /etc/hostname", |other| {
             is_call(other, "openat")
                 && other["process"]["exec_id"] == process["exec_id"]
                 && other["file"]["requested_path"] == "/etc/hostname"
@@ -89,8 +86,7 @@ fn a_command_in_a_named_container_is_fully_known() {
 
     // The container's first process, by the pid that the kernel gives for its cgroup.
     let started = agent
-        .events()
-        .wait_for("the container's own exec", ARRIVES, |event| {
+        .wait_for("the container's own exec", |event| {
             is_exec(event, &["/bin/sleep", "1000"])
         })
         .unwrap();
@@ -118,8 +114,7 @@ fn the_sandbox_and_the_host_are_told_apart() {
         .unwrap();
     let pod = Pod::run(&lab, shop()).unwrap();
     let pause = agent
-        .events()
-        .wait_for("the pause container's exec", ARRIVES, |event| {
+        .wait_for("the pause container's exec", |event| {
             is_exec(event, &image::PAUSE_COMMAND)
         })
         .unwrap();
@@ -138,8 +133,7 @@ fn the_sandbox_and_the_host_are_told_apart() {
             .success()
     );
     let host = agent
-        .events()
-        .wait_for("a host process", ARRIVES, |event| {
+        .wait_for("a host process", |event| {
             event["type"] == "process_exec" && event["process"]["args"][1] == marker
         })
         .unwrap();
@@ -161,8 +155,7 @@ fn a_container_older_than_the_agent_is_known_too() {
         .run(["--runtime-socket".as_ref(), lab.socket().as_os_str()])
         .unwrap();
     let event = agent
-        .events()
-        .wait_for("a process of the older shell", ARRIVES, |event| {
+        .wait_for("a process of the older shell", |event| {
             event["container"]["id"] == container.id() && is_exec(event, &["cat", "/etc/hostname"])
         })
         .unwrap();
@@ -191,17 +184,15 @@ fn a_hundred_short_lived_containers_are_all_known() {
     let is_ours = |event: &&Value| {
         is_exec(event, &["/bin/true"]) && event["container"]["id"].as_str().is_some_and(|id| wanted.contains(id))
     };
-    agent
-        .events()
-        .wait("an exec in each container", ARRIVES, |events| {
-            let seen: BTreeSet<&str> = events
-                .iter()
-                .filter(is_ours)
-                .filter_map(|event| event["container"]["id"].as_str())
-                .collect();
-            (seen == wanted).then_some(())
-        })
-        .unwrap();
+    let all = agent.events().wait("an exec in each container", ARRIVES, |events| {
+        let seen: BTreeSet<&str> = events
+            .iter()
+            .filter(is_ours)
+            .filter_map(|event| event["container"]["id"].as_str())
+            .collect();
+        (seen == wanted).then_some(())
+    });
+    agent.explained(all).unwrap();
     let stopped = agent.stop().unwrap();
     let execs: Vec<&Value> = stopped.events.iter().filter(is_ours).collect();
     assert_eq!(execs.len(), COUNT as usize, "one exec per container");
@@ -228,14 +219,17 @@ fn a_connection_from_a_container_is_fully_known() {
     let container = pod.start("app", &["/bin/sleep", "1000"]).unwrap();
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
+    // busybox's nc ends when its peer does.
+    let acceptor = std::thread::spawn(move || listener.accept().map(|(_, peer)| peer));
     let said = container
-        .exec(&["sh", "-c", &format!("echo | nc -w 2 127.0.0.1 {port}")])
+        .exec(&["sh", "-c", &format!("echo | nc 127.0.0.1 {port}")])
         .unwrap();
-    let (_, peer) = listener.accept().unwrap();
+    // Were there no connection, this one would end the wait, and the assertions below tell.
+    drop(std::net::TcpStream::connect(("127.0.0.1", port)));
+    let peer = acceptor.join().unwrap().unwrap();
     assert!(said.code >= 0, "{said:?}");
     let event = agent
-        .events()
-        .wait_for("the connection", ARRIVES, |event| {
+        .wait_for("the connection", |event| {
             is_call(event, "connect") && event["network"]["destination"]["port"] == port
         })
         .unwrap();

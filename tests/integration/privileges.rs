@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{ARRIVES, agent, is_exec};
+use crate::event::{agent, is_exec};
 use crate::lab::agent::{AGENT_ID, ENDS, Installed};
 use crate::lab::turn::Turn;
 
@@ -26,8 +26,7 @@ fn no_thread_keeps_a_privilege_while_events_flow() {
     let flows = |marker: &str| {
         run_marker(marker);
         agent
-            .events()
-            .wait_for(marker, ARRIVES, |event| is_exec(event, &["/bin/true", marker]))
+            .wait_for(marker, |event| is_exec(event, &["/bin/true", marker]))
             .unwrap();
     };
     flows("before-the-look");

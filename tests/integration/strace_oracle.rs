@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::event::{ARRIVES, agent, is_call, is_exec};
+use crate::event::{agent, is_call, is_exec};
 use crate::lab::agent::Installed;
 use crate::lab::strace::{self, Call};
 use crate::lab::tool;
@@ -45,8 +45,7 @@ fn compare(script: &str) -> Vec<Seen> {
     let (calls, output) = strace::trace("execve,openat,connect", &trace, &[busybox, "sh", "-c", &script]).unwrap();
     assert!(output.status.success(), "{output:?}");
     agent
-        .events()
-        .wait_for("the script's last command", ARRIVES, |event| {
+        .wait_for("the script's last command", |event| {
             is_exec(event, &[busybox, "true", &marker])
         })
         .unwrap();

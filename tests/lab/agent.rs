@@ -6,7 +6,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pinhole::control::client::Client;
 use serde_json::Value;
 
 use super::error::{LabError, Result};
@@ -26,6 +26,9 @@ use super::tool;
 pub(crate) const AGENT_ID: u32 = 65532;
 /// How long the agent may take to attach its hooks and answer on its admin socket.
 pub(crate) const READY: Duration = Duration::from_secs(20);
+/// How long an event may take from the kernel to the output, the lookup of its container included. The machine may be
+/// busy with other tests; a missing event is what this ends.
+pub(crate) const ARRIVES: Duration = Duration::from_secs(20);
 /// How long the agent may take to end after it was asked to.
 pub(crate) const ENDS: Duration = Duration::from_secs(10);
 
@@ -136,6 +139,13 @@ impl Installed {
     }
 }
 
+/// Whether an agent answers on its admin socket. The socket is there earlier: connections wait until the hooks are
+/// attached and the privileges dropped.
+pub(crate) fn answers(socket: &Path) -> bool {
+    let deadline = Duration::from_secs(1);
+    Client::connect(socket, deadline).is_ok_and(|mut client| client.status(deadline).is_ok())
+}
+
 /// A running agent. Dropping it kills it.
 pub(crate) struct Agent<'a> {
     installed: &'a Installed,
@@ -191,12 +201,36 @@ impl<'a> Agent<'a> {
         self.events.as_ref().expect("present until the agent is stopped")
     }
 
+    /// Waits for an event; when it does not come, the agent's state and log are part of the error.
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.explained(self.events().wait_for(what, ARRIVES, wanted))
+    }
+
+    /// Adds what is known of the agent to an error about its events.
+    pub(crate) fn explained<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match error {
+            LabError::Deadline { what, within, context } => {
+                let state = match self.ended() {
+                    Ok(Some(status)) => format!("the agent has ended: {status}"),
+                    Ok(None) => "the agent runs".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                LabError::Deadline {
+                    what,
+                    within,
+                    context: format!("{context}\n{state}; its log:\n{}", self.stderr()),
+                }
+            }
+            other => other,
+        })
+    }
+
     /// What it logged so far.
     pub(crate) fn stderr(&self) -> String {
         self.errors.text()
     }
 
-    /// Waits until the admin socket takes a connection, which it does once the hooks are attached.
+    /// Waits until the agent answers on its admin socket, which it does once the hooks are attached.
     pub(crate) fn wait_ready(&self) -> Result<()> {
         let socket = self.installed.control_socket();
         tool::poll(
@@ -211,7 +245,7 @@ impl<'a> Agent<'a> {
                         output: self.stderr(),
                     });
                 }
-                Ok(UnixStream::connect(&socket).ok().map(drop))
+                Ok(answers(&socket).then_some(()))
             },
         )
     }

@@ -136,8 +136,12 @@ fn lock(mutex: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Enough to see what is going on, and not a screen more.
 fn last_lines(events: &[Value]) -> String {
-    let tail = &events[events.len().saturating_sub(10)..];
-    let lines: Vec<String> = tail.iter().map(Value::to_string).collect();
+    let tail = &events[events.len().saturating_sub(5)..];
+    let lines: Vec<String> = tail
+        .iter()
+        .map(|event| event.to_string().chars().take(1000).collect())
+        .collect();
     format!("{} events; the last of them:\n{}", events.len(), lines.join("\n"))
 }
