@@ -44,7 +44,12 @@ pub fn identify(path: &str) -> CgroupIdentity {
             && let Some((id, manager)) = container_of(segment, parent)
         {
             // A pod level seen further in belongs to something nested that is no container.
-            identity = CgroupIdentity { container_id: Some(id.to_owned()), manager, pod_uid: None, qos: None };
+            identity = CgroupIdentity {
+                container_id: Some(id.to_owned()),
+                manager,
+                pod_uid: None,
+                qos: None,
+            };
         }
         if identity.pod_uid.is_none()
             && let Some((uid, qos)) = pod_of(segment, parent)
@@ -67,7 +72,11 @@ pub fn is_container_id(text: &str) -> bool {
 fn container_of<'a>(segment: &'a str, parent: &str) -> Option<(&'a str, Option<Manager>)> {
     // Only scopes: Podman's health checks run in host units that are called `<id>.service`.
     let stem = segment.strip_suffix(".scope").unwrap_or(segment);
-    let (lead, id) = if is_container_id(stem) { ("", stem) } else { stem.rsplit_once(['-', ':'])? };
+    let (lead, id) = if is_container_id(stem) {
+        ("", stem)
+    } else {
+        stem.rsplit_once(['-', ':'])?
+    };
     if !is_container_id(id) {
         return None;
     }

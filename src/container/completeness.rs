@@ -39,7 +39,10 @@ fn missing(container: &Container, kubernetes: Option<&Kubernetes>) -> Option<Rea
         }
     }
     if !sandbox {
-        let named = container.image.as_ref().is_some_and(|image| image.reference.is_some() && image.repository.is_some());
+        let named = container
+            .image
+            .as_ref()
+            .is_some_and(|image| image.reference.is_some() && image.repository.is_some());
         if !named {
             return Some(Reason::ImageNameUnknown);
         }
@@ -70,17 +73,40 @@ mod tests {
     }
 
     fn kubernetes() -> Kubernetes {
-        let pod = Pod { name: Some("web".into()), uid: Some("uid".into()), ..Pod::default() };
-        Kubernetes { namespace: Some("shop".into()), pod: Some(pod), container: Some("app".into()), qos: None }
+        let pod = Pod {
+            name: Some("web".into()),
+            uid: Some("uid".into()),
+            ..Pod::default()
+        };
+        Kubernetes {
+            namespace: Some("shop".into()),
+            pod: Some(pod),
+            container: Some("app".into()),
+            qos: None,
+        }
     }
 
     #[test]
     fn whole_containers_are_complete() {
         assert_eq!(judge(&container(), Some(&kubernetes()), None), (Status::Complete, None));
-        let alone = Container { privileged: None, pod_sandbox_id: None, sandbox: None, ..container() };
+        let alone = Container {
+            privileged: None,
+            pod_sandbox_id: None,
+            sandbox: None,
+            ..container()
+        };
         assert_eq!(judge(&alone, None, None), (Status::Complete, None));
-        let sandbox = Container { sandbox: Some(true), image: None, name: None, privileged: None, ..container() };
-        let pod = Kubernetes { container: None, ..kubernetes() };
+        let sandbox = Container {
+            sandbox: Some(true),
+            image: None,
+            name: None,
+            privileged: None,
+            ..container()
+        };
+        let pod = Kubernetes {
+            container: None,
+            ..kubernetes()
+        };
         assert_eq!(judge(&sandbox, Some(&pod), None), (Status::Complete, None));
     }
 
@@ -92,18 +118,93 @@ mod tests {
             reason
         };
         let pod = Some(kubernetes());
-        assert_eq!(partial(Container { image: None, ..container() }, pod.clone()), Some(Reason::ImageNameUnknown));
-        let unnamed = Some(Image { id: Some("sha256:aa".into()), ..Image::default() });
-        assert_eq!(partial(Container { image: unnamed, ..container() }, None), Some(Reason::ImageNameUnknown));
-        assert_eq!(partial(Container { name: None, ..container() }, None), Some(Reason::AnswerUnusable));
-        assert_eq!(partial(Container { runtime: None, ..container() }, None), Some(Reason::AnswerUnusable));
-        assert_eq!(partial(Container { privileged: None, ..container() }, pod.clone()), Some(Reason::AnswerUnusable));
-        assert_eq!(partial(Container { pod_sandbox_id: None, ..container() }, pod), Some(Reason::SandboxUnknown));
+        assert_eq!(
+            partial(
+                Container {
+                    image: None,
+                    ..container()
+                },
+                pod.clone()
+            ),
+            Some(Reason::ImageNameUnknown)
+        );
+        let unnamed = Some(Image {
+            id: Some("sha256:aa".into()),
+            ..Image::default()
+        });
+        assert_eq!(
+            partial(
+                Container {
+                    image: unnamed,
+                    ..container()
+                },
+                None
+            ),
+            Some(Reason::ImageNameUnknown)
+        );
+        assert_eq!(
+            partial(
+                Container {
+                    name: None,
+                    ..container()
+                },
+                None
+            ),
+            Some(Reason::AnswerUnusable)
+        );
+        assert_eq!(
+            partial(
+                Container {
+                    runtime: None,
+                    ..container()
+                },
+                None
+            ),
+            Some(Reason::AnswerUnusable)
+        );
+        assert_eq!(
+            partial(
+                Container {
+                    privileged: None,
+                    ..container()
+                },
+                pod.clone()
+            ),
+            Some(Reason::AnswerUnusable)
+        );
+        assert_eq!(
+            partial(
+                Container {
+                    pod_sandbox_id: None,
+                    ..container()
+                },
+                pod
+            ),
+            Some(Reason::SandboxUnknown)
+        );
         for broken in [
-            Kubernetes { namespace: None, ..kubernetes() },
-            Kubernetes { pod: None, ..kubernetes() },
-            Kubernetes { pod: Some(Pod { uid: None, ..kubernetes().pod.unwrap() }), ..kubernetes() },
-            Kubernetes { pod: Some(Pod { name: None, ..kubernetes().pod.unwrap() }), ..kubernetes() },
+            Kubernetes {
+                namespace: None,
+                ..kubernetes()
+            },
+            Kubernetes {
+                pod: None,
+                ..kubernetes()
+            },
+            Kubernetes {
+                pod: Some(Pod {
+                    uid: None,
+                    ..kubernetes().pod.unwrap()
+                }),
+                ..kubernetes()
+            },
+            Kubernetes {
+                pod: Some(Pod {
+                    name: None,
+                    ..kubernetes().pod.unwrap()
+                }),
+                ..kubernetes()
+            },
         ] {
             assert_eq!(partial(container(), Some(broken)), Some(Reason::SandboxUnknown));
         }

@@ -116,11 +116,23 @@ impl CallError {
 
     /// Whether the runtime answered properly that it does not know what was asked for.
     pub(crate) fn not_found(&self) -> bool {
-        matches!(self, Self::Refused { code: Code::NotFound, .. })
+        matches!(
+            self,
+            Self::Refused {
+                code: Code::NotFound,
+                ..
+            }
+        )
     }
 
     pub(crate) fn unimplemented(&self) -> bool {
-        matches!(self, Self::Refused { code: Code::Unimplemented, .. })
+        matches!(
+            self,
+            Self::Refused {
+                code: Code::Unimplemented,
+                ..
+            }
+        )
     }
 }
 
@@ -148,7 +160,14 @@ impl Connection {
     /// Connects at the first call. The clock is the breaker's; deadlines are real time.
     #[must_use]
     pub fn new(socket: PathBuf, call_timeout: Duration, clock: fn() -> Instant) -> Self {
-        Self { socket, call_timeout, channel: None, breaker: Breaker::new(), clock, has_answered: false }
+        Self {
+            socket,
+            call_timeout,
+            channel: None,
+            breaker: Breaker::new(),
+            clock,
+            has_answered: false,
+        }
     }
 
     /// Whether anything proper ever came back.
@@ -174,9 +193,14 @@ impl Connection {
         deadline: Instant,
     ) -> Result<A, CallError> {
         if !self.breaker.allows((self.clock)()) {
-            return Err(CallError::CircuitOpen { socket: self.socket.clone() });
+            return Err(CallError::CircuitOpen {
+                socket: self.socket.clone(),
+            });
         }
-        let deadline = deadline.min(Instant::now() + self.call_timeout);
+        let allowed = deadline
+            .saturating_duration_since(Instant::now())
+            .min(self.call_timeout);
+        let deadline = Instant::now() + allowed;
         let request = Bytes::from(request.encode_to_vec());
         let attempt = tokio::time::timeout_at(deadline.into(), self.attempts(method, namespace, request, deadline));
         let result = match attempt.await {
@@ -184,6 +208,8 @@ impl Connection {
             Err(_) => Err(self.timeout(method)),
         };
         match &result {
+            // A call that got only the rest of its caller's budget says nothing about the runtime.
+            Err(CallError::Timeout { .. }) if allowed < self.call_timeout / 2 => self.channel = None,
             Err(CallError::Timeout { .. } | CallError::Protocol { .. }) => {
                 self.channel = None;
                 self.breaker.failed((self.clock)());
@@ -200,11 +226,18 @@ impl Connection {
 
     /// The error for an answer that says something impossible.
     pub(crate) fn unusable(&self, method: &str, detail: String) -> CallError {
-        CallError::Unusable { socket: self.socket.clone(), method: method.to_owned(), detail }
+        CallError::Unusable {
+            socket: self.socket.clone(),
+            method: method.to_owned(),
+            detail,
+        }
     }
 
     fn timeout(&self, method: &str) -> CallError {
-        CallError::Timeout { socket: self.socket.clone(), method: method.to_owned() }
+        CallError::Timeout {
+            socket: self.socket.clone(),
+            method: method.to_owned(),
+        }
     }
 
     async fn attempts(
@@ -226,16 +259,19 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<Channel, CallError> {
-        let refuse = |source| CallError::Connect { socket: self.socket.clone(), source };
+        let refuse = |source| CallError::Connect {
+            socket: self.socket.clone(),
+            source,
+        };
         let Some(path) = self.socket.to_str() else {
-            return Err(refuse(io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8")));
+            return Err(refuse(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the path is not UTF-8",
+            )));
         };
         let endpoint = Endpoint::from_shared(format!("unix:{path}"))
             .map_err(|error| refuse(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        endpoint.connect().await.map_err(|error| match io_error(&error) {
-            Some(source) => refuse(source),
-            None => CallError::Protocol { socket: self.socket.clone(), detail: innermost(&error) },
-        })
+        endpoint.connect().await.map_err(|error| self.broken(&error))
     }
 
     async fn once(
@@ -251,7 +287,9 @@ impl Connection {
         // Lets the runtime stop working for an answer that nobody waits for any more.
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
         if let Some(namespace) = namespace {
-            let value = namespace.parse().map_err(|_| self.unusable(method, format!("namespace {namespace:?}")))?;
+            let value = namespace
+                .parse()
+                .map_err(|_| self.unusable(method, format!("namespace {namespace:?}")))?;
             request.metadata_mut().insert("containerd-namespace", value);
         }
         let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_LIMIT);
@@ -259,7 +297,25 @@ impl Connection {
             Ok(()) => client.unary(request, path, Raw).await,
             Err(error) => Err(Status::from_error(Box::new(error))),
         };
-        result.map(tonic::Response::into_inner).map_err(|status| self.classify(method, &status))
+        result
+            .map(tonic::Response::into_inner)
+            .map_err(|status| self.classify(method, &status))
+    }
+
+    /// A failure below gRPC: nobody there to connect to, or somebody who does not speak it or went away.
+    fn broken(&self, error: &(dyn StdError + 'static)) -> CallError {
+        let socket = self.socket.clone();
+        let refused = chain(error).find_map(|error| error.downcast_ref::<tonic::ConnectError>());
+        match refused.and_then(|refused| io_error(refused)) {
+            // The peer that accepted hung up before the first frame was written.
+            Some(source) if !matches!(errno(&source), Errno::EPIPE | Errno::ECONNRESET) => {
+                CallError::Connect { socket, source }
+            }
+            _ => CallError::Protocol {
+                socket,
+                detail: innermost(error),
+            },
+        }
     }
 
     fn classify(&self, method: &str, status: &Status) -> CallError {
@@ -268,25 +324,25 @@ impl Connection {
             if chain(cause).any(|error| error.is::<tonic::TimeoutExpired>()) {
                 return self.timeout(method);
             }
-            if chain(cause).any(|error| error.is::<tonic::ConnectError>())
-                && let Some(source) = io_error(cause)
-            {
-                return CallError::Connect { socket: self.socket.clone(), source };
-            }
-            return CallError::Protocol { socket: self.socket.clone(), detail: innermost(cause) };
+            return self.broken(cause);
         }
         let (socket, method) = (self.socket.clone(), method.to_owned());
         match status.code() {
             Code::DeadlineExceeded => CallError::Timeout { socket, method },
             // tonic's own word for the limit; no runtime answers a read with it.
             Code::OutOfRange => CallError::TooLarge { socket, method },
-            code => CallError::Refused { socket, method, code, message: status.message().to_owned() },
+            code => CallError::Refused {
+                socket,
+                method,
+                code,
+                message: status.message().to_owned(),
+            },
         }
     }
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error| (**error).source())
 }
 
 fn innermost(error: &(dyn StdError + 'static)) -> String {

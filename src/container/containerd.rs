@@ -46,12 +46,15 @@ pub(crate) async fn lookup(
     id: &str,
     deadline: Instant,
 ) -> Result<Option<Found>, CallError> {
-    let listed: ListNamespacesResponse =
-        connection.call(LIST_NAMESPACES, None, &ListNamespacesRequest::default(), deadline).await?;
+    let listed: ListNamespacesResponse = connection
+        .call(LIST_NAMESPACES, None, &ListNamespacesRequest::default(), deadline)
+        .await?;
     let mut namespaces: Vec<String> = listed.namespaces.into_iter().map(|namespace| namespace.name).collect();
     namespaces.sort_by_key(|name| name != KUBERNETES);
     for namespace in namespaces.iter().take(NAMESPACES_LIMIT) {
-        let Some(record) = get(connection, namespace, id, deadline).await? else { continue };
+        let Some(record) = get(connection, namespace, id, deadline).await? else {
+            continue;
+        };
         if namespace == KUBERNETES
             && let Some(kind) = record.labels.get(KIND)
         {
@@ -73,8 +76,13 @@ async fn get(
     deadline: Instant,
 ) -> Result<Option<Record>, CallError> {
     let request = GetContainerRequest { id: id.to_owned() };
-    match connection.call(GET_CONTAINER, Some(namespace), &request, deadline).await {
-        Ok(GetContainerResponse { container: Some(record) }) if record.id == id => Ok(Some(record)),
+    match connection
+        .call(GET_CONTAINER, Some(namespace), &request, deadline)
+        .await
+    {
+        Ok(GetContainerResponse {
+            container: Some(record),
+        }) if record.id == id => Ok(Some(record)),
         Ok(GetContainerResponse { container }) => {
             let answered = container.map(|record| record.id).unwrap_or_default();
             Err(connection.unusable(GET_CONTAINER, format!("asked for {id}, answered for {answered:?}")))
@@ -86,8 +94,15 @@ async fn get(
 
 /// A container that no kubelet made: by nerdctl, Docker or `ctr`.
 fn alone(record: &Record) -> Found {
-    let image = image::choose(&Hints { names: &[&record.image], ..Hints::default() });
-    let name = record.labels.get("nerdctl/name").cloned().unwrap_or_else(|| record.id.clone());
+    let image = image::choose(&Hints {
+        names: &[&record.image],
+        ..Hints::default()
+    });
+    let name = record
+        .labels
+        .get("nerdctl/name")
+        .cloned()
+        .unwrap_or_else(|| record.id.clone());
     let container = Container {
         id: record.id.clone(),
         name: Some(name),
@@ -95,13 +110,21 @@ fn alone(record: &Record) -> Found {
         image: Some(image),
         ..Container::default()
     };
-    Found { container, kubernetes: None, gap: None, source: Source::Containerd }
+    Found {
+        container,
+        kubernetes: None,
+        gap: None,
+        source: Source::Containerd,
+    }
 }
 
 fn of_sandbox(record: &Record) -> Found {
     let plugin = plugin_record(record, SANDBOX_RECORD);
     let spec = spec(record);
-    let mut kubernetes = Kubernetes { qos: qos(spec.as_ref()), ..Kubernetes::default() };
+    let mut kubernetes = Kubernetes {
+        qos: qos(spec.as_ref()),
+        ..Kubernetes::default()
+    };
     let config = plugin.and_then(|plugin| plugin.config);
     set_pod_of(&mut kubernetes, config.as_ref());
     let container = Container {
@@ -112,7 +135,12 @@ fn of_sandbox(record: &Record) -> Found {
         pod_sandbox_id: Some(record.id.clone()),
         ..Container::default()
     };
-    Found { container, kubernetes: Some(kubernetes), gap: None, source: Source::Containerd }
+    Found {
+        container,
+        kubernetes: Some(kubernetes),
+        gap: None,
+        source: Source::Containerd,
+    }
 }
 
 async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant) -> Result<Found, CallError> {
@@ -123,7 +151,9 @@ async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant)
     let asked = config.and_then(|config| config.image.as_ref());
     let names = [
         asked.map_or("", |image| &image.user_specified_image),
-        annotations.and_then(|written| written.containerd_image.as_deref()).unwrap_or_default(),
+        annotations
+            .and_then(|written| written.containerd_image.as_deref())
+            .unwrap_or_default(),
         &record.image,
     ];
     let image_ref = plugin.image_ref.as_deref().unwrap_or_default();
@@ -142,7 +172,11 @@ async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant)
             id: record.id.clone(),
             name: name.clone(),
             runtime: Some(RUNTIME.to_owned()),
-            image: Some(image::choose(&Hints { names: &names, image_ref, ids: &ids })),
+            image: Some(image::choose(&Hints {
+                names: &names,
+                image_ref,
+                ids: &ids,
+            })),
             sandbox: Some(false),
             privileged: config.map(verbose::Config::privileged),
             pod_sandbox_id: sandbox.clone(),
@@ -151,7 +185,11 @@ async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant)
         gap: None,
         source: Source::Containerd,
     };
-    let mut kubernetes = Kubernetes { container: name, qos: qos(spec.as_ref()), ..Kubernetes::default() };
+    let mut kubernetes = Kubernetes {
+        container: name,
+        qos: qos(spec.as_ref()),
+        ..Kubernetes::default()
+    };
     let sandbox = match sandbox {
         Some(id) => get(connection, KUBERNETES, &id, deadline).await?,
         None => None,
@@ -175,7 +213,9 @@ fn set_pod_of(kubernetes: &mut Kubernetes, config: Option<&verbose::Config>) {
 }
 
 fn plugin_record(record: &Record, key: &str) -> Option<verbose::RecordMetadata> {
-    serde_json::from_slice::<verbose::Record>(&record.extensions.get(key)?.value).ok()?.metadata
+    serde_json::from_slice::<verbose::Record>(&record.extensions.get(key)?.value)
+        .ok()?
+        .metadata
 }
 
 fn spec(record: &Record) -> Option<verbose::Spec> {

@@ -69,8 +69,12 @@ pub async fn version(
     api: Api,
     deadline: Instant,
 ) -> Result<v1::VersionResponse, CallError> {
-    let request = v1::VersionRequest { version: api.as_str().to_owned() };
-    connection.call(&api.method("RuntimeService/Version"), None, &request, deadline).await
+    let request = v1::VersionRequest {
+        version: api.as_str().to_owned(),
+    };
+    connection
+        .call(&api.method("RuntimeService/Version"), None, &request, deadline)
+        .await
 }
 
 /// Looks an id up, as a container first and as a sandbox then. `None`: the runtime knows neither.
@@ -82,7 +86,10 @@ pub(crate) async fn lookup(
     deadline: Instant,
 ) -> Result<Option<Found>, CallError> {
     let method = api.method("RuntimeService/ContainerStatus");
-    let request = v1::ContainerStatusRequest { container_id: id.to_owned(), verbose: true };
+    let request = v1::ContainerStatusRequest {
+        container_id: id.to_owned(),
+        verbose: true,
+    };
     let answer: v1::ContainerStatusResponse = match connection.call(&method, None, &request, deadline).await {
         Ok(answer) => answer,
         Err(error) if error.not_found() => return sandbox(connection, api, runtime, id, deadline).await,
@@ -122,7 +129,10 @@ async fn sandbox_status(
     deadline: Instant,
 ) -> Result<(v1::PodSandboxStatus, Option<Info>), CallError> {
     let method = api.method("RuntimeService/PodSandboxStatus");
-    let request = v1::PodSandboxStatusRequest { pod_sandbox_id: id.to_owned(), verbose };
+    let request = v1::PodSandboxStatusRequest {
+        pod_sandbox_id: id.to_owned(),
+        verbose,
+    };
     let answer: v1::PodSandboxStatusResponse = connection.call(&method, None, &request, deadline).await?;
     let status = answer.status.unwrap_or_default();
     same(connection, &method, id, &status.id)?;
@@ -141,7 +151,10 @@ async fn sandbox(
         Err(error) if error.not_found() => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut kubernetes = Kubernetes { qos: qos(info.as_ref()), ..Kubernetes::default() };
+    let mut kubernetes = Kubernetes {
+        qos: qos(info.as_ref()),
+        ..Kubernetes::default()
+    };
     pod_of_sandbox(&mut kubernetes, &status);
     let container = Container {
         id: id.to_owned(),
@@ -151,7 +164,12 @@ async fn sandbox(
         pod_sandbox_id: Some(id.to_owned()),
         ..Container::default()
     };
-    Ok(Some(Found { container, kubernetes: Some(kubernetes), gap: None, source: Source::Cri }))
+    Ok(Some(Found {
+        container,
+        kubernetes: Some(kubernetes),
+        gap: None,
+        source: Source::Cri,
+    }))
 }
 
 /// Asks the image service for a name, where the container's own answer has none. Returns the reason when that fails.
@@ -166,9 +184,16 @@ async fn complete_image(
         return None;
     }
     let asked = image.id.clone().or_else(|| image.digest.clone())?;
-    let request =
-        v1::ImageStatusRequest { image: Some(v1::ImageSpec { image: asked, ..v1::ImageSpec::default() }), verbose: false };
-    let answer = connection.call(&api.method("ImageService/ImageStatus"), None, &request, deadline).await;
+    let request = v1::ImageStatusRequest {
+        image: Some(v1::ImageSpec {
+            image: asked,
+            ..v1::ImageSpec::default()
+        }),
+        verbose: false,
+    };
+    let answer = connection
+        .call(&api.method("ImageService/ImageStatus"), None, &request, deadline)
+        .await;
     match answer {
         Ok(v1::ImageStatusResponse { image: Some(known), .. }) => {
             name_from_service(image, &known);
@@ -198,7 +223,9 @@ fn name_from_service(image: &mut Image, known: &v1::Image) {
 }
 
 fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -> Found {
-    let config = info.and_then(|info| info.config.as_ref()).and_then(|config| config.image.as_ref());
+    let config = info
+        .and_then(|info| info.config.as_ref())
+        .and_then(|config| config.image.as_ref());
     let empty = verbose::Annotations::default();
     let written = info.and_then(Info::annotations).unwrap_or(&empty);
     let crio = runtime == CRIO;
@@ -221,13 +248,21 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         spec.image.as_str(),
         written.crio_image_ref.as_deref().filter(|_| crio).unwrap_or_default(),
     ];
-    let image = image::choose(&Hints { names: &names, image_ref: &status.image_ref, ids: &ids });
+    let image = image::choose(&Hints {
+        names: &names,
+        image_ref: &status.image_ref,
+        ids: &ids,
+    });
     let name = status
         .labels
         .get(CONTAINER_NAME)
         .cloned()
         .or_else(|| status.metadata.as_ref().and_then(|metadata| filled(&metadata.name)));
-    let mut kubernetes = Kubernetes { container: name.clone(), qos: qos(info), ..Kubernetes::default() };
+    let mut kubernetes = Kubernetes {
+        container: name.clone(),
+        qos: qos(info),
+        ..Kubernetes::default()
+    };
     pod_of_labels(&mut kubernetes, &status.labels);
     let container = Container {
         id: status.id.clone(),
@@ -236,9 +271,16 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         image: Some(image),
         sandbox: Some(false),
         privileged: info.and_then(Info::privileged),
-        pod_sandbox_id: info.and_then(|info| info.sandbox_id.clone()).or_else(|| sandbox.clone()),
+        pod_sandbox_id: info
+            .and_then(|info| info.sandbox_id.clone())
+            .or_else(|| sandbox.clone()),
     };
-    Found { container, kubernetes: Some(kubernetes), gap: None, source: Source::Cri }
+    Found {
+        container,
+        kubernetes: Some(kubernetes),
+        gap: None,
+        source: Source::Cri,
+    }
 }
 
 fn qos(info: Option<&Info>) -> Option<super::outcome::Qos> {
@@ -247,7 +289,11 @@ fn qos(info: Option<&Info>) -> Option<super::outcome::Qos> {
 
 fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) {
     kubernetes.namespace = labels.get(POD_NAMESPACE).cloned();
-    let pod = Pod { name: labels.get(POD_NAME).cloned(), uid: labels.get(POD_UID).cloned(), labels: BTreeMap::new() };
+    let pod = Pod {
+        name: labels.get(POD_NAME).cloned(),
+        uid: labels.get(POD_UID).cloned(),
+        labels: BTreeMap::new(),
+    };
     kubernetes.pod = (pod != Pod::default()).then_some(pod);
 }
 

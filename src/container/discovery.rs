@@ -116,7 +116,9 @@ impl State {
             | Self::NotGrpc { error }
             | Self::Failing { error } => error.clone(),
             Self::NotASocket | Self::Timeout => String::new(),
-            Self::CriUnimplemented { containerd: Some(version) } => format!("containerd {version} without CRI"),
+            Self::CriUnimplemented {
+                containerd: Some(version),
+            } => format!("containerd {version} without CRI"),
             Self::CriUnimplemented { containerd: None } => String::new(),
             Self::Answers { name, version, api } => format!("{name} {version}, CRI {api}"),
         }
@@ -156,8 +158,12 @@ impl From<&CallError> for State {
             }
             CallError::Timeout { .. } | CallError::CircuitOpen { .. } => Self::Timeout,
             CallError::Protocol { detail, .. } => Self::NotGrpc { error: detail.clone() },
-            CallError::TooLarge { .. } | CallError::Unusable { .. } => Self::NotGrpc { error: error.to_string() },
-            CallError::Refused { code, message, .. } => Self::Failing { error: format!("{code:?}: {message}") },
+            CallError::TooLarge { .. } | CallError::Unusable { .. } => Self::NotGrpc {
+                error: error.to_string(),
+            },
+            CallError::Refused { code, message, .. } => Self::Failing {
+                error: format!("{code:?}: {message}"),
+            },
         }
     }
 }
@@ -194,7 +200,11 @@ pub fn probe(settings: &Runtime) -> Result<Vec<Candidate>, super::resolver::Erro
 /// The candidates' paths. Of several well-known paths that lead to one socket only the first is kept.
 pub(crate) fn sockets(settings: &Runtime) -> Vec<(PathBuf, Origin)> {
     if !settings.socket.is_empty() {
-        return settings.socket.iter().map(|path| (path.clone(), Origin::Configured)).collect();
+        return settings
+            .socket
+            .iter()
+            .map(|path| (path.clone(), Origin::Configured))
+            .collect();
     }
     let mut seen = Vec::new();
     let mut candidates = Vec::new();
@@ -213,7 +223,11 @@ pub(crate) fn sockets(settings: &Runtime) -> Vec<(PathBuf, Origin)> {
 }
 
 fn below(prefix: &Path, path: &str) -> PathBuf {
-    if prefix.as_os_str().is_empty() { PathBuf::from(path) } else { prefix.join(path.trim_start_matches('/')) }
+    if prefix.as_os_str().is_empty() {
+        PathBuf::from(path)
+    } else {
+        prefix.join(path.trim_start_matches('/'))
+    }
 }
 
 /// [`classify`], plus the look at the file that tells a dead socket from a plain file. Only this one touches the file
@@ -233,13 +247,19 @@ pub(crate) async fn classify(connection: &mut Connection, deadline: Instant) -> 
     for api in cri::Api::ALL {
         match cri::version(connection, api, deadline).await {
             Ok(version) => {
-                return State::Answers { name: version.runtime_name, version: version.runtime_version, api };
+                return State::Answers {
+                    name: version.runtime_name,
+                    version: version.runtime_version,
+                    api,
+                };
             }
             Err(error) if error.unimplemented() => {}
             Err(error) => return State::from(&error),
         }
     }
-    State::CriUnimplemented { containerd: containerd::version(connection, deadline).await.ok() }
+    State::CriUnimplemented {
+        containerd: containerd::version(connection, deadline).await.ok(),
+    }
 }
 
 #[cfg(test)]

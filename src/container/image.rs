@@ -35,7 +35,11 @@ impl<'a> Reference<'a> {
             Some((leaf, tag)) => (&name[..last + leaf.len()], Some(tag)),
             None => (name, None),
         };
-        (!repository.is_empty() && !repository.ends_with('/')).then_some(Self { repository, tag, digest })
+        (!repository.is_empty() && !repository.ends_with('/')).then_some(Self {
+            repository,
+            tag,
+            digest,
+        })
     }
 }
 
@@ -61,11 +65,20 @@ pub(crate) fn choose(hints: &Hints<'_>) -> Image {
     let resolved = Reference::parse(hints.image_ref);
     let mut image = Image {
         digest: resolved.and_then(|reference| reference.digest).map(str::to_owned),
-        id: hints.ids.iter().chain([&hints.image_ref]).find_map(|text| bare_digest(text)),
+        id: hints
+            .ids
+            .iter()
+            .chain([&hints.image_ref])
+            .find_map(|text| bare_digest(text)),
         ..Image::default()
     };
     // `image_ref` knows the repository even where no name was kept, though not the tag.
-    if let Some(name) = hints.names.iter().copied().chain([hints.image_ref]).find(|name| Reference::parse(name).is_some())
+    if let Some(name) = hints
+        .names
+        .iter()
+        .copied()
+        .chain([hints.image_ref])
+        .find(|name| Reference::parse(name).is_some())
     {
         image.name(name);
     }
@@ -75,7 +88,9 @@ pub(crate) fn choose(hints: &Hints<'_>) -> Image {
 impl Image {
     /// Sets the name, and the digest where the name carries one: what was asked for beats what the runtime lists first.
     pub(crate) fn name(&mut self, name: &str) {
-        let Some(reference) = Reference::parse(name) else { return };
+        let Some(reference) = Reference::parse(name) else {
+            return;
+        };
         self.reference = Some(name.to_owned());
         self.repository = Some(reference.repository.to_owned());
         self.tag = reference.tag.map(str::to_owned);
@@ -97,7 +112,12 @@ mod tests {
         for (text, repository, tag, with_digest) in [
             ("busybox", "busybox", None, false),
             ("busybox:1.36", "busybox", Some("1.36"), false),
-            ("docker.io/library/busybox:1.36", "docker.io/library/busybox", Some("1.36"), false),
+            (
+                "docker.io/library/busybox:1.36",
+                "docker.io/library/busybox",
+                Some("1.36"),
+                false,
+            ),
             ("localhost:5000/name", "localhost:5000/name", None, false),
             ("host:5000/a/b:v1", "host:5000/a/b", Some("v1"), false),
             ("host:5000/a/b:v1@D", "host:5000/a/b", Some("v1"), true),
@@ -105,14 +125,29 @@ mod tests {
             ("[::1]:5000/a:b", "[::1]:5000/a", Some("b"), false),
         ] {
             let text = text.replace('D', &digest);
-            let expected = Reference { repository, tag, digest: with_digest.then_some(digest.as_str()) };
+            let expected = Reference {
+                repository,
+                tag,
+                digest: with_digest.then_some(digest.as_str()),
+            };
             assert_eq!(Reference::parse(&text), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn what_names_nothing_is_no_reference() {
-        for text in ["", HEX, &format!("sha256:{HEX}"), "@", &format!("@sha256:{HEX}"), "a@", "a:", "a/", "a/:b", ":b"] {
+        for text in [
+            "",
+            HEX,
+            &format!("sha256:{HEX}"),
+            "@",
+            &format!("@sha256:{HEX}"),
+            "a@",
+            "a:",
+            "a/",
+            "a/:b",
+            ":b",
+        ] {
             assert_eq!(Reference::parse(text), None, "{text}");
         }
     }
@@ -133,16 +168,34 @@ mod tests {
 
     #[test]
     fn the_digest_that_was_asked_for_beats_the_one_that_is_listed() {
-        let image = choose(&Hints { names: &["a/b:v1@sha256:asked"], image_ref: "a/b@sha256:listed", ids: &[] });
+        let image = choose(&Hints {
+            names: &["a/b:v1@sha256:asked"],
+            image_ref: "a/b@sha256:listed",
+            ids: &[],
+        });
         assert_eq!(image.digest.as_deref(), Some("sha256:asked"));
         assert_eq!(image.tag.as_deref(), Some("v1"));
     }
 
     #[test]
     fn without_any_name_only_digests_remain() {
-        let image = choose(&Hints { names: &[HEX], image_ref: HEX, ids: &[] });
-        assert_eq!(image, Image { id: Some(format!("sha256:{HEX}")), ..Image::default() });
-        let image = choose(&Hints { names: &[], image_ref: "a/b@sha256:cc", ids: &[] });
+        let image = choose(&Hints {
+            names: &[HEX],
+            image_ref: HEX,
+            ids: &[],
+        });
+        assert_eq!(
+            image,
+            Image {
+                id: Some(format!("sha256:{HEX}")),
+                ..Image::default()
+            }
+        );
+        let image = choose(&Hints {
+            names: &[],
+            image_ref: "a/b@sha256:cc",
+            ids: &[],
+        });
         assert_eq!(image.repository.as_deref(), Some("a/b"));
     }
 }

@@ -12,7 +12,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { first, most, next: first }
+        Self {
+            first,
+            most,
+            next: first,
+        }
     }
 
     /// The pause after one more failure.
@@ -43,7 +47,11 @@ impl Breaker {
     const COOLDOWN_MOST: Duration = Duration::from_secs(30);
 
     pub(crate) const fn new() -> Self {
-        Self { failures: 0, open_until: None, cooldown: Backoff::new(Self::COOLDOWN, Self::COOLDOWN_MOST) }
+        Self {
+            failures: 0,
+            open_until: None,
+            cooldown: Backoff::new(Self::COOLDOWN, Self::COOLDOWN_MOST),
+        }
     }
 
     /// Whether a call may be made: always while closed, one trial when the cool-down has passed.
@@ -77,7 +85,11 @@ impl Patience {
     const SHARE: u32 = 4;
 
     pub(crate) fn new(capacity: Duration, now: Instant) -> Self {
-        Self { capacity, left: capacity, filled: now }
+        Self {
+            capacity,
+            left: capacity,
+            filled: now,
+        }
     }
 
     /// What may be waited now.
@@ -119,7 +131,10 @@ mod tests {
         let trial = start + Breaker::COOLDOWN;
         assert!(breaker.allows(trial));
         breaker.failed(trial);
-        assert!(!breaker.allows(trial + Breaker::COOLDOWN), "a failed trial doubles the pause");
+        assert!(
+            !breaker.allows(trial + Breaker::COOLDOWN),
+            "a failed trial doubles the pause"
+        );
         assert!(breaker.allows(trial + 2 * Breaker::COOLDOWN));
         breaker.succeeded();
         breaker.failed(trial);

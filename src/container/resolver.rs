@@ -45,6 +45,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MOST: Duration = Duration::from_millis(160);
+/// What is kept of the budget for the call after the last pause.
+const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// Resolves cgroups to containers. Belongs to one thread; see the module above for what it may cost.
 #[derive(Debug)]
@@ -91,14 +93,18 @@ impl Resolver {
 
     fn with_clock(settings: &settings::Runtime, clock: fn() -> Instant) -> Result<Self, Error> {
         let event_loop = event_loop()?;
+        let call_timeout = settings.call_timeout.min(settings.lookup_budget);
         let mut runtimes = Vec::new();
         for (socket, origin) in discovery::sockets(settings) {
-            let mut connection = Connection::new(socket.clone(), settings.call_timeout, clock);
-            let state = event_loop.block_on(discovery::first_look(&mut connection, settings.call_timeout));
+            let mut connection = Connection::new(socket.clone(), call_timeout, clock);
+            let state = event_loop.block_on(discovery::first_look(&mut connection, call_timeout));
             tracing::debug!(socket = %socket.display(), state = state.as_str(), detail = state.detail(), "candidate");
             runtimes.push(Runtime::new(Candidate { socket, origin, state }, connection, clock));
         }
-        let size = usize::try_from(settings.cache_size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
+        let size = usize::try_from(settings.cache_size)
+            .ok()
+            .and_then(NonZeroUsize::new)
+            .unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             event_loop,
             runtimes,
@@ -132,13 +138,23 @@ impl Resolver {
             None => (Arc::clone(&self.host), None),
             Some(id) => self.lookup(id, &identity),
         };
-        self.by_cgroup.put(cgroup_id, CgroupEntry { outcome: Arc::clone(&outcome), expires, identity });
+        self.by_cgroup.put(
+            cgroup_id,
+            CgroupEntry {
+                outcome: Arc::clone(&outcome),
+                expires,
+                identity,
+            },
+        );
         outcome
     }
 
     /// The outcome for a container id, for the doctor. Only full ids are answered for.
     pub fn lookup_id(&mut self, id: &str) -> Arc<Outcome> {
-        let identity = CgroupIdentity { container_id: Some(id.to_owned()), ..CgroupIdentity::default() };
+        let identity = CgroupIdentity {
+            container_id: Some(id.to_owned()),
+            ..CgroupIdentity::default()
+        };
         self.lookup(id, &identity).0
     }
 
@@ -151,7 +167,10 @@ impl Resolver {
     /// Every candidate socket as it was last seen.
     #[must_use]
     pub fn runtimes(&self) -> Vec<Candidate> {
-        self.runtimes.iter().map(|runtime| runtime.candidate().clone()).collect()
+        self.runtimes
+            .iter()
+            .map(|runtime| runtime.candidate().clone())
+            .collect()
     }
 
     fn lookup(&mut self, id: &str, identity: &CgroupIdentity) -> (Arc<Outcome>, Option<Instant>) {
@@ -179,15 +198,26 @@ impl Resolver {
     fn remember(&mut self, id: &str, fresh: Outcome) -> (Arc<Outcome>, Option<Instant>) {
         let now = (self.clock)();
         let last = self.by_container.pop(id);
-        let mut pause = last.as_ref().map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
+        let mut pause = last
+            .as_ref()
+            .map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
         let outcome = match last {
-            Some(last) if fresh.metadata.status == Status::Missing && last.outcome.metadata.status == Status::Partial => {
+            Some(last)
+                if fresh.metadata.status == Status::Missing && last.outcome.metadata.status == Status::Partial =>
+            {
                 last.outcome
             }
             _ => Arc::new(fresh),
         };
         let expires = (outcome.metadata.status != Status::Complete).then(|| now + pause.pause());
-        self.by_container.put(id.to_owned(), ContainerEntry { outcome: Arc::clone(&outcome), expires, pause });
+        self.by_container.put(
+            id.to_owned(),
+            ContainerEntry {
+                outcome: Arc::clone(&outcome),
+                expires,
+                pause,
+            },
+        );
         (outcome, expires)
     }
 
@@ -195,12 +225,12 @@ impl Resolver {
         let deadline = Instant::now() + self.budget;
         let order = self.order(identity);
         let mut pause = Backoff::new(POLL_FIRST, POLL_MOST);
-        let mut waiting = false;
+        let mut before = None;
         loop {
             let mut verdict = Verdict::default();
             for &index in &order {
                 let runtime = &mut self.runtimes[index];
-                match self.event_loop.block_on(runtime.ask(id, deadline, waiting)) {
+                match self.event_loop.block_on(runtime.ask(id, deadline, before.is_some())) {
                     Reply::Found(found) => {
                         self.favourite = index;
                         return Ok(*found);
@@ -210,17 +240,32 @@ impl Resolver {
                 }
             }
             let wait = first_time && (verdict.unknown || !verdict.starting.is_empty());
-            let left = self.patience.left((self.clock)()).min(deadline.saturating_duration_since(Instant::now()));
-            if !wait || left.is_zero() {
-                if waiting {
-                    verdict.starting.iter().for_each(|&index| self.runtimes[index].gave_up());
+            let last_call = LAST_CALL.min(self.budget / 4);
+            let rest = deadline
+                .saturating_duration_since(Instant::now())
+                .saturating_sub(last_call);
+            let step = pause.pause().min(rest);
+            if !wait || step.is_zero() || self.patience.left((self.clock)()) < step {
+                if before.is_some() {
+                    self.gave_up(&verdict.starting);
                 }
-                return Err(verdict.reason());
+                return Err(match (verdict.reason(), before) {
+                    // The rest of the budget was too short for the last call: the answer before it stands.
+                    (Reason::RuntimeTimeout, Some(before)) if Instant::now() >= deadline => before,
+                    (reason, _) => reason,
+                });
             }
-            let step = pause.pause().min(left);
-            self.event_loop.block_on(tokio::time::sleep(step));
-            self.patience.spend(step);
-            waiting = true;
+            let asleep = Instant::now();
+            self.event_loop.block_on(async { tokio::time::sleep(step).await });
+            self.patience.spend(asleep.elapsed());
+            before = Some(verdict.reason());
+        }
+    }
+
+    /// These runtimes were waited for in vain: the next lookup does not wait for them.
+    fn gave_up(&mut self, runtimes: &[usize]) {
+        for &index in runtimes {
+            self.runtimes[index].gave_up();
         }
     }
 
@@ -228,7 +273,11 @@ impl Resolver {
     fn order(&self, identity: &CgroupIdentity) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.runtimes.len()).collect();
         order.sort_by_key(|&index| {
-            (!self.runtimes[index].is_managed_by(identity.manager), index != self.favourite, index)
+            (
+                !self.runtimes[index].is_managed_by(identity.manager),
+                index != self.favourite,
+                index,
+            )
         });
         order
     }
@@ -282,13 +331,27 @@ fn weight(reason: Reason) -> u8 {
 }
 
 fn outcome_of(found: Found, identity: &CgroupIdentity) -> Outcome {
-    let Found { container, mut kubernetes, gap, source } = found;
+    let Found {
+        container,
+        mut kubernetes,
+        gap,
+        source,
+    } = found;
     if let Some(kubernetes) = &mut kubernetes {
         fill(kubernetes, identity);
     }
     let (status, reason) = completeness::judge(&container, kubernetes.as_ref(), gap);
-    let metadata = Metadata { status, reason, source: Some(source), lookup_us: None };
-    Outcome { metadata, container: Some(container), kubernetes }
+    let metadata = Metadata {
+        status,
+        reason,
+        source: Some(source),
+        lookup_us: None,
+    };
+    Outcome {
+        metadata,
+        container: Some(container),
+        kubernetes,
+    }
 }
 
 /// What the cgroup path alone gives.
@@ -300,8 +363,16 @@ fn missing(id: &str, identity: &CgroupIdentity, reason: Reason) -> Outcome {
     });
     let source = Some(Source::Cgroup);
     Outcome {
-        metadata: Metadata { status: Status::Missing, reason: Some(reason), source, lookup_us: None },
-        container: Some(Container { id: id.to_owned(), ..Container::default() }),
+        metadata: Metadata {
+            status: Status::Missing,
+            reason: Some(reason),
+            source,
+            lookup_us: None,
+        },
+        container: Some(Container {
+            id: id.to_owned(),
+            ..Container::default()
+        }),
         kubernetes,
     }
 }
@@ -319,13 +390,18 @@ fn fill(kubernetes: &mut Kubernetes, identity: &CgroupIdentity) {
 
 /// A remembered outcome, with what a path adds that was not known when it was made (the doctor asks by id alone).
 fn merged(outcome: &Arc<Outcome>, identity: &CgroupIdentity) -> Arc<Outcome> {
-    let Some(known) = &outcome.kubernetes else { return Arc::clone(outcome) };
+    let Some(known) = &outcome.kubernetes else {
+        return Arc::clone(outcome);
+    };
     let mut kubernetes = known.clone();
     fill(&mut kubernetes, identity);
     if kubernetes == *known {
         return Arc::clone(outcome);
     }
-    Arc::new(Outcome { kubernetes: Some(kubernetes), ..Outcome::clone(outcome) })
+    Arc::new(Outcome {
+        kubernetes: Some(kubernetes),
+        ..Outcome::clone(outcome)
+    })
 }
 
 #[cfg(test)]

@@ -26,7 +26,10 @@ pub(crate) enum Reply {
     /// It answered, and does not know the id.
     Unknown,
     /// It could not be asked. `patient`: it is worth waiting for, because it may just be starting.
-    Failed { reason: Reason, patient: bool },
+    Failed {
+        reason: Reason,
+        patient: bool,
+    },
 }
 
 const REPROBE_FIRST: Duration = Duration::from_millis(250);
@@ -68,7 +71,9 @@ impl Runtime {
 
     /// Whether this is the family that the cgroup's name points at.
     pub(crate) fn is_managed_by(&self, manager: Option<Manager>) -> bool {
-        let State::Answers { name, .. } = &self.candidate.state else { return false };
+        let State::Answers { name, .. } = &self.candidate.state else {
+            return false;
+        };
         match manager {
             Some(Manager::Containerd) => name == "containerd",
             Some(Manager::Crio) => name == "cri-o",
@@ -82,12 +87,18 @@ impl Runtime {
         if let Some(reason) = self.candidate.state.reason() {
             let due = (self.clock)() >= self.reprobe_at || (waiting && self.worth_waiting());
             if !due {
-                return Reply::Failed { reason, patient: self.worth_waiting() };
+                return Reply::Failed {
+                    reason,
+                    patient: self.worth_waiting(),
+                };
             }
             let state = discovery::classify(&mut self.connection, deadline).await;
             self.settle(state);
             if let Some(reason) = self.candidate.state.reason() {
-                return Reply::Failed { reason, patient: self.worth_waiting() };
+                return Reply::Failed {
+                    reason,
+                    patient: self.worth_waiting(),
+                };
             }
         }
         match self.chain(id, deadline).await {
@@ -99,7 +110,10 @@ impl Runtime {
                 if matches!(error, CallError::Connect { .. }) || error.unimplemented() {
                     self.settle(State::from(&error));
                 }
-                Reply::Failed { reason: error.reason(), patient: self.worth_waiting() }
+                Reply::Failed {
+                    reason: error.reason(),
+                    patient: self.worth_waiting(),
+                }
             }
         }
     }

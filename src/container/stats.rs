@@ -29,7 +29,11 @@ pub(crate) struct Histogram {
 
 impl Histogram {
     pub(crate) fn new() -> Self {
-        Self { buckets: Box::new([0; BUCKETS]), count: 0, hits: 0 }
+        Self {
+            buckets: Box::new([0; BUCKETS]),
+            count: 0,
+            hits: 0,
+        }
     }
 
     pub(crate) fn record(&mut self, cost: Duration) {
@@ -39,7 +43,12 @@ impl Histogram {
     }
 
     pub(crate) fn snapshot(&self) -> LookupStats {
-        LookupStats { count: self.count, hits: self.hits, p50_us: self.quantile(50), p99_us: self.quantile(99) }
+        LookupStats {
+            count: self.count,
+            hits: self.hits,
+            p50_us: self.quantile(50),
+            p99_us: self.quantile(99),
+        }
     }
 
     /// The upper bound of the bucket in which the given percentile lies.
@@ -85,7 +94,11 @@ mod tests {
         for micros in (0..100_000).chain([1 << 30, (1 << 40) - 1]) {
             let index = bucket(micros);
             assert!(micros <= upper(index), "{micros}: {}", upper(index));
-            assert!(index == 0 || micros > upper(index - 1), "{micros}: {}", upper(index - 1));
+            assert!(
+                index == 0 || micros > upper(index - 1),
+                "{micros}: {}",
+                upper(index - 1)
+            );
             assert!(upper(index) - micros <= micros / 8, "{micros}: {}", upper(index));
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);

@@ -186,7 +186,10 @@ mod tests {
     fn privileged_in_both_dialects() {
         let parse = |json: &str| Info::parse(Some(&json.to_owned())).and_then(|info| info.privileged());
         assert_eq!(parse(r#"{"privileged":true}"#), Some(true));
-        assert_eq!(parse(r#"{"config":{"linux":{"security_context":{"privileged":true}}}}"#), Some(true));
+        assert_eq!(
+            parse(r#"{"config":{"linux":{"security_context":{"privileged":true}}}}"#),
+            Some(true)
+        );
         assert_eq!(parse(r#"{"config":{}}"#), Some(false));
         assert_eq!(parse("{}"), None);
     }
