@@ -197,7 +197,10 @@ impl Connection {
                 socket: self.socket.clone(),
             });
         }
-        let deadline = deadline.min(Instant::now() + self.call_timeout);
+        let allowed = deadline
+            .saturating_duration_since(Instant::now())
+            .min(self.call_timeout);
+        let deadline = Instant::now() + allowed;
         let request = Bytes::from(request.encode_to_vec());
         let attempt = tokio::time::timeout_at(deadline.into(), self.attempts(method, namespace, request, deadline));
         let result = match attempt.await {
@@ -205,6 +208,8 @@ impl Connection {
             Err(_) => Err(self.timeout(method)),
         };
         match &result {
+            // A call that got only the rest of its caller's budget says nothing about the runtime.
+            Err(CallError::Timeout { .. }) if allowed < self.call_timeout / 2 => self.channel = None,
             Err(CallError::Timeout { .. } | CallError::Protocol { .. }) => {
                 self.channel = None;
                 self.breaker.failed((self.clock)());
@@ -266,13 +271,7 @@ impl Connection {
         };
         let endpoint = Endpoint::from_shared(format!("unix:{path}"))
             .map_err(|error| refuse(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        endpoint.connect().await.map_err(|error| match io_error(&error) {
-            Some(source) => refuse(source),
-            None => CallError::Protocol {
-                socket: self.socket.clone(),
-                detail: innermost(&error),
-            },
-        })
+        endpoint.connect().await.map_err(|error| self.broken(&error))
     }
 
     async fn once(
@@ -303,24 +302,29 @@ impl Connection {
             .map_err(|status| self.classify(method, &status))
     }
 
+    /// A failure below gRPC: nobody there to connect to, or somebody who does not speak it or went away.
+    fn broken(&self, error: &(dyn StdError + 'static)) -> CallError {
+        let socket = self.socket.clone();
+        let refused = chain(error).find_map(|error| error.downcast_ref::<tonic::ConnectError>());
+        match refused.and_then(|refused| io_error(refused)) {
+            // The peer that accepted hung up before the first frame was written.
+            Some(source) if !matches!(errno(&source), Errno::EPIPE | Errno::ECONNRESET) => {
+                CallError::Connect { socket, source }
+            }
+            _ => CallError::Protocol {
+                socket,
+                detail: innermost(error),
+            },
+        }
+    }
+
     fn classify(&self, method: &str, status: &Status) -> CallError {
         // A status that the peer sent has no source; one that was made up on this side carries its cause.
         if let Some(cause) = status.source() {
             if chain(cause).any(|error| error.is::<tonic::TimeoutExpired>()) {
                 return self.timeout(method);
             }
-            if chain(cause).any(|error| error.is::<tonic::ConnectError>())
-                && let Some(source) = io_error(cause)
-            {
-                return CallError::Connect {
-                    socket: self.socket.clone(),
-                    source,
-                };
-            }
-            return CallError::Protocol {
-                socket: self.socket.clone(),
-                detail: innermost(cause),
-            };
+            return self.broken(cause);
         }
         let (socket, method) = (self.socket.clone(), method.to_owned());
         match status.code() {

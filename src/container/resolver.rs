@@ -45,6 +45,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MOST: Duration = Duration::from_millis(160);
+/// What is kept of the budget for the call after the last pause.
+const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// Resolves cgroups to containers. Belongs to one thread; see the module above for what it may cost.
 #[derive(Debug)]
@@ -91,10 +93,11 @@ impl Resolver {
 
     fn with_clock(settings: &settings::Runtime, clock: fn() -> Instant) -> Result<Self, Error> {
         let event_loop = event_loop()?;
+        let call_timeout = settings.call_timeout.min(settings.lookup_budget);
         let mut runtimes = Vec::new();
         for (socket, origin) in discovery::sockets(settings) {
-            let mut connection = Connection::new(socket.clone(), settings.call_timeout, clock);
-            let state = event_loop.block_on(discovery::first_look(&mut connection, settings.call_timeout));
+            let mut connection = Connection::new(socket.clone(), call_timeout, clock);
+            let state = event_loop.block_on(discovery::first_look(&mut connection, call_timeout));
             tracing::debug!(socket = %socket.display(), state = state.as_str(), detail = state.detail(), "candidate");
             runtimes.push(Runtime::new(Candidate { socket, origin, state }, connection, clock));
         }
@@ -222,12 +225,12 @@ impl Resolver {
         let deadline = Instant::now() + self.budget;
         let order = self.order(identity);
         let mut pause = Backoff::new(POLL_FIRST, POLL_MOST);
-        let mut waiting = false;
+        let mut before = None;
         loop {
             let mut verdict = Verdict::default();
             for &index in &order {
                 let runtime = &mut self.runtimes[index];
-                match self.event_loop.block_on(runtime.ask(id, deadline, waiting)) {
+                match self.event_loop.block_on(runtime.ask(id, deadline, before.is_some())) {
                     Reply::Found(found) => {
                         self.favourite = index;
                         return Ok(*found);
@@ -237,24 +240,32 @@ impl Resolver {
                 }
             }
             let wait = first_time && (verdict.unknown || !verdict.starting.is_empty());
-            let left = self
-                .patience
-                .left((self.clock)())
-                .min(deadline.saturating_duration_since(Instant::now()));
-            if !wait || left.is_zero() {
-                if waiting {
-                    verdict
-                        .starting
-                        .iter()
-                        .for_each(|&index| self.runtimes[index].gave_up());
+            let last_call = LAST_CALL.min(self.budget / 4);
+            let rest = deadline
+                .saturating_duration_since(Instant::now())
+                .saturating_sub(last_call);
+            let step = pause.pause().min(rest);
+            if !wait || step.is_zero() || self.patience.left((self.clock)()) < step {
+                if before.is_some() {
+                    self.gave_up(&verdict.starting);
                 }
-                return Err(verdict.reason());
+                return Err(match (verdict.reason(), before) {
+                    // The rest of the budget was too short for the last call: the answer before it stands.
+                    (Reason::RuntimeTimeout, Some(before)) if Instant::now() >= deadline => before,
+                    (reason, _) => reason,
+                });
             }
-            let step = pause.pause().min(left);
-            // Made inside: a timer needs the runtime's context from the moment that it is made.
+            let asleep = Instant::now();
             self.event_loop.block_on(async { tokio::time::sleep(step).await });
-            self.patience.spend(step);
-            waiting = true;
+            self.patience.spend(asleep.elapsed());
+            before = Some(verdict.reason());
+        }
+    }
+
+    /// These runtimes were waited for in vain: the next lookup does not wait for them.
+    fn gave_up(&mut self, runtimes: &[usize]) {
+        for &index in runtimes {
+            self.runtimes[index].gave_up();
         }
     }
 
