@@ -157,8 +157,13 @@ impl Default for Settings {
             profile: "auto".to_owned(),
             node: Node { name: None },
             events: vec![EventClass::Process, EventClass::File, EventClass::Network],
-            output: Output { format: OutputFormat::Auto },
-            log: Log { level: "info".to_owned(), target: LogTarget::Auto },
+            output: Output {
+                format: OutputFormat::Auto,
+            },
+            log: Log {
+                level: "info".to_owned(),
+                target: LogTarget::Auto,
+            },
             capture: Capture {
                 backend: BackendChoice::Auto,
                 ring_size: ByteSize::mib(8),
@@ -172,7 +177,9 @@ impl Default for Settings {
                 lookup_budget: Duration::from_secs(1),
                 cache_size: 4096,
             },
-            control: Control { socket: PathBuf::from("/run/pinhole/agent.sock") },
+            control: Control {
+                socket: PathBuf::from("/run/pinhole/agent.sock"),
+            },
         }
     }
 }
@@ -190,7 +197,9 @@ mod humantime_text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map_err(|error| {
-            serde::de::Error::custom(format!("invalid duration {text:?}: {error}; write for example \"500ms\" or \"2s\""))
+            serde::de::Error::custom(format!(
+                "invalid duration {text:?}: {error}; write for example \"500ms\" or \"2s\""
+            ))
         })
     }
 }

@@ -246,7 +246,12 @@ impl Outcome {
     #[must_use]
     pub fn host() -> Self {
         Self {
-            metadata: Metadata { status: Status::Host, reason: None, source: None, lookup_us: None },
+            metadata: Metadata {
+                status: Status::Host,
+                reason: None,
+                source: None,
+                lookup_us: None,
+            },
             container: None,
             kubernetes: None,
         }

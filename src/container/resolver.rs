@@ -123,6 +123,13 @@ impl Resolver {
     /// The outcome for a process in this cgroup. `cgroup_path` is the kernel's path, root to leaf, and may be left out
     /// for a cgroup that was resolved before. A known container costs one hash lookup and no allocation.
     pub fn resolve(&mut self, cgroup_id: u64, cgroup_path: Option<&str>) -> Arc<Outcome> {
+        self.resolve_aged(cgroup_id, cgroup_path, Duration::ZERO)
+    }
+
+    /// As [`Self::resolve`], for an event that happened `age` ago. A runtime that does not know a container yet is only
+    /// waited for until the event is as old as the lookup budget: what it has not registered by then it has forgotten.
+    /// So waiting never makes a backlog grow beyond the budget.
+    pub fn resolve_aged(&mut self, cgroup_id: u64, cgroup_path: Option<&str>, age: Duration) -> Arc<Outcome> {
         let identity = match self.by_cgroup.get(&cgroup_id) {
             Some(entry) if entry.expires.is_none_or(|at| (self.clock)() < at) => {
                 self.costs.hits += 1;
@@ -136,7 +143,7 @@ impl Resolver {
         };
         let (outcome, expires) = match &identity.container_id {
             None => (Arc::clone(&self.host), None),
-            Some(id) => self.lookup(id, &identity),
+            Some(id) => self.lookup(id, &identity, age),
         };
         self.by_cgroup.put(
             cgroup_id,
@@ -155,7 +162,7 @@ impl Resolver {
             container_id: Some(id.to_owned()),
             ..CgroupIdentity::default()
         };
-        self.lookup(id, &identity).0
+        self.lookup(id, &identity, Duration::ZERO).0
     }
 
     /// What lookups have cost so far.
@@ -173,7 +180,7 @@ impl Resolver {
             .collect()
     }
 
-    fn lookup(&mut self, id: &str, identity: &CgroupIdentity) -> (Arc<Outcome>, Option<Instant>) {
+    fn lookup(&mut self, id: &str, identity: &CgroupIdentity, age: Duration) -> (Arc<Outcome>, Option<Instant>) {
         let known = self.by_container.get(id);
         if let Some(entry) = known
             && entry.expires.is_none_or(|at| (self.clock)() < at)
@@ -183,7 +190,12 @@ impl Resolver {
         }
         let first_time = known.is_none();
         let started = Instant::now();
-        let result = self.ask_until_found(id, identity, first_time);
+        let patience = if first_time {
+            self.budget.saturating_sub(age)
+        } else {
+            Duration::ZERO
+        };
+        let result = self.ask_until_found(id, identity, patience);
         let cost = started.elapsed();
         self.costs.record(cost);
         let fresh = match result {
@@ -221,8 +233,10 @@ impl Resolver {
         (outcome, expires)
     }
 
-    fn ask_until_found(&mut self, id: &str, identity: &CgroupIdentity, first_time: bool) -> Result<Found, Reason> {
+    /// Asks at least once, and again while `patience` lasts and asking again may help.
+    fn ask_until_found(&mut self, id: &str, identity: &CgroupIdentity, patience: Duration) -> Result<Found, Reason> {
         let deadline = Instant::now() + self.budget;
+        let wait_until = Instant::now() + patience;
         let order = self.order(identity);
         let mut pause = Backoff::new(POLL_FIRST, POLL_MOST);
         let mut before = None;
@@ -239,9 +253,9 @@ impl Resolver {
                     Reply::Failed { reason, patient } => verdict.failed(index, reason, patient),
                 }
             }
-            let wait = first_time && (verdict.unknown || !verdict.starting.is_empty());
+            let wait = verdict.unknown || !verdict.starting.is_empty();
             let last_call = LAST_CALL.min(self.budget / 4);
-            let rest = deadline
+            let rest = wait_until
                 .saturating_duration_since(Instant::now())
                 .saturating_sub(last_call);
             let step = pause.pause().min(rest);

@@ -1,5 +1,7 @@
 //! From the kernel's clock to the calendar's.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serializer;
@@ -30,6 +32,13 @@ impl BootClock {
     #[must_use]
     pub fn utc(&self, boottime: u64) -> Timestamp {
         Timestamp::from_nanosecond(self.boot + i128::from(boottime)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// How long ago a kernel time stamp was taken.
+    #[must_use]
+    pub fn since(boottime: u64) -> Duration {
+        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        now.saturating_sub(Duration::from_nanos(boottime))
     }
 
     /// A clock whose boot was at the epoch, for tests.

@@ -246,7 +246,8 @@ impl<W: Write> Stages<W> {
         let path = process
             .filter(|process| process.cgroup_id == cgroup_id)
             .map(|process| &*process.cgroup);
-        self.resolver.resolve(cgroup_id, path)
+        let age = BootClock::since(header.time);
+        self.resolver.resolve_aged(cgroup_id, path, age)
     }
 
     fn emit(
