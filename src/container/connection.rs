@@ -321,7 +321,7 @@ impl Connection {
     fn classify(&self, method: &str, status: &Status) -> CallError {
         // A status that the peer sent has no source; one that was made up on this side carries its cause.
         if let Some(cause) = status.source() {
-            if chain(cause).any(|error| error.is::<tonic::TimeoutExpired>()) {
+            if chain(cause).any(<dyn StdError>::is::<tonic::TimeoutExpired>) {
                 return self.timeout(method);
             }
             return self.broken(cause);

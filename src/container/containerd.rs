@@ -151,6 +151,7 @@ async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant)
     let asked = config.and_then(|config| config.image.as_ref());
     let names = [
         asked.map_or("", |image| &image.user_specified_image),
+        asked.map_or("", |image| &image.image),
         annotations
             .and_then(|written| written.containerd_image.as_deref())
             .unwrap_or_default(),

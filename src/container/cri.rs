@@ -238,6 +238,8 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
     let names = [
         spec.user_specified_image.as_str(),
         config.map_or("", |image| &image.user_specified_image),
+        // The request itself: a name from crictl and its like, an id from the kubelet, which is skipped.
+        config.map_or("", |image| &image.image),
         noted[0].as_deref().unwrap_or_default(),
         noted[1].as_deref().unwrap_or_default(),
         spec.image.as_str(),

@@ -5,19 +5,22 @@
 //! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
 //!
 //! Everything here is synchronous to its caller and bounded in time: the calls run on a current-thread event loop that
-//! exists only while a lookup waits. No thread is started, no name is resolved and no file is opened after
-//! [`Resolver::new`]; a lookup makes these system calls and no others:
+//! exists only while a lookup waits. No thread is started, no name is resolved and no file is opened or looked at after
+//! [`Resolver::new`]; a lookup makes these system calls and no others (seen with strace against containerd 1.6):
 //!
-//! * to connect: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `close`;
-//! * to ask and wait: `epoll_wait`, `write`/`writev`/`sendto`, `read`/`recvfrom`, the event loop's `eventfd` included;
-//! * memory and locks: `brk`, `mmap`, `munmap`, `madvise`, `mremap`, `futex`; `getrandom` for a hash map's first seed.
+//! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd);
+//! * to connect again after a runtime's restart: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `sendto`, `close`; in
+//!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
+//! * memory and locks: `brk`, `mmap`, `mremap`, `munmap`, `mprotect`, `madvise`, `futex`.
+//!
+//! Writing to a runtime that has gone raises SIGPIPE. Rust programs ignore it from the start; it must stay ignored.
 //!
 //! What it refuses to do: write anywhere, follow a container's file system, keep or log environment variables, and
 //! guess. A name that no runtime confirmed is absent, and the reason is in [`Metadata`].
 
 pub mod cgroup;
 mod completeness;
-mod connection;
+pub mod connection;
 pub mod containerd;
 pub mod cri;
 pub mod discovery;

@@ -331,3 +331,17 @@ fn annotations_of_the_other_runtime_are_not_believed() {
     assert_eq!(name("cri-o").as_deref(), Some("registry.example/real:1"));
     assert_eq!(name("containerd").as_deref(), Some("registry.example/trusted:1"));
 }
+
+/// Two names of one image: containerd notes the first that it lists, so the request's own words count more.
+#[test]
+fn a_name_in_the_request_beats_what_the_runtime_noted() {
+    let info = r#"{"config": {"image": {"image": "registry.example/shop/web:2.7.1"}}, "runtimeSpec": {"annotations": {
+        "io.kubernetes.cri.image-name": "registry.example/pause:3.10"}}}"#;
+    let info = Info::parse(Some(&info.to_owned())).unwrap();
+    let status = v1::ContainerStatus {
+        id: "id".into(),
+        ..v1::ContainerStatus::default()
+    };
+    let image = container("containerd", &status, Some(&info)).container.image.unwrap();
+    assert_eq!(image.reference.as_deref(), Some("registry.example/shop/web:2.7.1"));
+}
