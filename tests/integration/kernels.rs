@@ -78,7 +78,11 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
         .find(|event| is_call(event, "connect"))
         .unwrap_or_else(|| panic!("no connect in {}", finished.output));
     assert_eq!(connected["syscall"]["error"], "ECONNREFUSED", "{connected}");
-    assert_eq!(connected["network"]["destination"], json!({"address": "127.0.0.1", "port": 9}), "{connected}");
+    assert_eq!(
+        connected["network"]["destination"],
+        json!({"address": "127.0.0.1", "port": 9}),
+        "{connected}"
+    );
     let summary = events.last().unwrap();
     assert_eq!(summary["type"], "summary", "{summary}");
     assert_eq!(summary["backend"], backend, "{log}");
