@@ -226,7 +226,8 @@ struct Printed {
     of_the_pod: Vec<String>,
     preparation: usize,
     others: usize,
-    last: Option<String>,
+    /// The account of the run: several lines, the last that are printed.
+    account: Vec<String>,
 }
 
 /// The agent while its output is shown. Dropping it ends it.
@@ -264,8 +265,13 @@ impl<'a> Watched<'a> {
                         println!("   {line}");
                         printed.of_the_pod.push(line);
                     } else {
-                        printed.others += 1;
-                        printed.last = Some(line);
+                        if line.contains("summary: ") {
+                            printed.account.clear();
+                        } else if printed.account.is_empty() {
+                            printed.others += 1;
+                            continue;
+                        }
+                        printed.account.push(line);
                     }
                 }
             })
@@ -329,7 +335,9 @@ impl<'a> Watched<'a> {
             let _ = reader.join();
         }
         let printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        println!("   {}", printed.last.as_deref().unwrap_or("(none)"));
+        for line in &printed.account {
+            println!("   {line}");
+        }
         println!(
             "   Shown: {} events of the pod. Not shown: {} of runc in it, {} lines about the rest of the node.",
             printed.of_the_pod.len(),
