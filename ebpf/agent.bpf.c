@@ -24,7 +24,22 @@ int trampoline_openat(u64 *ctx)
 SEC("fexit")
 int trampoline_connect(u64 *ctx)
 {
-	return handle_connect((void *)ctx[0], (s64)ctx[1]);
+	struct connect_args args = {};
+	struct pt_regs *regs;
+	u64 fd, address, size;
+
+	/*
+	 * Not `ctx[0]`: in the BTF of 5.10 this argument's type is a forward declaration, and the verifier refuses to hand
+	 * out such a pointer. The same eight bytes read as data are a number to it, so what is behind them is read too.
+	 */
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) || bpf_core_read(&fd, sizeof(fd), &syscall_arg1(regs)) ||
+	    bpf_core_read(&address, sizeof(address), &syscall_arg2(regs)) ||
+	    bpf_core_read(&size, sizeof(size), &syscall_arg3(regs)))
+		return 0;
+	args.fd = (s32)fd;
+	args.address = (void *)address;
+	args.size = size;
+	return handle_connect(&args, (s64)ctx[1]);
 }
 
 /*
@@ -49,8 +64,15 @@ int dispatcher(u64 *ctx)
 		return 0;
 	if (number == SYSCALL_OPENAT)
 		return handle_openat(regs, (s64)ctx[1]);
-	if (number == SYSCALL_CONNECT)
-		return handle_connect(regs, (s64)ctx[1]);
+	if (number == SYSCALL_CONNECT) {
+		struct connect_args args = {
+			.fd = (s32)syscall_arg1(regs),
+			.address = (void *)syscall_arg2(regs),
+			.size = syscall_arg3(regs),
+		};
+
+		return handle_connect(&args, (s64)ctx[1]);
+	}
 	return 0;
 }
 

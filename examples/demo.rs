@@ -21,6 +21,7 @@ use lab::containerd::Containerd;
 use lab::error::{LabError, Result};
 use lab::pod::{Pod, PodContainer, PodSpec};
 use lab::tool;
+use lab::turn::Turn;
 
 #[expect(
     dead_code,
@@ -100,6 +101,7 @@ fn go_on() -> std::result::Result<(), Stop> {
 }
 
 fn show() -> std::result::Result<(), Stop> {
+    let _turn = Turn::take_telling(|| println!("Waiting: tests or another demonstration run on this machine."))?;
     step("Starting a private containerd, with a busybox image made here.");
     let lab = Containerd::start()?;
     println!(
@@ -121,7 +123,9 @@ fn show() -> std::result::Result<(), Stop> {
     step(&format!(
         "Starting the pod {NAMESPACE}/{POD} through CRI, as a kubelet would, and working in it."
     ));
-    println!("   Shown: the agent's events of this pod. It sees the whole node; the others are only counted.\n");
+    println!(
+        "   Shown: the agent's events of this pod. What runc does in it beforehand, and the rest of the node, is counted.\n"
+    );
     let pod = Pod::run(&lab, PodSpec::new(NAMESPACE, POD, UID))?;
     let container = pod.start("app", &["/bin/sleep", "1000"])?;
     work(&container)?;
@@ -158,12 +162,16 @@ fn work(container: &PodContainer<'_>) -> std::result::Result<(), Stop> {
     let address = listener
         .local_addr()
         .map_err(LabError::file("name", "the listening socket".as_ref()))?;
-    let connect = format!("echo hello | nc 127.0.0.1 {}", address.port());
+    let connect = format!("echo hello | /bin/nc 127.0.0.1 {}", address.port());
     // busybox's nc ends when its peer does, so the peer takes the connection and closes it.
     let acceptor = std::thread::spawn(move || drop(listener.accept()));
     let commands: [&[&str]; 4] = [
         &["cat", "/etc/hostname"],
-        &["sh", "-c", "echo secret > /tmp/report; cat /tmp/report /no/such/file"],
+        &[
+            "sh",
+            "-c",
+            "echo secret > /tmp/report; /bin/cat /tmp/report /no/such/file",
+        ],
         &["sh", "-c", &connect],
         &["true", "last-of-the-demo"],
     ];
@@ -216,8 +224,10 @@ fn examine(installed: &Installed, lab: &Containerd) -> Result<()> {
 #[derive(Default)]
 struct Printed {
     of_the_pod: Vec<String>,
+    preparation: usize,
     others: usize,
-    last: Option<String>,
+    /// The account of the run: several lines, the last that are printed.
+    account: Vec<String>,
 }
 
 /// The agent while its output is shown. Dropping it ends it.
@@ -249,12 +259,19 @@ impl<'a> Watched<'a> {
             std::thread::spawn(move || {
                 for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                     let mut printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
-                    if line.contains(POD) {
+                    if line.contains(POD) && line.contains("runc") {
+                        printed.preparation += 1;
+                    } else if line.contains(POD) {
                         println!("   {line}");
                         printed.of_the_pod.push(line);
                     } else {
-                        printed.others += 1;
-                        printed.last = Some(line);
+                        if line.contains("summary: ") {
+                            printed.account.clear();
+                        } else if printed.account.is_empty() {
+                            printed.others += 1;
+                            continue;
+                        }
+                        printed.account.push(line);
                     }
                 }
             })
@@ -318,10 +335,13 @@ impl<'a> Watched<'a> {
             let _ = reader.join();
         }
         let printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        println!("   {}", printed.last.as_deref().unwrap_or("(none)"));
+        for line in &printed.account {
+            println!("   {line}");
+        }
         println!(
-            "   {} events of the pod were shown, {} lines about the rest of the node were not",
+            "   Shown: {} events of the pod. Not shown: {} of runc in it, {} lines about the rest of the node.",
             printed.of_the_pod.len(),
+            printed.preparation,
             printed.others
         );
         if ended.success() {

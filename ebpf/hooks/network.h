@@ -50,7 +50,14 @@ static __always_inline void read_socket(struct connect_record *record, struct fi
 	}
 }
 
-static __always_inline int handle_connect(struct pt_regs *regs, s64 ret)
+/* The arguments of connect(2), taken from the registers by whoever may read those directly. */
+struct connect_args {
+	s32 fd;
+	const void *address;
+	u64 size;
+};
+
+static __always_inline int handle_connect(const struct connect_args *args, s64 ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct hook_counters *line = seen(HOOK_CONNECT);
@@ -59,7 +66,7 @@ static __always_inline int handle_connect(struct pt_regs *regs, s64 ret)
 	struct connect_record *record;
 	u64 size;
 	struct address address = {};
-	const void *user = (void *)syscall_arg2(regs);
+	const void *user = args->address;
 	struct file *file;
 
 	if (!line || !c)
@@ -75,9 +82,9 @@ static __always_inline int handle_connect(struct pt_regs *regs, s64 ret)
 	fill_header(&record->header, task, HOOK_CONNECT);
 	introduce(c, task, &record->header);
 	record->ret = ret;
-	record->fd = (s32)syscall_arg1(regs);
+	record->fd = args->fd;
 
-	size = syscall_arg3(regs);
+	size = args->size;
 	if (size < sizeof(u16) || bpf_probe_read_user(&record->family, sizeof(u16), user)) {
 		record->header.flags |= RECORD_REQUEST_UNREADABLE;
 	} else if (record->family == AF_UNIX) {

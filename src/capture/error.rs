@@ -101,7 +101,7 @@ pub enum Error {
     #[error("cannot load the eBPF object: {0}{hint}", hint = memlock_hint(.0))]
     Object(Failure),
     /// A program that nothing works without was refused.
-    #[error("the kernel refused a base program: {0}")]
+    #[error("the kernel refused a base program: {0}{hint}", hint = lockdown_hint(.0))]
     Program(Failure),
     /// The backend that the configuration insists on is refused here.
     #[error(
@@ -135,5 +135,24 @@ fn memlock_hint(failure: &Failure) -> String {
              CAP_SYS_RESOURCE as well, raise the limit, or choose a smaller capture.ring_size"
         ),
         _ => String::new(),
+    }
+}
+
+/// Under `lockdown=confidentiality` every program that reads kernel memory is refused with EINVAL, which says nothing.
+/// The mode can be read where securityfs is mounted, which it usually is not in a pod.
+fn lockdown_hint(failure: &Failure) -> &'static str {
+    if failure.errno != Some(libc::EINVAL) {
+        return "";
+    }
+    match std::fs::read_to_string("/sys/kernel/security/lockdown") {
+        Ok(modes) if modes.contains("[confidentiality]") => {
+            ". The kernel is locked down for confidentiality, under which no program may read kernel memory: boot with \
+             lockdown=integrity or without lockdown"
+        }
+        Ok(_) => "",
+        Err(_) => {
+            ". That is how a kernel answers that is locked down for confidentiality; its mode could not be read here \
+             (/sys/kernel/security/lockdown on the host says it)"
+        }
     }
 }

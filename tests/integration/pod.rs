@@ -173,8 +173,10 @@ fn a_hundred_short_lived_containers_are_all_known() {
     let _turn = Turn::take().unwrap();
     let lab = Containerd::start().unwrap();
     let installed = Installed::new(agent()).unwrap();
+    let socket = lab.socket();
+    let arguments = ["--events", "process", "--runtime-socket"].map(AsRef::<std::ffi::OsStr>::as_ref);
     let agent = installed
-        .run(["--runtime-socket".as_ref(), lab.socket().as_os_str()])
+        .run(arguments.into_iter().chain([socket.as_os_str()]))
         .unwrap();
     let pod = Pod::run(&lab, shop()).unwrap();
     let ids = pod.run_in_a_row("job", &["/bin/true"], COUNT).unwrap();
@@ -184,13 +186,12 @@ fn a_hundred_short_lived_containers_are_all_known() {
     let is_ours = |event: &&Value| {
         is_exec(event, &["/bin/true"]) && event["container"]["id"].as_str().is_some_and(|id| wanted.contains(id))
     };
-    let all = agent.events().wait("an exec in each container", ARRIVES, |events| {
-        let seen: BTreeSet<&str> = events
-            .iter()
-            .filter(is_ours)
-            .filter_map(|event| event["container"]["id"].as_str())
-            .collect();
-        (seen == wanted).then_some(())
+    let mut missing = wanted.clone();
+    let all = agent.events().wait("an exec in each container", ARRIVES, |fresh| {
+        for event in fresh.iter().filter(is_ours) {
+            missing.retain(|id| event["container"]["id"] != *id);
+        }
+        missing.is_empty().then_some(())
     });
     agent.explained(all).unwrap();
     let stopped = agent.stop().unwrap();

@@ -1,6 +1,7 @@
 //! The agent's standard output, read as it comes: one JSON object per line, waited for by condition.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,12 +25,20 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    /// Reads `source` to its end on a thread of its own.
+    /// Reads `source` to its end on threads of its own.
     pub(crate) fn follow(source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
         let writer = Arc::clone(&shared);
+        // Reading does not wait for parsing: the agent must never find its pipe full because of a slow test.
+        let (lines, unparsed) = mpsc::channel();
+        std::thread::spawn(move || {
+            BufReader::new(source)
+                .lines()
+                .map_while(std::io::Result::ok)
+                .try_for_each(|line| lines.send(line))
+        });
         let reader = std::thread::spawn(move || {
-            for line in BufReader::new(source).lines().map_while(std::io::Result::ok) {
+            for line in unparsed {
                 let parsed = serde_json::from_str(&line);
                 let mut seen = lock(&writer.0);
                 match parsed {
@@ -72,15 +81,16 @@ impl EventLog {
         within: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        let mut next = mark;
-        self.wait(what, within, |events| {
-            let found = events.get(next..)?.iter().find(|event| wanted(event)).cloned();
-            next = events.len();
-            found
+        let mut skip = mark;
+        self.wait(what, within, |fresh| {
+            let skipped = skip.min(fresh.len());
+            skip -= skipped;
+            fresh[skipped..].iter().find(|event| wanted(event)).cloned()
         })
     }
 
-    /// Waits until `enough` finds what it wants among all events.
+    /// Waits until `enough` has what it wants. It is shown each event once, in order: a look at all of them for every
+    /// new one would slow the reader, and with it the agent, whose output would then fill its pipe.
     pub(crate) fn wait<T>(
         &self,
         what: &str,
@@ -89,14 +99,16 @@ impl EventLog {
     ) -> Result<T> {
         let deadline = Instant::now() + within;
         let (mutex, changed) = &*self.shared;
+        let mut shown = 0;
         let mut seen = lock(mutex);
         loop {
             if let Some((line, source)) = seen.broken.take() {
                 return Err(LabError::NotJson { line, source });
             }
-            if let Some(found) = enough(&seen.events) {
+            if let Some(found) = enough(&seen.events[shown..]) {
                 return Ok(found);
             }
+            shown = seen.events.len();
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || seen.ended {
                 let what = if seen.ended {

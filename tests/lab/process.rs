@@ -51,6 +51,9 @@ impl Contained {
                 Own::Mounts => &["--"],
             })
             .args(["/bin/sh", "-ec", script])
+            // Nothing of cargo's environment, whose library path would lead into this project.
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             // Ctrl-C is for the one who started this, who then ends it in order.
             .process_group(0)
             .stdin(Stdio::null())

@@ -1,11 +1,15 @@
 //! Taking turns: an agent sees the whole machine, so two tests that watch or load it would see each other.
 
-use std::fs::{self, File};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use super::error::{LabError, Result};
 
-/// The turn, until it is dropped. A lock on a file, so that it also holds between test programs.
+/// What is locked: something that is there once per machine and needed by every agent, so that nothing has to be made
+/// and nothing is left. Locks on files are advisory; nobody else is kept from it.
+const MACHINE: &str = "/sys/kernel/btf/vmlinux";
+
+/// The turn, until it is dropped. It holds between threads, test programs and checkouts.
 pub(crate) struct Turn {
     _lock: File,
 }
@@ -13,11 +17,27 @@ pub(crate) struct Turn {
 impl Turn {
     /// Waits for it.
     pub(crate) fn take() -> Result<Self> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab");
-        fs::create_dir_all(&dir).map_err(LabError::file("make", &dir))?;
-        let path = dir.join("turn");
-        let lock = File::create(&path).map_err(LabError::file("make", &path))?;
-        lock.lock().map_err(LabError::file("lock", &path))?;
+        Self::take_telling(|| ())
+    }
+
+    /// As [`Self::take`]; calls `waiting` once when another has it.
+    pub(crate) fn take_telling(waiting: impl FnOnce()) -> Result<Self> {
+        let path = Path::new(MACHINE);
+        let lock = File::open(path).map_err(LabError::file("open", path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                waiting();
+                lock.lock().map_err(LabError::file("lock", path))?;
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(LabError::File {
+                    operation: "lock",
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
         Ok(Self { _lock: lock })
     }
 }
