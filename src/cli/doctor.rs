@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::args::{DoctorArgs, FailOn, ReportFormat};
 use super::exit::Exit;
@@ -16,7 +17,7 @@ use crate::platform::Detection;
 
 /// What the doctor is told about the settings that `agent run` would have.
 #[must_use]
-pub fn input(loaded: Loaded, detection: Detection) -> Input {
+pub fn input(loaded: Loaded, detection: Detection, live_timeout: Duration) -> Input {
     let sources: BTreeSet<String> = loaded.origins.into_values().collect();
     let declared = loaded.profile.source != DETECTED;
     Input {
@@ -33,12 +34,13 @@ pub fn input(loaded: Loaded, detection: Detection) -> Input {
             evidence: detection.evidence,
         },
         settings: loaded.settings,
+        live_timeout,
     }
 }
 
 /// The same where the settings are wrong: the built-in defaults, and what is wrong.
 #[must_use]
-pub fn input_without_settings(error: &config::Error, detection: Detection) -> Input {
+pub fn input_without_settings(error: &config::Error, detection: Detection, live_timeout: Duration) -> Input {
     let settings = Settings::default();
     Input {
         config: ConfigFacts {
@@ -54,6 +56,7 @@ pub fn input_without_settings(error: &config::Error, detection: Detection) -> In
             evidence: detection.evidence,
         },
         settings,
+        live_timeout,
     }
 }
 

@@ -58,9 +58,9 @@ fn examine(arguments: &DoctorArgs) -> Exit {
     let sources = Sources::of_this_process();
     let detection = detect(&sources.facts);
     let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => doctor::input(loaded, detection),
+        Ok(loaded) => doctor::input(loaded, detection, arguments.live_timeout),
         Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => doctor::input_without_settings(&error, detection),
+        Err(error) => doctor::input_without_settings(&error, detection, arguments.live_timeout),
     };
     doctor::run(&input, arguments)
 }

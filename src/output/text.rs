@@ -17,6 +17,9 @@ const PLACE: Style = AnsiColor::Cyan.on_default();
 const DEED: Style = Style::new().bold();
 const TROUBLE: Style = AnsiColor::Red.on_default();
 
+/// Bytes of arguments on a line; JSON has them all.
+const ARGUMENTS_SHOWN: usize = 400;
+
 /// A piece of text in a style, when colours are wanted.
 struct Styled<T>(T, Style, bool);
 
@@ -140,7 +143,12 @@ fn exec(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     if let Some(exe) = &process.exe {
         write!(f, " {}", Safe(&exe.text))?;
     }
+    let mut room = ARGUMENTS_SHOWN;
     for argument in process.args.iter().skip(1) {
+        let Some(left) = room.checked_sub(argument.len() + 1) else {
+            return f.write_str(" …");
+        };
+        room = left;
         write!(f, " {}", Quoted(argument))?;
     }
     if process.args_truncated {

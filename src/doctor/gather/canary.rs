@@ -10,8 +10,6 @@ use serde_json::Value;
 use super::super::facts::CanaryFact;
 use crate::control::client::{Client, Error};
 
-/// How long its event may take. The lookup budget of one second is part of it.
-const DEADLINE: Duration = Duration::from_secs(3);
 /// A program that does nothing, present nearly everywhere.
 const TRUE: &str = "/bin/true";
 
@@ -34,10 +32,10 @@ pub trait ColdCanary: Send + Sync {
 }
 
 /// Runs the canary under the eyes of the running agent.
-pub(super) fn run_live(client: &mut Client) -> CanaryFact {
-    let mut canary = Canary::new();
+pub(super) fn run_live(client: &mut Client, deadline: Duration) -> CanaryFact {
+    let mut canary = Canary::new(deadline);
     let token = canary.token.clone();
-    let result = client.watch_exec(&token, DEADLINE, || canary.start());
+    let result = client.watch_exec(&token, deadline, || canary.start());
     let latency_us = canary.elapsed_us();
     match result {
         Ok(json) => match serde_json::from_str(&json) {
@@ -58,10 +56,10 @@ pub(super) fn run_live(client: &mut Client) -> CanaryFact {
 }
 
 /// Runs the canary without an agent.
-pub(super) fn run_cold(cold: &dyn ColdCanary) -> CanaryFact {
-    let mut canary = Canary::new();
+pub(super) fn run_cold(cold: &dyn ColdCanary, deadline: Duration) -> CanaryFact {
+    let mut canary = Canary::new(deadline);
     let token = canary.token.clone();
-    match cold.run(&token, DEADLINE, &mut || canary.start()) {
+    match cold.run(&token, deadline, &mut || canary.start()) {
         Ok(Some(seen)) => CanaryFact::Seen {
             program: canary.name(),
             latency_us: seen.latency_us,
@@ -76,12 +74,13 @@ struct Canary {
     program: PathBuf,
     args: Vec<OsString>,
     token: String,
+    deadline: Duration,
     started: Option<Instant>,
     running: Option<Result<Child, String>>,
 }
 
 impl Canary {
-    fn new() -> Self {
+    fn new(deadline: Duration) -> Self {
         let token = token();
         let mut args = vec![OsString::from(&token)];
         let program = if PathBuf::from(TRUE).exists() {
@@ -95,6 +94,7 @@ impl Canary {
             program,
             args,
             token,
+            deadline,
             started: None,
             running: None,
         }
@@ -128,14 +128,14 @@ impl Canary {
         match &self.running {
             Some(Ok(_)) => CanaryFact::NotSeen {
                 program,
-                waited: DEADLINE,
+                waited: self.deadline,
             },
             Some(Err(message)) => CanaryFact::NotRun {
                 program,
                 message: message.clone(),
             },
             None => CanaryFact::NotWatched {
-                message: format!("no watch was armed within {DEADLINE:?}"),
+                message: format!("no watch was armed within {:?}", self.deadline),
             },
         }
     }

@@ -14,8 +14,8 @@ const FILES: Duration = Duration::from_secs(2);
 const CAPTURE: Duration = Duration::from_secs(20);
 /// Every candidate has a deadline of its own within this one.
 const RUNTIMES: Duration = Duration::from_secs(15);
-/// Two snapshots, the window between them, and the canary.
-const LIVE: Duration = Duration::from_secs(12);
+/// Two snapshots and the window between them; the canary's own time comes on top.
+const LIVE: Duration = Duration::from_secs(9);
 
 /// What is handed in: the settings and what the front door knows of where they came from.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Input {
     pub config: ConfigFacts,
     /// The profile, and what detection said.
     pub profile: ProfileFacts,
+    /// How long the canary's event may take.
+    pub live_timeout: Duration,
 }
 
 /// Gathers everything. Ends within the longest deadline, whatever hangs. `progress` is told what is waited for.
@@ -37,7 +39,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
-    let root = Path::new("/");
+    let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
     progress("looking at the kernel, the runtimes and the running agent");
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
@@ -52,7 +54,9 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         };
         Ok::<OwnContainer, Gap>(OwnContainer { known_by, ..own })
     });
-    let live = start("live", LIVE, move || Ok(live::ask(&socket)));
+    let live = start("live", LIVE + live_timeout, move || {
+        Ok(live::ask(&socket, live_timeout))
+    });
 
     let kernel = kernel.finish();
     let process = process.finish();
@@ -64,7 +68,10 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     if canary.value.is_err() {
         let cold = wiring::cold_canary(&for_canary);
         progress("running a canary without an agent");
-        canary = start("canary", LIVE, move || Ok(canary::run_cold(cold.as_ref()))).finish();
+        canary = start("canary", LIVE + live_timeout, move || {
+            Ok(canary::run_cold(cold.as_ref(), live_timeout))
+        })
+        .finish();
     }
     let facts = Facts {
         place: runtime::place(root, own.value.as_ref().ok()),

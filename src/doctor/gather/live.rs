@@ -19,8 +19,8 @@ pub(super) struct Asked {
     pub(super) canary: Result<CanaryFact, Gap>,
 }
 
-/// Asks the agent behind the socket.
-pub(super) fn ask(socket: &Path) -> Asked {
+/// Asks the agent behind the socket; the canary may take `canary_deadline`.
+pub(super) fn ask(socket: &Path, canary_deadline: Duration) -> Asked {
     let none = || Err(Gap::NotGathered("no agent to watch for the canary".to_owned()));
     if socket.as_os_str().is_empty() {
         return Asked {
@@ -28,7 +28,7 @@ pub(super) fn ask(socket: &Path) -> Asked {
             canary: none(),
         };
     }
-    match snapshots(socket) {
+    match snapshots(socket, canary_deadline) {
         Ok((agent, canary)) => Asked {
             live: LiveFacts::Answers(Box::new(agent)),
             canary: Ok(canary),
@@ -40,12 +40,12 @@ pub(super) fn ask(socket: &Path) -> Asked {
     }
 }
 
-fn snapshots(socket: &Path) -> Result<(LiveAgent, CanaryFact), Error> {
+fn snapshots(socket: &Path, canary_deadline: Duration) -> Result<(LiveAgent, CanaryFact), Error> {
     let mut client = Client::connect(socket, CALL)?;
     let uid = client.peer().map(|peer| peer.uid);
     let first = client.status(CALL)?;
     let began = Instant::now();
-    let canary = canary::run_live(&mut client);
+    let canary = canary::run_live(&mut client, canary_deadline);
     thread::sleep(WINDOW.saturating_sub(began.elapsed()));
     let window = began.elapsed();
     let second = client.status(CALL)?;

@@ -137,11 +137,11 @@ fn a_step_that_breaks_down_is_a_gap() {
 fn the_socket_tells_what_is_wrong_with_the_agent() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.sock");
-    assert_eq!(live::ask(Path::new("")).live, LiveFacts::Disabled);
-    assert!(matches!(live::ask(&path).live, LiveFacts::Absent { .. }));
+    assert_eq!(live::ask(Path::new(""), CANARY).live, LiveFacts::Disabled);
+    assert!(matches!(live::ask(&path, CANARY).live, LiveFacts::Absent { .. }));
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(
-        live::ask(&path).live,
+        live::ask(&path, CANARY).live,
         LiveFacts::Broken {
             kind: LiveFailure::Stale,
             ..
@@ -199,7 +199,7 @@ fn pipeline(watches: Arc<ExecWatches>) -> JoinHandle<()> {
 fn a_canary_that_is_seen_comes_back_with_its_event() {
     let agent = test_agent();
     let pipeline = pipeline(Arc::clone(&agent.watches));
-    let asked = live::ask(&agent.socket);
+    let asked = live::ask(&agent.socket, CANARY);
     pipeline.join().unwrap();
     let LiveFacts::Answers(answer) = &asked.live else {
         panic!("{:?}", asked.live)
@@ -215,7 +215,7 @@ fn a_canary_that_is_seen_comes_back_with_its_event() {
 #[test]
 fn an_agent_that_does_not_see_the_canary_is_caught() {
     let agent = test_agent();
-    let asked = live::ask(&agent.socket);
+    let asked = live::ask(&agent.socket, CANARY);
     assert!(matches!(&asked.live, LiveFacts::Answers(live) if live.window >= Duration::from_secs(1)));
     let Ok(CanaryFact::NotSeen { program, .. }) = asked.canary else {
         panic!("{:?}", asked.canary)
@@ -223,6 +223,9 @@ fn an_agent_that_does_not_see_the_canary_is_caught() {
     assert_eq!(program, "/bin/true");
     agent.handle.stop();
 }
+
+/// How long a canary may take here.
+const CANARY: Duration = Duration::from_secs(3);
 
 struct Cold(Result<Option<CanarySeen>, String>);
 
@@ -237,10 +240,11 @@ impl ColdCanary for Cold {
 #[test]
 fn a_canary_without_an_agent_tells_the_same_stories() {
     let event = json!({ "metadata": { "status": "complete" } });
-    let seen = canary::run_cold(&Cold(Ok(Some(CanarySeen {
+    let cold = Cold(Ok(Some(CanarySeen {
         event: event.clone(),
         latency_us: 5,
-    }))));
+    })));
+    let seen = canary::run_cold(&cold, CANARY);
     assert_eq!(
         seen,
         CanaryFact::Seen {
@@ -249,8 +253,11 @@ fn a_canary_without_an_agent_tells_the_same_stories() {
             event
         }
     );
-    assert!(matches!(canary::run_cold(&Cold(Ok(None))), CanaryFact::NotSeen { .. }));
-    let refused = canary::run_cold(&Cold(Err("no capability".to_owned())));
+    assert!(matches!(
+        canary::run_cold(&Cold(Ok(None)), CANARY),
+        CanaryFact::NotSeen { .. }
+    ));
+    let refused = canary::run_cold(&Cold(Err("no capability".to_owned())), CANARY);
     assert_eq!(
         refused,
         CanaryFact::NotWatched {
@@ -278,6 +285,7 @@ fn input(socket: PathBuf) -> Input {
         settings,
         config,
         profile,
+        live_timeout: CANARY,
     }
 }
 

@@ -358,6 +358,10 @@ pub(in super::super) fn own_container(facts: &Facts) -> Finding {
 
 fn state(candidate: &RuntimeFact) -> Value {
     let mut value = json!({ "socket": candidate.socket.display().to_string(), "class": candidate.class.as_str() });
+    // Absent says it all.
+    if candidate.class == RuntimeClass::Absent {
+        return value;
+    }
     if let Some(errno) = candidate.errno {
         value["errno"] = json!(super::errno_name(Some(errno)));
     }
