@@ -248,7 +248,7 @@ impl Agent {
     /// Seen, delivered and dropped opens since then.
     fn opens_since(&self, before: &GetStatusReply) -> Result<(u64, u64, u64)> {
         let now = self.status()?;
-        let count = |status: &GetStatusReply| status.hooks.get("openat").cloned().unwrap_or_default();
+        let count = |status: &GetStatusReply| status.hooks.get("openat").copied().unwrap_or_default();
         let (now, then) = (count(&now), count(before));
         Ok((
             now.seen - then.seen,

@@ -82,6 +82,8 @@ impl Capture {
             backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
         }
         let choice = backend::attach(&mut object, &btf, options.hooks, options.backend)?;
+        drop(btf);
+        object::return_memory();
 
         let capture = Self {
             _object: object,

@@ -14,7 +14,7 @@ use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{bind, server};
 use crate::output::{Format, Sink};
-use crate::pipeline::pipeline::Printed;
+use crate::pipeline::driver::{Parts, Printed};
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Pipeline, Vitals};
 use crate::privilege::{capabilities, drop, limits, seccomp};
@@ -123,7 +123,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         .unwrap_or(usize::MAX)
         .saturating_mul(2);
     let processes = NonZeroUsize::new(processes).unwrap_or(NonZeroUsize::MIN);
-    let mut pipeline = Pipeline::new(
+    let mut pipeline = Pipeline::new(Parts {
         processes,
         resolver,
         watches,
@@ -131,8 +131,8 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         sink,
         printed,
         signals,
-        settings.capture.batch,
-    )?;
+        batch: settings.capture.batch,
+    })?;
     let result = pipeline.run(&mut capture);
     if let Some(control) = control {
         control.stop();

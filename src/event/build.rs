@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 
 use super::clock::BootClock;
-use super::event::{Args, Endpoint, Event, Exit, File, Kind, Network, ProcessView, Syscall};
 use super::flags::{error_name, family_name, open_flags, protocol_name};
+use super::shape::{Args, Endpoint, Event, Exit, File, Kind, Network, ProcessView, Syscall};
 use crate::capture::record::{Body, ConnectBody, Header, OpenBody, Peer, ProcessKey};
 use crate::container::Outcome;
 use crate::process::Process;

@@ -5,11 +5,11 @@
 
 pub mod build;
 pub mod clock;
-pub mod event;
 pub mod flags;
+pub mod shape;
 pub mod summary;
 
 pub use build::build;
 pub use clock::BootClock;
-pub use event::{Event, Kind};
+pub use shape::{Event, Kind};
 pub use summary::Summary;

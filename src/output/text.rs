@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::container::{Metadata, Status};
-use crate::event::event::{Endpoint, Event, Kind};
-use crate::event::{Summary, event};
+use crate::event::shape::{Endpoint, Event, Kind};
+use crate::event::{Summary, shape};
 
 const DIM: Style = Style::new().dimmed();
 const PLACE: Style = AnsiColor::Cyan.on_default();
@@ -124,8 +124,8 @@ impl fmt::Display for Deed<'_> {
             Kind::ProcessExec => exec(f, event),
             Kind::ProcessFork => f.write_str("fork"),
             Kind::ProcessExit => match event.exit {
-                Some(event::Exit { code: Some(code), .. }) => write!(f, "exit {code}"),
-                Some(event::Exit {
+                Some(shape::Exit { code: Some(code), .. }) => write!(f, "exit {code}"),
+                Some(shape::Exit {
                     signal: Some(signal), ..
                 }) => write!(f, "killed by {signal}"),
                 _ => f.write_str("exit"),

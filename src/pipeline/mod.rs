@@ -4,9 +4,9 @@
 //! Because the lookup of a container's metadata happens here, before the event is written, no event can overtake it.
 
 pub mod canary;
-pub mod pipeline;
+pub mod driver;
 pub mod signals;
 pub mod vitals;
 
-pub use pipeline::{Error, Pipeline};
+pub use driver::{Error, Pipeline};
 pub use vitals::Vitals;

@@ -3,8 +3,8 @@
 //! Owns the memory of processes between their events, and their line of ancestors. It asks nobody: no `/proc`, no
 //! kernel. A process that is not in the table was lost or never reported, and is shown with what its event carries.
 
-pub mod process;
+pub mod image;
 pub mod table;
 
-pub use process::{Ancestor, Process};
+pub use image::{Ancestor, Process};
 pub use table::ProcessTable;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
-use super::process::{Ancestor, Process};
+use super::image::{Ancestor, Process};
 use crate::capture::record::{Header, ProcessBody, ProcessKey};
 use crate::capture::wire::ANCESTORS;
 

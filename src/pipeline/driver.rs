@@ -75,34 +75,50 @@ struct Stages<W> {
     published_lookups: Option<u64>,
 }
 
+/// What a pipeline is made of.
+#[derive(Debug)]
+pub struct Parts<W> {
+    /// How many processes are remembered.
+    pub processes: NonZeroUsize,
+    /// Names containers.
+    pub resolver: Resolver,
+    /// Who waits for an exec on the admin socket.
+    pub watches: Arc<ExecWatches>,
+    /// Where the numbers go.
+    pub vitals: Arc<Vitals>,
+    /// Where the events go.
+    pub sink: Sink<W>,
+    /// Which of them.
+    pub printed: Printed,
+    /// Who may interrupt.
+    pub signals: Signals,
+    /// How long records may collect in the ring while there is traffic.
+    pub batch: Duration,
+}
+
 impl<W: Write> Pipeline<W> {
-    /// Puts the stages together.
+    /// Puts the parts together.
     ///
     /// # Errors
     /// [`Error::Clock`].
-    pub fn new(
-        processes: NonZeroUsize,
-        resolver: Resolver,
-        watches: Arc<ExecWatches>,
-        vitals: Arc<Vitals>,
-        sink: Sink<W>,
-        printed: Printed,
-        signals: Signals,
-        batch: Duration,
-    ) -> Result<Self, Error> {
+    pub fn new(parts: Parts<W>) -> Result<Self, Error> {
         let stages = Stages {
-            table: ProcessTable::new(processes),
-            resolver,
-            watches,
-            vitals,
-            sink,
-            printed,
+            table: ProcessTable::new(parts.processes),
+            resolver: parts.resolver,
+            watches: parts.watches,
+            vitals: parts.vitals,
+            sink: parts.sink,
+            printed: parts.printed,
             clock: BootClock::now().map_err(Error::Clock)?,
             clock_read: Instant::now(),
             lost: LostCount::default(),
             published_lookups: None,
         };
-        Ok(Self { stages, signals, batch })
+        Ok(Self {
+            stages,
+            signals: parts.signals,
+            batch: parts.batch,
+        })
     }
 
     /// Runs until a signal ends it, or until nobody reads the output any more. The last thing written is a summary.

@@ -9,7 +9,7 @@ use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
 use super::clock::rfc3339;
 use crate::capture::record::{KernelPath, ProcessKey};
 use crate::container::{Container, Kubernetes, Metadata};
-use crate::process::process::exec_id;
+use crate::process::image::exec_id;
 use crate::process::{Ancestor, Process};
 
 /// One event.
