@@ -43,27 +43,19 @@ int trampoline_connect(u64 *ctx)
 }
 
 /*
- * Backend "dispatcher": one program on the exit of every system call, for kernels that refuse trampolines. The bitmap
- * test comes first, since everything before it is paid by every system call of the host.
+ * Backend "dispatcher": one program on the exit of every system call, for kernels that refuse trampolines. What stands
+ * before the bitmap test is paid by every system call of the host, so it is a load, a compare and a test against
+ * constants; and the rest is a function of its own, so that those who pass by do not save and restore its registers.
  */
-SEC("tp_btf/sys_exit")
-int dispatcher(u64 *ctx)
+static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 {
-	struct pt_regs *regs = (void *)ctx[0];
 	u64 number = syscall_number(regs);
-	struct control *c;
-	u32 zero = 0;
 
-	if (number >= 512)
-		return 0;
-	c = bpf_map_lookup_elem(&control, &zero);
-	if (!c || !(c->syscalls[number / 64] & (1UL << (number % 64))))
-		return 0;
 	/* A 32-bit call uses other numbers. */
 	if (task_in_compat_syscall((struct task_struct *)bpf_get_current_task()))
 		return 0;
 	if (number == SYSCALL_OPENAT)
-		return handle_openat(regs, (s64)ctx[1]);
+		return handle_openat(regs, ret);
 	if (number == SYSCALL_CONNECT) {
 		struct connect_args args = {
 			.fd = (s32)syscall_arg1(regs),
@@ -71,9 +63,20 @@ int dispatcher(u64 *ctx)
 			.size = syscall_arg3(regs),
 		};
 
-		return handle_connect(&args, (s64)ctx[1]);
+		return handle_connect(&args, ret);
 	}
 	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int dispatcher(u64 *ctx)
+{
+	struct pt_regs *regs = (void *)ctx[0];
+	u64 number = syscall_number(regs);
+
+	if (number >= SYSCALLS || !(watched_syscalls[number / 64] & (1UL << (number % 64))))
+		return 0;
+	return dispatch(regs, (s64)ctx[1]);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -23,6 +23,8 @@ volatile const u32 cgroup_hierarchy = HIERARCHY_UNIFIED;
 volatile const u64 agent_pidns_dev = 0;
 volatile const u64 agent_pidns_ino = 0;
 volatile const u32 agent_pidns_pid = 0;
+/* The system calls that the dispatcher looks at, a bit each, by number. */
+volatile const u64 watched_syscalls[SYSCALLS / 64] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

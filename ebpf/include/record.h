@@ -36,6 +36,8 @@ enum hook {
 #define UNIX_PATH_SIZE 108
 /* A per-CPU value may not exceed 32 KiB (PCPU_MIN_UNIT_SIZE). */
 #define SCRATCH_SIZE 30720
+/* More than any architecture has. */
+#define SYSCALLS 512
 
 /* What a path could not tell. */
 enum path_flag {
@@ -196,9 +198,7 @@ struct hook_counters {
 
 /* The agent writes here by mmap, without a system call. */
 struct control {
-	/* Watched system calls, a bit each, by number. */
-	u64 syscalls[8];
-	/* Reported hooks, a bit each. */
+	/* Reported hooks, a bit each: may change at any time within what is attached. */
 	u32 hooks;
 	/* The agent's own process id in the root PID namespace; the fork hook fills it in. */
 	u32 agent_pid;

@@ -120,6 +120,22 @@ impl HookSet {
         self.0
     }
 
+    /// The watched system calls by number, a bit each: `watched_syscalls` of the kernel side.
+    #[must_use]
+    pub fn syscall_bitmap(self) -> [u64; 8] {
+        let mut bitmap = [0; 8];
+        for syscall in self.syscalls() {
+            let word = usize::try_from(syscall.number / 64)
+                .ok()
+                .and_then(|index| bitmap.get_mut(index));
+            debug_assert!(word.is_some(), "{} is beyond SYSCALLS", syscall.name);
+            if let Some(word) = word {
+                *word |= 1 << (syscall.number % 64);
+            }
+        }
+        bitmap
+    }
+
     /// The watched system calls.
     pub fn syscalls(self) -> impl Iterator<Item = Syscall> {
         Hook::ALL

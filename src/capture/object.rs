@@ -6,7 +6,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::error::{Error, Failure};
 use super::hierarchy::Hierarchy;
-use super::hook::Hook;
+use super::hook::{Hook, HookSet};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
 
@@ -16,9 +16,10 @@ pub(crate) fn kernel_types() -> Result<Btf, Error> {
 }
 
 /// Creates the maps and prepares the programs.
-pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32) -> Result<Ebpf, Error> {
+pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, hooks: HookSet) -> Result<Ebpf, Error> {
     let own = OwnNamespace::read();
     let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
+    let watched = hooks.syscall_bitmap();
     let hierarchy = Hierarchy::detect() as u32;
     EbpfLoader::new()
         .btf(Some(btf))
@@ -26,6 +27,7 @@ pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32) ->
         .map_max_entries("counters", lines)
         .map_max_entries("processes", processes)
         .override_global("cgroup_hierarchy", &hierarchy, true)
+        .override_global("watched_syscalls", &watched[..], true)
         .override_global("agent_pidns_dev", &own.device, true)
         .override_global("agent_pidns_ino", &own.inode, true)
         .override_global("agent_pidns_pid", &own.pid, true)

@@ -54,7 +54,7 @@ fn try_object(
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
-        let mut object = object::prepare(&btf, 1, 4096, 1)?;
+        let mut object = object::prepare(&btf, 1, 4096, 1, HookSet::BASE)?;
         with(&mut object, &btf)
     };
     match attempt() {

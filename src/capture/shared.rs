@@ -64,7 +64,7 @@ impl Drop for Words {
 #[derive(Debug)]
 pub(crate) struct Switches(Words);
 
-/// `hooks` and `agent_pid` share the word after the bitmap, `reader_waiting` begins the one after that.
+/// `hooks` and `agent_pid` share a word, `reader_waiting` begins the next.
 const HOOKS_WORD: usize = std::mem::offset_of!(wire::Control, hooks) / size_of::<u64>();
 const WAITING_WORD: usize = std::mem::offset_of!(wire::Control, reader_waiting) / size_of::<u64>();
 
@@ -83,20 +83,8 @@ impl Switches {
         }
     }
 
-    /// Says which hooks report, and which system calls the dispatcher looks at.
+    /// Says which of the attached hooks report.
     pub(crate) fn enable(&self, hooks: HookSet) {
-        let mut bitmap = [0_u64; 8];
-        for syscall in hooks.syscalls() {
-            if let Some(word) = usize::try_from(syscall.number / 64)
-                .ok()
-                .and_then(|index| bitmap.get_mut(index))
-            {
-                *word |= 1 << (syscall.number % 64);
-            }
-        }
-        for (word, bits) in self.0.get().iter().zip(bitmap) {
-            word.store(bits, Ordering::Relaxed);
-        }
         self.halves(HOOKS_WORD)[0].store(hooks.bits(), Ordering::Release);
     }
 

@@ -57,7 +57,7 @@ impl Capture {
         let cpus = aya::util::nr_cpus().map_err(|(path, source)| Error::Map { map: path, source })?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
-        let mut object = object::prepare(&btf, cpus, ring_size, options.processes)?;
+        let mut object = object::prepare(&btf, cpus, ring_size, options.processes, options.hooks)?;
 
         let ring = match object.take_map("events") {
             Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {

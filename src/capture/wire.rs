@@ -165,7 +165,6 @@ wire! {
     }
     /// The switches that the agent sets by mmap.
     struct Control: "control" {
-        syscalls: [u64; 8],
         hooks: u32,
         agent_pid: u32,
         reader_waiting: u32,
