@@ -14,32 +14,39 @@
 
 /*
  * Backend "trampoline": a program on the exit of each watched system call. The others do not notice.
+ *
+ * The registers are not taken as the pointer that ctx[0] is: in the BTF of some kernels (5.10 for connect) its type is a
+ * forward declaration, and the verifier refuses to hand out such a pointer. Read as data the same eight bytes are only a
+ * number, so what is behind them is read as data too.
  */
+static __always_inline s64 trampoline_args(u64 *ctx, struct syscall_args *args)
+{
+	struct pt_regs *regs = NULL;
+
+	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
+	bpf_core_read(&args->arg[0], sizeof(u64), &syscall_arg1(regs));
+	bpf_core_read(&args->arg[1], sizeof(u64), &syscall_arg2(regs));
+	bpf_core_read(&args->arg[2], sizeof(u64), &syscall_arg3(regs));
+	bpf_core_read(&args->arg[3], sizeof(u64), &syscall_arg4(regs));
+	return (s64)ctx[1];
+}
+
 SEC("fexit")
 int trampoline_openat(u64 *ctx)
 {
-	return handle_openat((void *)ctx[0], (s64)ctx[1]);
+	struct syscall_args args = {};
+	s64 ret = trampoline_args(ctx, &args);
+
+	return handle_openat(&args, ret);
 }
 
 SEC("fexit")
 int trampoline_connect(u64 *ctx)
 {
-	struct connect_args args = {};
-	struct pt_regs *regs;
-	u64 fd, address, size;
+	struct syscall_args args = {};
+	s64 ret = trampoline_args(ctx, &args);
 
-	/*
-	 * Not `ctx[0]`: in the BTF of 5.10 this argument's type is a forward declaration, and the verifier refuses to hand
-	 * out such a pointer. The same eight bytes read as data are a number to it, so what is behind them is read too.
-	 */
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) || bpf_core_read(&fd, sizeof(fd), &syscall_arg1(regs)) ||
-	    bpf_core_read(&address, sizeof(address), &syscall_arg2(regs)) ||
-	    bpf_core_read(&size, sizeof(size), &syscall_arg3(regs)))
-		return 0;
-	args.fd = (s32)fd;
-	args.address = (void *)address;
-	args.size = size;
-	return handle_connect(&args, (s64)ctx[1]);
+	return handle_connect(&args, ret);
 }
 
 /*
@@ -50,21 +57,17 @@ int trampoline_connect(u64 *ctx)
 static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 {
 	u64 number = syscall_number(regs);
+	struct syscall_args args = {
+		.arg = { syscall_arg1(regs), syscall_arg2(regs), syscall_arg3(regs), syscall_arg4(regs) },
+	};
 
 	/* A 32-bit call uses other numbers. */
 	if (task_in_compat_syscall((struct task_struct *)bpf_get_current_task()))
 		return 0;
 	if (number == SYSCALL_OPENAT)
-		return handle_openat(regs, ret);
-	if (number == SYSCALL_CONNECT) {
-		struct connect_args args = {
-			.fd = (s32)syscall_arg1(regs),
-			.address = (void *)syscall_arg2(regs),
-			.size = syscall_arg3(regs),
-		};
-
+		return handle_openat(&args, ret);
+	if (number == SYSCALL_CONNECT)
 		return handle_connect(&args, ret);
-	}
 	return 0;
 }
 

@@ -34,8 +34,8 @@ static __always_inline void read_socket(struct connect_record *record, struct fi
 		return;
 	record->header.flags |= RECORD_SOCKET_KNOWN;
 	record->protocol = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
-	record->socket_type = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_type);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	record->socket_family = family;
 	record->source_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_num));
 	record->destination_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
 	if (family == AF_INET) {
@@ -50,14 +50,7 @@ static __always_inline void read_socket(struct connect_record *record, struct fi
 	}
 }
 
-/* The arguments of connect(2), taken from the registers by whoever may read those directly. */
-struct connect_args {
-	s32 fd;
-	const void *address;
-	u64 size;
-};
-
-static __always_inline int handle_connect(const struct connect_args *args, s64 ret)
+static __always_inline int handle_connect(const struct syscall_args *args, s64 ret)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct hook_counters *line = seen(HOOK_CONNECT);
@@ -66,25 +59,24 @@ static __always_inline int handle_connect(const struct connect_args *args, s64 r
 	struct connect_record *record;
 	u64 size;
 	struct address address = {};
-	const void *user = args->address;
+	const void *user = (void *)args->arg[1];
 	struct file *file;
 
 	if (!line || !c)
 		return 0;
 	if (!hook_enabled(c, HOOK_CONNECT) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
 		return filter(line);
-	if (!s) {
-		count(line->dropped);
-		return 0;
-	}
+	if (!s)
+		return drop(line);
 	record = &s->connect;
 	__builtin_memset(record, 0, sizeof(*record));
 	fill_header(&record->header, task, HOOK_CONNECT);
 	introduce(c, task, &record->header);
 	record->ret = ret;
-	record->fd = args->fd;
+	record->fd = (s32)args->arg[0];
 
-	size = args->size;
+	/* An int to the kernel, whatever the upper half of the register holds. */
+	size = (u32)args->arg[2];
 	if (size < sizeof(u16) || bpf_probe_read_user(&record->family, sizeof(u16), user)) {
 		record->header.flags |= RECORD_REQUEST_UNREADABLE;
 	} else if (record->family == AF_UNIX) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* The life of processes, always watched: the agent's process table lives on it. */
 
+#define EEXIST 17
+
 SEC("tp_btf/sched_process_exec")
 int process_exec(void *ctx __attribute__((unused)))
 {
@@ -10,9 +12,9 @@ int process_exec(void *ctx __attribute__((unused)))
 
 	if (!line || !c)
 		return 0;
-	if (is_agent(c, bpf_get_current_pid_tgid() >> 32))
+	if (!hook_enabled(c, HOOK_EXEC) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
 		return filter(line);
-	send_process(c, line, task, HOOK_EXEC);
+	send_process(c, line, task, HOOK_EXEC, HOOK_EXEC);
 	return 0;
 }
 
@@ -44,26 +46,27 @@ int process_fork(u64 *ctx)
 	if (!c->agent_pid)
 		recognise_agent(c);
 	/* A new thread is no new process. */
-	if (is_agent(c, pid) || BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (!hook_enabled(c, HOOK_FORK) || is_agent(c, pid) || BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
 		return filter(line);
-	if (!s) {
-		count(line->dropped);
-		return 0;
-	}
+	if (!s)
+		return drop(line);
 	record = &s->fork;
-	s->size = sizeof(*record);
+	used(s) = sizeof(*record);
 	fill_header(&record->header, task, HOOK_FORK);
 	introduced = introduce(c, task, &record->header);
 	read_key(&record->child, child);
+	read_key(&record->parent, BPF_CORE_READ(child, real_parent));
 	record->child_cgroup_id = task_cgroup_id(child);
+	/* Born into another cgroup (clone3 with CLONE_INTO_CGROUP). */
+	if (record->child_cgroup_id != record->header.cgroup_id)
+		record->header.flags |= append_cgroup(s, child);
+	record->cgroup_size = used(s) - sizeof(*record);
+	record->reserved = 0;
 	if (!send(c, line, s, 0))
 		return 0;
-	/*
-	 * The child is what its parent was, so it needs no introduction, unless the parent is unknown or the child was
-	 * born into another cgroup.
-	 */
-	if (introduced && record->child_cgroup_id == record->header.cgroup_id)
-		remember(&record->child, record->child_cgroup_id);
+	/* The child is what its caller was, so it needs no introduction, unless the caller itself is unknown. */
+	if (introduced)
+		remember(c, &record->child, record->child_cgroup_id);
 	return 0;
 }
 
@@ -75,28 +78,30 @@ int process_exit(void *ctx __attribute__((unused)))
 	struct control *c = agent_control();
 	struct scratch *s = scratch_of(HOOK_EXIT);
 	struct exit_record *record;
+	struct exited exited = {};
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 	s32 group_code;
-	bool introduced;
+	u8 one = 1;
 
 	if (!line || !c)
 		return 0;
 	/* do_exit() has already taken this thread off the count. */
-	if (is_agent(c, pid) || BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || BPF_CORE_READ(task, signal, live.counter) > 0)
 		return filter(line);
-	if (!s) {
-		count(line->dropped);
-		return 0;
-	}
+	/* Threads that leave together all find nobody alive; the first one tells it. */
+	exited.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	exited.pid = pid;
+	if (bpf_map_update_elem(&exits, &exited, &one, BPF_NOEXIST) == -EEXIST)
+		return filter(line);
+	if (!s)
+		return drop(line);
 	record = &s->exit;
-	s->size = sizeof(*record);
+	used(s) = sizeof(*record);
 	fill_header(&record->header, task, HOOK_EXIT);
-	introduced = introduce(c, task, &record->header);
-	/* Two threads that leave at once both find nobody alive; the one that takes the entry reports. */
-	if (bpf_map_delete_elem(&processes, &pid) && introduced)
-		return filter(line);
+	introduce(c, task, &record->header);
+	bpf_map_delete_elem(&processes, &pid);
 	group_code = BPF_CORE_READ(task, signal, group_exit_code);
-	record->exit_code = group_code ? group_code : BPF_CORE_READ(task, exit_code);
+	record->exit_code = group_code ? group_code : BPF_CORE_READ(task, group_leader, exit_code);
 	record->reserved = 0;
 	send(c, line, s, 0);
 	return 0;

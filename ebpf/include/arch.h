@@ -42,4 +42,9 @@
 #error "unknown architecture: add its registers and system call numbers here"
 #endif
 
+/* The arguments of a system call as the process passed them. */
+struct syscall_args {
+	u64 arg[4];
+};
+
 #endif

@@ -29,21 +29,14 @@ struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 };
 
-struct super_block {
-	unsigned long s_magic;
-};
-
 struct inode {
 	unsigned short i_mode;
-	unsigned long i_ino;
-	struct super_block *i_sb;
 };
 
 struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
-	struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -165,7 +158,6 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
-	unsigned int flags;
 	s32 pid;
 	s32 tgid;
 	int exit_code;
@@ -200,7 +192,6 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
-	u16 sk_type;
 	u16 sk_protocol;
 };
 
@@ -218,9 +209,6 @@ struct pt_regs {
 	unsigned long orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
-struct user_pt_regs {
-	u64 regs[31];
-};
 struct pt_regs {
 	u64 regs[31];
 	u64 orig_x0;

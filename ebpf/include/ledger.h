@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Handing a record over, and the account of it: each run of a hook ends in exactly one of filter() and send(). */
+/* Handing a record over, and the account of it: each run that is seen is also filtered, delivered or dropped, once. */
 #ifndef PINHOLE_LEDGER_H
 #define PINHOLE_LEDGER_H
 
@@ -42,13 +42,19 @@ static __always_inline bool hook_enabled(const struct control *c, u32 hook)
 	return c->hooks & (1u << hook);
 }
 
-static __always_inline struct scratch *scratch_of(u32 hook)
+static __always_inline int drop(struct hook_counters *line)
 {
-	return bpf_map_lookup_elem(&scratches, &hook);
+	count(line->dropped);
+	return 0;
 }
 
-#define CUT (RECORD_ARGS_TRUNCATED | RECORD_REQUEST_TRUNCATED)
-#define UNREAD (RECORD_ARGS_UNREADABLE | RECORD_REQUEST_UNREADABLE)
+static __always_inline struct scratch *scratch_of(u32 slot)
+{
+	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+#define CUT (RECORD_ARGS_TRUNCATED | RECORD_REQUEST_TRUNCATED | RECORD_CGROUP_TRUNCATED)
+#define UNREAD (RECORD_ARGS_UNREADABLE | RECORD_REQUEST_UNREADABLE | RECORD_CGROUP_UNREADABLE)
 
 /* Hands the record in the scratch over. path_flags joins those of all paths in it. */
 static __always_inline bool send(struct control *c, struct hook_counters *line, struct scratch *s, u32 path_flags)
@@ -67,16 +73,16 @@ static __always_inline bool send(struct control *c, struct hook_counters *line, 
 	}
 	header->size = size;
 	header->lost = cpu->lost;
-	if (c->reader_waiting) {
-		/* Only the first record after the reader fell asleep wakes it; it drains the ring before it sleeps again. */
-		c->reader_waiting = 0;
+	if (c->reader_waiting)
 		wake = BPF_RB_FORCE_WAKEUP;
-	}
 	if (bpf_ringbuf_output(&events, s->data, size, wake)) {
 		count(line->dropped);
 		__sync_fetch_and_add(&cpu->lost, 1);
 		return false;
 	}
+	/* One wake-up is enough: the reader drains the ring before it sleeps again. */
+	if (wake == BPF_RB_FORCE_WAKEUP)
+		c->reader_waiting = 0;
 	count(line->delivered);
 	if ((flags & CUT) || (path_flags & PATH_TRUNCATED))
 		count(line->truncated);

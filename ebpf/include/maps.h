@@ -61,9 +61,12 @@ struct {
 } cpus SEC(".maps");
 
 /*
- * Where a record is put together. One per hook, because a trampoline program may be preempted by another on the same
- * CPU (never by itself: the kernel skips a program that is already running there).
+ * Where a record is put together. One for each program and what it builds, because a trampoline program may be
+ * preempted by another on the same CPU (never by itself: the kernel skips a program that is already running there):
+ * a slot per hook for its own records, and another per hook for the snapshots that it sends first.
  */
+#define SNAPSHOT_SLOT(hook) (HOOK_COUNT + (hook))
+
 struct scratch {
 	union {
 		struct record_header header;
@@ -84,7 +87,7 @@ struct scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HOOK_COUNT);
+	__uint(max_entries, 2 * HOOK_COUNT);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -94,6 +97,7 @@ struct known {
 	u64 start;
 	u64 exec_id;
 	u64 cgroup_id;
+	u64 epoch;
 };
 
 struct {
@@ -102,5 +106,19 @@ struct {
 	__type(key, u32);
 	__type(value, struct known);
 } processes SEC(".maps");
+
+/* Processes whose exit was told, so that each is told once. */
+struct exited {
+	u64 start;
+	u32 pid;
+	u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct exited);
+	__type(value, u8);
+} exits SEC(".maps");
 
 #endif

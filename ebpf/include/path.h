@@ -12,18 +12,23 @@
 #define used(scratch) (*(volatile u64 *)&(scratch)->size)
 #define path_notes(scratch) (*(volatile u64 *)&(scratch)->path_flags)
 
-/* Appends one name with its NUL, unless the part that began at start would grow beyond limit. */
+/*
+ * Appends one name with its NUL, unless the part that began at start would grow beyond limit. Returns its size, 0 when it
+ * cannot be read, a negative number when there is no room.
+ */
 static __always_inline long append_name(struct scratch *s, const void *name, u64 start, u64 limit)
 {
 	u64 off = used(s);
 	long size;
 
 	opaque(off);
-	if (off > SCRATCH_SIZE - NAME_LIMIT || off - start > limit - NAME_LIMIT)
+	if (off > SCRATCH_SIZE - NAME_LIMIT)
 		return -1;
 	size = bpf_probe_read_kernel_str(&s->data[off], NAME_LIMIT, name);
 	if (size <= 0)
 		return 0;
+	if (off + size - start > limit)
+		return -1;
 	used(s) = off + size;
 	return size;
 }
@@ -37,6 +42,8 @@ static __always_inline void append_path(struct scratch *s, const struct path *of
 	struct vfsmount *mnt = BPF_CORE_READ(of, mnt), *root_mnt = BPF_CORE_READ(root, mnt);
 	struct dentry *dentry = BPF_CORE_READ(of, dentry), *root_dentry = BPF_CORE_READ(root, dentry);
 	const u64 start = used(s);
+	const void *name;
+	char first[2];
 	long size;
 
 	path_notes(s) = 0;
@@ -65,19 +72,26 @@ static __always_inline void append_path(struct scratch *s, const struct path *of
 			continue;
 		}
 		parent = BPF_CORE_READ(dentry, d_parent);
-		size = append_name(s, BPF_CORE_READ(dentry, d_name.name), start, PATH_LIMIT);
+		name = BPF_CORE_READ(dentry, d_name.name);
+		if (dentry == parent) {
+			/* The root of a file system that is mounted elsewhere, or no file system at all. */
+			if (bpf_probe_read_kernel_str(first, sizeof(first), name) > 0 && first[0] == '/') {
+				path_notes(s) |= PATH_OUTSIDE_ROOT;
+				return;
+			}
+			path_notes(s) |= PATH_PSEUDO;
+		}
+		size = append_name(s, name, start, PATH_LIMIT);
 		if (size < 0)
 			break;
-		if (!size) {
+		if (!size)
 			path_notes(s) |= PATH_UNREADABLE;
+		if (!size || dentry == parent)
 			return;
-		}
-		if (dentry == parent) {
-			path_notes(s) |= PATH_PSEUDO;
-			return;
-		}
 		dentry = parent;
 	}
+	if (dentry == root_dentry && mnt == root_mnt)
+		return;
 	path_notes(s) |= PATH_TRUNCATED;
 }
 
@@ -114,18 +128,30 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 	return BPF_CORE_READ(node, parent);
 }
 
-/* Appends the names of the task's cgroup and of those above it, without the root. */
-static __always_inline void append_cgroup(struct scratch *s, struct task_struct *task)
+/*
+ * Appends the names of the task's cgroup and of those above it, without the root. Returns enum record_flag: without one
+ * the path is whole, and only then does a path without a container mean that there is none.
+ */
+static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *task)
 {
 	struct kernfs_node *node = BPF_CORE_READ(task_cgroup(task), kn), *parent;
 	const u64 start = used(s);
+	long size;
 
+	if (!node)
+		return RECORD_CGROUP_UNREADABLE;
 	for (int i = 0; i < CGROUP_LEVELS; i++) {
 		parent = kernfs_parent(node);
-		if (!parent || append_name(s, BPF_CORE_READ(node, name), start, CGROUP_LIMIT) <= 0)
-			return;
+		if (!parent)
+			return 0;
+		size = append_name(s, BPF_CORE_READ(node, name), start, CGROUP_LIMIT);
+		if (!size)
+			return RECORD_CGROUP_UNREADABLE;
+		if (size < 0)
+			break;
 		node = parent;
 	}
+	return kernfs_parent(node) ? RECORD_CGROUP_TRUNCATED : 0;
 }
 
 #endif

@@ -26,10 +26,10 @@ enum hook {
 /* Limits in bytes. Whatever is longer is cut and flagged. */
 #define ARGS_LIMIT 16384
 #define PATH_LIMIT 4096
-#define CGROUP_LIMIT 1024
+#define CGROUP_LIMIT 4096
 #define NAME_LIMIT 256
 #define PATH_COMPONENTS 96
-#define CGROUP_LEVELS 12
+#define CGROUP_LEVELS 32
 #define ANCESTORS 8
 #define COMM_SIZE 16
 #define TTY_SIZE 16
@@ -45,7 +45,7 @@ enum path_flag {
 	PATH_TRUNCATED = 1,
 	/* The file has no name any more. */
 	PATH_DELETED = 2,
-	/* Beyond the process's root directory: shown from the root of the mount namespace. */
+	/* Not below the process's root directory: shown from the root of the tree that the file is in. */
 	PATH_OUTSIDE_ROOT = 4,
 	/* No file in a directory tree: a pipe, a socket, an anonymous inode, a memfd. */
 	PATH_PSEUDO = 8,
@@ -66,15 +66,19 @@ enum record_flag {
 	RECORD_NO_MEMORY = 16,
 	/* There are more ancestors than reported. */
 	RECORD_ANCESTORS_TRUNCATED = 32,
-	/* The socket's own addresses were read from the kernel. */
+	/* The socket's own family and addresses were read from the kernel. */
 	RECORD_SOCKET_KNOWN = 64,
+	/* The cgroup's path was longer than CGROUP_LIMIT or CGROUP_LEVELS: the part towards the root is missing. */
+	RECORD_CGROUP_TRUNCATED = 128,
+	/* The cgroup's path could not be read to its root. */
+	RECORD_CGROUP_UNREADABLE = 256,
 };
 
 /* Names one program image of one process for as long as the machine runs. */
 struct process_key {
 	/* Start of the process. */
 	u64 start;
-	/* How many programs its task executed before this one (task_struct.self_exec_id). */
+	/* Grows with each exec of the task; a child begins with its parent's (task_struct.self_exec_id). */
 	u64 exec_id;
 	/* Process id in the root PID namespace. */
 	u32 pid;
@@ -121,11 +125,10 @@ struct process_record {
 	u32 session_id;
 	char comm[COMM_SIZE];
 	char tty[TTY_SIZE];
-	/* Bytes of argv in the process, before any cut. */
-	u32 args_total;
 	u32 exe_flags;
 	u32 cwd_flags;
 	u32 ancestor_count;
+	u32 reserved;
 	/* The parent first. */
 	struct ancestor ancestors[ANCESTORS];
 	/* Tail. */
@@ -135,11 +138,15 @@ struct process_record {
 	u32 args_size;
 };
 
-/* HOOK_FORK: the header tells the parent. */
+/* HOOK_FORK: the header tells who called, which with CLONE_PARENT is not the parent. */
 struct fork_record {
 	struct record_header header;
 	struct process_key child;
+	struct process_key parent;
 	u64 child_cgroup_id;
+	/* Tail: the child's cgroup, only where it is not the caller's. */
+	u32 cgroup_size;
+	u32 reserved;
 };
 
 /* HOOK_EXIT: the last thread of a process ended. */
@@ -168,10 +175,10 @@ struct connect_record {
 	struct record_header header;
 	s64 ret;
 	s32 fd;
-	/* Family of the requested address. */
+	/* Family of the requested address, and of the socket. */
 	u16 family;
+	u16 socket_family;
 	u16 protocol;
-	u16 socket_type;
 	u16 requested_port;
 	u16 source_port;
 	u16 destination_port;
@@ -198,13 +205,14 @@ struct hook_counters {
 
 /* The agent writes here by mmap, without a system call. */
 struct control {
-	/* Reported hooks, a bit each: may change at any time within what is attached. */
+	/* Reported hooks, a bit each: may change at any time within what is attached. None: the agent is stopping. */
 	u32 hooks;
 	/* The agent's own process id in the root PID namespace; the fork hook fills it in. */
 	u32 agent_pid;
 	/* The reader sleeps and wants to be woken. */
 	u32 reader_waiting;
-	u32 reserved;
+	/* What the kernel side remembers of an earlier epoch does not count: every process is introduced anew. */
+	u32 epoch;
 };
 
 #endif

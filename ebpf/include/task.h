@@ -30,7 +30,6 @@ static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 {
 	u64 start = BPF_CORE_READ(mm, arg_start), size = BPF_CORE_READ(mm, arg_end) - start, off = used(s);
 
-	s->process.args_total = size;
 	if (size > ARGS_LIMIT) {
 		s->header.flags |= RECORD_ARGS_TRUNCATED;
 		size = ARGS_LIMIT;
@@ -50,18 +49,21 @@ static __always_inline void read_ancestors(struct process_record *record, struct
 	struct task_struct *parent;
 	u32 n = 0;
 
-	for (int i = 0; i < ANCESTORS; i++) {
+	for (int i = 0; i <= ANCESTORS; i++) {
 		parent = BPF_CORE_READ(task, real_parent, group_leader);
 		if (!parent || parent == task || !BPF_CORE_READ(parent, tgid))
 			break;
+		if (i == ANCESTORS) {
+			record->header.flags |= RECORD_ANCESTORS_TRUNCATED;
+			break;
+		}
 		read_key(&record->ancestors[i].key, parent);
 		bpf_probe_read_kernel(record->ancestors[i].comm, COMM_SIZE, &parent->comm);
 		task = parent;
 		n++;
 	}
-	if (n == ANCESTORS)
-		record->header.flags |= RECORD_ANCESTORS_TRUNCATED;
 	record->ancestor_count = n;
+	record->reserved = 0;
 }
 
 static __always_inline void read_credentials(struct process_record *record, struct task_struct *task)
@@ -94,17 +96,19 @@ static __always_inline void read_credentials(struct process_record *record, stru
 		bpf_probe_read_kernel_str(record->tty, TTY_SIZE, &tty->name);
 }
 
-static __always_inline bool is_known(struct record_header *header)
+static __always_inline bool is_known(const struct control *c, struct record_header *header)
 {
 	struct known *known = bpf_map_lookup_elem(&processes, &header->process.pid);
 
 	return known && known->start == header->process.start && known->exec_id == header->process.exec_id &&
-	       known->cgroup_id == header->cgroup_id;
+	       known->cgroup_id == header->cgroup_id && known->epoch == c->epoch;
 }
 
-static __always_inline void remember(const struct process_key *key, u64 cgroup_id)
+static __always_inline void remember(const struct control *c, const struct process_key *key, u64 cgroup_id)
 {
-	struct known known = { .start = key->start, .exec_id = key->exec_id, .cgroup_id = cgroup_id };
+	struct known known = {
+		.start = key->start, .exec_id = key->exec_id, .cgroup_id = cgroup_id, .epoch = c->epoch
+	};
 	u32 pid = key->pid;
 
 	bpf_map_update_elem(&processes, &pid, &known, BPF_ANY);
@@ -112,22 +116,21 @@ static __always_inline void remember(const struct process_key *key, u64 cgroup_i
 
 /* Describes the current process in full and hands it over. */
 static __always_inline bool send_process(struct control *c, struct hook_counters *line, struct task_struct *task,
-					 u32 hook)
+					 u32 hook, u32 slot)
 {
-	struct scratch *s = scratch_of(hook);
+	struct scratch *s = scratch_of(slot);
 	struct process_record *record;
 	struct mm_struct *mm;
 	struct file *exe;
 	struct fs_struct *fs;
 	u64 start;
 
-	if (!s) {
-		count(line->dropped);
-		return false;
-	}
+	if (!s)
+		return drop(line);
 	record = &s->process;
 	fill_header(&record->header, task, hook);
-	bpf_probe_read_kernel(record->comm, COMM_SIZE, &task->comm);
+	/* The process's name, whichever thread came first. */
+	bpf_probe_read_kernel(record->comm, COMM_SIZE, &BPF_CORE_READ(task, group_leader)->comm);
 	read_credentials(record, task);
 	read_ancestors(record, task);
 
@@ -149,17 +152,16 @@ static __always_inline bool send_process(struct control *c, struct hook_counters
 	record->cwd_size = used(s) - start;
 	start = used(s);
 
-	append_cgroup(s, task);
+	record->header.flags |= append_cgroup(s, task);
 	record->cgroup_size = used(s) - start;
 	start = used(s);
 
-	record->args_total = 0;
 	append_args(s, mm);
 	record->args_size = used(s) - start;
 
 	if (!send(c, line, s, record->exe_flags | record->cwd_flags))
 		return false;
-	remember(&record->header.process, record->header.cgroup_id);
+	remember(c, &record->header.process, record->header.cgroup_id);
 	return true;
 }
 
@@ -171,10 +173,10 @@ static __always_inline bool introduce(struct control *c, struct task_struct *tas
 {
 	struct hook_counters *line;
 
-	if (is_known(header))
+	if (is_known(c, header))
 		return true;
 	line = seen(HOOK_SNAPSHOT);
-	return line && send_process(c, line, task, HOOK_SNAPSHOT);
+	return line && send_process(c, line, task, HOOK_SNAPSHOT, SNAPSHOT_SLOT(header->hook));
 }
 
 static __always_inline bool is_agent(const struct control *c, u32 pid)

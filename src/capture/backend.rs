@@ -63,6 +63,11 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
                 refusal: None,
             })
         }
+        BackendChoice::Auto if hooks.syscalls().next().is_none() => Ok(Choice {
+            backend: Backend::Trampoline,
+            why: "no system call is watched, so nothing was tried".to_owned(),
+            refusal: None,
+        }),
         BackendChoice::Auto => match attach_trampolines(object, btf, hooks)? {
             Ok(()) => Ok(Choice {
                 backend: Backend::Trampoline,

@@ -122,6 +122,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The CPUs of the machine are unknown.
+    #[error("cannot learn from {path} which CPUs there are: {source}")]
+    Cpus {
+        /// The file.
+        path: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// No thread could be made.
+    #[error("cannot make a thread: {0}")]
+    Thread(#[source] io::Error),
     /// The embedded object lacks something: a fault of the build.
     #[error("the embedded eBPF object has no {0}: this build of the agent is broken")]
     Missing(&'static str),

@@ -102,6 +102,9 @@ impl HookSet {
     pub const BASE: Self =
         Self(1 << Hook::Exec as u32 | 1 << Hook::Fork as u32 | 1 << Hook::Exit as u32 | 1 << Hook::Snapshot as u32);
 
+    /// No hook.
+    pub const NONE: Self = Self(0);
+
     /// This set and one more hook.
     #[must_use]
     pub const fn with(self, hook: Hook) -> Self {

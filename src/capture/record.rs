@@ -46,8 +46,12 @@ pub enum Body<'a> {
     Fork {
         /// The child.
         child: ProcessKey,
+        /// The child's parent: who called, or with CLONE_PARENT the caller's own parent.
+        parent: ProcessKey,
         /// The child's cgroup.
         child_cgroup_id: u64,
+        /// Its path, where it is another than the caller's.
+        cgroup: Option<CgroupPath>,
     },
     /// A process ended.
     Exit {
@@ -69,8 +73,8 @@ pub struct ProcessBody<'a> {
     pub exe: Option<KernelPath>,
     /// The working directory.
     pub cwd: Option<KernelPath>,
-    /// The cgroup from the root, e.g. `/kubepods/…`.
-    pub cgroup: String,
+    /// The cgroup.
+    pub cgroup: CgroupPath,
     /// argv.
     pub args: Vec<String>,
     /// argv was longer than the limit.
@@ -83,6 +87,17 @@ pub struct ProcessBody<'a> {
     pub tty: Option<String>,
     /// The parent first.
     pub ancestors: Vec<(ProcessKey, String)>,
+    /// There are more ancestors than told.
+    pub ancestors_truncated: bool,
+}
+
+/// A cgroup as the kernel names it, in the hierarchy that names containers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CgroupPath {
+    /// From the root, e.g. `/kubepods/…`.
+    pub text: String,
+    /// The part towards the root is missing: that no container is named here does not mean that there is none.
+    pub cut: bool,
 }
 
 /// Who the process is to the kernel. Ids are those of the initial user namespace.
@@ -158,7 +173,7 @@ pub struct ConnectBody<'a> {
     pub ret: i64,
     /// The descriptor.
     pub fd: i32,
-    /// Family of the address asked for (`AF_*`), absent when it could not be read.
+    /// The socket's family (`AF_*`), else that of the address asked for; absent when neither could be read.
     pub family: Option<u16>,
     /// `IPPROTO_*` of the socket, absent when the descriptor is no socket.
     pub protocol: Option<u16>,
@@ -215,10 +230,14 @@ impl<'a> Record<'a> {
         let body = match hook {
             Hook::Exec | Hook::Snapshot => Body::Process(Box::new(decode_process(bytes)?)),
             Hook::Fork => {
-                let (raw, _) = prefix::<wire::ForkRecord>(bytes)?;
+                let (raw, tail) = prefix::<wire::ForkRecord>(bytes)?;
+                let (names, _) = split(tail, raw.cgroup_size)?;
+                let moved = raw.child_cgroup_id != raw.header.cgroup_id;
                 Body::Fork {
                     child: raw.child,
+                    parent: raw.parent,
                     child_cgroup_id: raw.child_cgroup_id,
+                    cgroup: moved.then(|| cgroup_path(names, raw.header.flags)),
                 }
             }
             Hook::Exit => Body::Exit {
@@ -253,9 +272,10 @@ fn decode_process(bytes: &[u8]) -> Result<ProcessBody<'_>, DecodeError> {
     let set = |id: u32| (id != UNSET).then_some(id);
     Ok(ProcessBody {
         name: c_text(&bytes[std::mem::offset_of!(wire::ProcessRecord, comm)..][..wire::COMM_SIZE]),
-        exe: (flags & record_flag::NO_MEMORY == 0).then(|| kernel_path(exe, raw.exe_flags)),
+        exe: (flags & record_flag::NO_MEMORY == 0 && raw.exe_flags & path_flag::UNREADABLE == 0)
+            .then(|| kernel_path(exe, raw.exe_flags)),
         cwd: (raw.cwd_flags & path_flag::UNREADABLE == 0).then(|| kernel_path(cwd, raw.cwd_flags)),
-        cgroup: join_reversed(cgroup, true),
+        cgroup: cgroup_path(cgroup, flags),
         args: split_args(args),
         args_truncated: flags & record_flag::ARGS_TRUNCATED != 0,
         args_unreadable: flags & record_flag::ARGS_UNREADABLE != 0,
@@ -277,6 +297,7 @@ fn decode_process(bytes: &[u8]) -> Result<ProcessBody<'_>, DecodeError> {
         tty: Some(c_text(&raw.tty))
             .filter(|name| !name.is_empty())
             .map(Cow::into_owned),
+        ancestors_truncated: flags & record_flag::ANCESTORS_TRUNCATED != 0,
         ancestors: raw.ancestors[..count]
             .iter()
             .map(|one| (one.key, c_text(&one.comm).into_owned()))
@@ -305,10 +326,12 @@ fn decode_connect(bytes: &[u8]) -> Result<ConnectBody<'_>, DecodeError> {
     let (path, _) = split(tail, raw.path_size)?;
     let readable = raw.header.flags & record_flag::REQUEST_UNREADABLE == 0;
     let known = raw.header.flags & record_flag::SOCKET_KNOWN != 0;
+    // The socket's own family says how its addresses are to be read: a v6 socket may be asked for a v4 address, and what
+    // the process wrote may have changed since.
     let socket = |address: &[u8; 16], port: u16| {
         let port = u16::from_be(port);
         (known && port != 0)
-            .then(|| address_of(raw.family, address, port))
+            .then(|| address_of(raw.socket_family, address, port))
             .flatten()
     };
     let requested = match raw.family {
@@ -318,7 +341,11 @@ fn decode_connect(bytes: &[u8]) -> Result<ConnectBody<'_>, DecodeError> {
     Ok(ConnectBody {
         ret: raw.ret,
         fd: raw.fd,
-        family: readable.then_some(raw.family),
+        family: if known {
+            Some(raw.socket_family)
+        } else {
+            readable.then_some(raw.family)
+        },
         protocol: known.then_some(raw.protocol),
         requested: requested.filter(|_| readable),
         source: socket(&raw.source_address, raw.source_port),
@@ -332,7 +359,7 @@ fn address_of(family: u16, address: &[u8; 16], port: u16) -> Option<SocketAddr> 
         AF_INET6 => IpAddr::V6(Ipv6Addr::from(*address)),
         _ => return None,
     };
-    Some(SocketAddr::new(ip, port))
+    Some(SocketAddr::new(ip.to_canonical(), port))
 }
 
 fn unix_name(path: &[u8]) -> Cow<'_, str> {
@@ -346,6 +373,14 @@ fn unix_name(path: &[u8]) -> Cow<'_, str> {
 fn c_text(bytes: &[u8]) -> Cow<'_, str> {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end])
+}
+
+fn cgroup_path(names: &[u8], flags: u32) -> CgroupPath {
+    let cut = flags & (record_flag::CGROUP_TRUNCATED | record_flag::CGROUP_UNREADABLE) != 0;
+    CgroupPath {
+        text: join_reversed(names, true),
+        cut,
+    }
 }
 
 fn kernel_path(names: &[u8], flags: u32) -> KernelPath {

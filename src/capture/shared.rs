@@ -64,7 +64,7 @@ impl Drop for Words {
 #[derive(Debug)]
 pub(crate) struct Switches(Words);
 
-/// `hooks` and `agent_pid` share a word, `reader_waiting` begins the next.
+/// `hooks` and `agent_pid` share a word, `reader_waiting` and `epoch` the next.
 const HOOKS_WORD: usize = std::mem::offset_of!(wire::Control, hooks) / size_of::<u64>();
 const WAITING_WORD: usize = std::mem::offset_of!(wire::Control, reader_waiting) / size_of::<u64>();
 
@@ -91,6 +91,11 @@ impl Switches {
     /// The agent's own process id in the root PID namespace, 0 until the kernel side has recognised it.
     pub(crate) fn agent_pid(&self) -> u32 {
         self.halves(HOOKS_WORD)[1].load(Ordering::Acquire)
+    }
+
+    /// Makes the kernel side introduce every process anew.
+    pub(crate) fn next_epoch(&self) {
+        self.halves(WAITING_WORD)[1].fetch_add(1, Ordering::Release);
     }
 
     /// Asks for a wake-up with the next record.

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, RingBuf};
@@ -14,6 +15,11 @@ use super::object;
 use super::record::Record;
 use super::shared::{CounterLines, Switches};
 use crate::config::settings::BackendChoice;
+
+/// How long a thread that was joined may take to leave the process on a busy machine.
+const THREAD_ENDS: Duration = Duration::from_secs(2);
+/// Longer than any run of a hook.
+const QUIESCE: Duration = Duration::from_millis(5);
 
 /// What to capture, and with how much room.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +60,7 @@ impl Capture {
     /// # Errors
     /// The kernel's types are not to be had, or it refuses the maps, a base program or the backend insisted on.
     pub fn start(options: &Options) -> Result<Self, Error> {
-        let cpus = aya::util::nr_cpus().map_err(|(path, source)| Error::Map { map: path, source })?;
+        let cpus = cpu_ids()?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
         let mut object = object::prepare(&btf, cpus, ring_size, options.processes, options.hooks)?;
@@ -93,17 +99,29 @@ impl Capture {
             ledger: Arc::new(Ledger::new(lines)),
             choice,
         };
-        capture.introduce_self();
+        capture.introduce_self()?;
         Ok(capture)
     }
 
     /// Forks a thread, by which the kernel side learns the agent's process id in the root PID namespace, and leaves its
-    /// activity out from then on.
-    fn introduce_self(&self) {
-        let _ = std::thread::spawn(|| {}).join();
+    /// activity out from then on. Returns once the thread is gone for the kernel too: it was born with capabilities.
+    fn introduce_self(&self) -> Result<(), Error> {
+        let thread = std::thread::Builder::new()
+            .name("introduction".to_owned())
+            .spawn(nix::unistd::gettid)
+            .map_err(Error::Thread)?;
+        if let Ok(tid) = thread.join() {
+            // join returns when the thread lets go of its stack, which is a moment before it leaves the process.
+            let task = format!("/proc/self/task/{tid}");
+            let deadline = Instant::now() + THREAD_ENDS;
+            while std::path::Path::new(&task).exists() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         if self.switches.agent_pid() == 0 {
             tracing::warn!("the kernel side did not recognise the agent: its own activity will be reported");
         }
+        Ok(())
     }
 
     /// The backend in use and why.
@@ -136,6 +154,18 @@ impl Capture {
         limit
     }
 
+    /// Stops reporting: what happens from now on is filtered. Runs that have begun are over within the pause that this
+    /// makes, so that what is then in the ring is all there will ever be.
+    pub fn quiesce(&self) {
+        self.switches.enable(HookSet::NONE);
+        std::thread::sleep(QUIESCE);
+    }
+
+    /// Makes the kernel side describe every process anew with its next event, because this side lost track.
+    pub fn introduce_anew(&self) {
+        self.switches.next_epoch();
+    }
+
     /// Announces that the reader is about to sleep until the ring's descriptor is readable, so that the next record
     /// wakes it. Drain once more between this call and the sleep.
     pub fn announce_sleep(&self) {
@@ -152,6 +182,21 @@ impl AsFd for Capture {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
     }
+}
+
+/// One more than the highest CPU id that can ever appear: ids may have gaps.
+fn cpu_ids() -> Result<usize, Error> {
+    let path = "/sys/devices/system/cpu/possible";
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Cpus { path, source })?;
+    let highest = text
+        .trim()
+        .rsplit([',', '-'])
+        .next()
+        .and_then(|id| id.parse::<usize>().ok());
+    highest.map(|id| id + 1).ok_or_else(|| Error::Cpus {
+        path,
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, text.trim().to_owned()),
+    })
 }
 
 /// The array stays with the object, whose programs refer to it by descriptor until they are loaded.

@@ -36,6 +36,8 @@ pub mod record_flag {
     pub const NO_MEMORY: u32 = 16;
     pub const ANCESTORS_TRUNCATED: u32 = 32;
     pub const SOCKET_KNOWN: u32 = 64;
+    pub const CGROUP_TRUNCATED: u32 = 128;
+    pub const CGROUP_UNREADABLE: u32 = 256;
 }
 
 macro_rules! wire {
@@ -103,10 +105,10 @@ wire! {
         session_id: u32,
         comm: [u8; COMM_SIZE],
         tty: [u8; TTY_SIZE],
-        args_total: u32,
         exe_flags: u32,
         cwd_flags: u32,
         ancestor_count: u32,
+        reserved: u32,
         ancestors: [Ancestor; ANCESTORS],
         exe_size: u32,
         cwd_size: u32,
@@ -117,7 +119,10 @@ wire! {
     struct ForkRecord: "fork_record" {
         header: RecordHeader,
         child: ProcessKey,
+        parent: ProcessKey,
         child_cgroup_id: u64,
+        cgroup_size: u32,
+        reserved: u32,
     }
     /// The end of a process.
     struct ExitRecord: "exit_record" {
@@ -142,8 +147,8 @@ wire! {
         ret: i64,
         fd: i32,
         family: u16,
+        socket_family: u16,
         protocol: u16,
-        socket_type: u16,
         requested_port: u16,
         source_port: u16,
         destination_port: u16,
@@ -168,7 +173,7 @@ wire! {
         hooks: u32,
         agent_pid: u32,
         reader_waiting: u32,
-        reserved: u32,
+        epoch: u32,
     }
 }
 

@@ -106,6 +106,8 @@ fn hooks_and_limits_agree() {
         ("RECORD_NO_MEMORY", super::record_flag::NO_MEMORY),
         ("RECORD_ANCESTORS_TRUNCATED", super::record_flag::ANCESTORS_TRUNCATED),
         ("RECORD_SOCKET_KNOWN", super::record_flag::SOCKET_KNOWN),
+        ("RECORD_CGROUP_TRUNCATED", super::record_flag::CGROUP_TRUNCATED),
+        ("RECORD_CGROUP_UNREADABLE", super::record_flag::CGROUP_UNREADABLE),
     ] {
         assert!(
             header.contains(&format!("\t{name} = {value},\n")),

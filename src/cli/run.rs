@@ -13,7 +13,7 @@ use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{bind, server};
-use crate::output::{Format, Sink};
+use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::{Parts, Printed};
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Pipeline, Vitals};
@@ -28,6 +28,12 @@ pub enum Error {
     /// Signals cannot be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(#[source] nix::Error),
+    /// Standard output cannot be written to.
+    #[error("cannot use standard output: {0}")]
+    Output(#[source] io::Error),
+    /// Events were asked for that nothing captures yet.
+    #[error("events = {0:?} is captured by no hook of this version: choose from process, file, network, all and none")]
+    Events(EventClass),
     /// The resolver cannot work.
     #[error(transparent)]
     Resolver(#[from] crate::container::resolver::Error),
@@ -55,7 +61,7 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) => Exit::Configuration,
+            Self::Capture(_) | Self::Events(_) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -67,6 +73,8 @@ impl Error {
 /// What kept the agent from starting or going on; nothing is left running.
 pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let (settings, profile) = (&loaded.settings, loaded.profile.name);
+    let (printed, hooks) = asked_for(&settings.events)?;
+
     // 1. What is granted, and nothing beyond it, before anything else happens.
     let grant = capabilities::check()?;
     if let Some(warning) = grant.warning() {
@@ -76,12 +84,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     capabilities::raise(&grant)?;
 
     // 2. Everything that has to be opened by name or asked of the terminal.
-    let sink = Sink::new(io::stdout().lock(), Format::of(settings.output.format));
     let signals = Signals::listen().map_err(Error::Signals)?;
+    let stdout = signals.stop_fd().and_then(Stdout::new).map_err(Error::Output)?;
+    let sink = Sink::new(stdout, Format::of(settings.output.format));
     let resolver = Resolver::new(&settings.runtime)?;
 
     // 3. The kernel side.
-    let (printed, hooks) = asked_for(&settings.events);
     let mut capture = Capture::start(&Options {
         backend: settings.capture.backend,
         ring_size: settings.capture.ring_size.as_u64(),
@@ -152,7 +160,11 @@ fn admin_socket(settings: &Settings) -> Option<UnixListener> {
 }
 
 /// What is printed, and the hooks that takes.
-fn asked_for(classes: &[EventClass]) -> (Printed, HookSet) {
+fn asked_for(classes: &[EventClass]) -> Result<(Printed, HookSet), Error> {
+    let unheard = |class: &&EventClass| matches!(class, EventClass::Privilege | EventClass::Module);
+    if let Some(class) = classes.iter().find(unheard) {
+        return Err(Error::Events(*class));
+    }
     let has = |class| classes.contains(&class) || classes.contains(&EventClass::All);
     let printed = Printed {
         process: has(EventClass::Process),
@@ -166,7 +178,7 @@ fn asked_for(classes: &[EventClass]) -> (Printed, HookSet) {
     if printed.network {
         hooks = hooks.with(Hook::Connect);
     }
-    (printed, hooks)
+    Ok((printed, hooks))
 }
 
 /// The configured name, which may come from Kubernetes' downward API, else the host's.

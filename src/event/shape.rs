@@ -190,7 +190,7 @@ impl Serialize for Rfc3339 {
 
 impl Serialize for ProcessView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("process", 20)?;
+        let mut out = serializer.serialize_struct("process", 24)?;
         out.serialize_field("pid", &self.key.pid)?;
         out.serialize_field("tid", &self.tid)?;
         out.serialize_field("exec_id", &exec_id(&self.key))?;
@@ -209,7 +209,11 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
     }
     out.serialize_field("name", &process.name)?;
     serialize_path("exe", "exe_notes", process.exe.as_ref(), out)?;
-    out.serialize_field("args", &process.args)?;
+    if process.args_unreadable {
+        out.serialize_field("args_unreadable", &true)?;
+    } else {
+        out.serialize_field("args", &process.args)?;
+    }
     if process.args_truncated {
         out.serialize_field("args_truncated", &true)?;
     }
@@ -233,7 +237,11 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
         out.serialize_field("tty", tty)?;
     }
     out.serialize_field("caps", &Capabilities(process))?;
-    out.serialize_field("ancestors", &Ancestors(&process.ancestors))
+    out.serialize_field("ancestors", &Ancestors(&process.ancestors))?;
+    if process.ancestors_truncated {
+        out.serialize_field("ancestors_truncated", &true)?;
+    }
+    Ok(())
 }
 
 fn serialize_path<S: SerializeStruct>(

@@ -5,6 +5,8 @@
 pub mod json;
 pub mod log;
 pub mod sink;
+pub mod stdout;
 pub mod text;
 
 pub use sink::{Format, Sink};
+pub use stdout::Stdout;

@@ -66,7 +66,7 @@ pub fn watch(
                 return;
             }
             let process = table.describe(&header, *told);
-            let outcome = resolver.resolve(header.cgroup_id, Some(&process.cgroup));
+            let outcome = resolver.resolve(header.cgroup_id, Some(&process.cgroup.text));
             let node = settings.node.name.as_deref().unwrap_or_default();
             let context = Context {
                 node,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
 use crate::capture::{Capture, Hook, Record};
-use crate::container::{Outcome, Resolver};
+use crate::container::{Outcome, Resolver, cgroup};
 use crate::control::watch::ExecWatches;
 use crate::event::build::Context;
 use crate::event::summary::Lookups;
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
-use crate::process::{Process, ProcessTable};
+use crate::process::{Fork, Process, ProcessTable};
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
@@ -27,6 +27,11 @@ const DRAIN_LIMIT: usize = 4096;
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// How often the calendar's clock is read again.
 const CLOCK_REFRESH: Duration = Duration::from_secs(1);
+
+/// How often, at most, every process is introduced anew after the table lost track.
+const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
+/// A pause where the ring is readable and yet yields nothing, because whoever writes the first record was preempted.
+const UNFINISHED: Duration = Duration::from_millis(1);
 
 /// Which raw events are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +78,9 @@ struct Stages<W> {
     clock_read: Instant,
     lost: LostCount,
     published_lookups: Option<u64>,
+    /// An event came of a process that the table does not know, though the kernel side takes it for known.
+    drifted: bool,
+    introduced_anew: Instant,
 }
 
 /// What a pipeline is made of.
@@ -113,6 +121,8 @@ impl<W: Write> Pipeline<W> {
             clock_read: Instant::now(),
             lost: LostCount::default(),
             published_lookups: None,
+            drifted: false,
+            introduced_anew: Instant::now(),
         };
         Ok(Self {
             stages,
@@ -139,7 +149,8 @@ impl<W: Write> Pipeline<W> {
             let taken = stages.drain(capture)?;
             while let Some(request) = self.signals.next() {
                 if request == Request::Stop {
-                    // What is in the ring happened before the signal.
+                    // From here on nothing is reported, and what was is told: the last summary is exact.
+                    capture.quiesce();
                     stages.drain_dry(capture)?;
                 }
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
@@ -152,25 +163,33 @@ impl<W: Write> Pipeline<W> {
                 0 => {
                     capture.announce_sleep();
                     if stages.drain(capture)? == 0 {
-                        wait(&[capture.as_fd(), self.signals.as_fd()], LONGEST_SLEEP)?;
+                        let [stop, summary] = self.signals.fds();
+                        let readable = wait(&[capture.as_fd(), stop, summary], LONGEST_SLEEP)?;
+                        if readable && stages.drain(capture)? == 0 {
+                            wait(&self.signals.fds(), UNFINISHED)?;
+                        }
                     }
                     capture.announce_awake();
                 }
                 // More is likely to follow at once: let it collect, and nobody has to wake anybody.
-                _ => wait(&[self.signals.as_fd()], self.batch)?,
+                _ => {
+                    wait(&self.signals.fds(), self.batch)?;
+                }
             }
         }
     }
 }
 
-fn wait(on: &[std::os::fd::BorrowedFd<'_>], at_most: Duration) -> Result<(), Error> {
+/// Waits for any of the descriptors. Says whether one is readable.
+fn wait(on: &[BorrowedFd<'_>], at_most: Duration) -> Result<bool, Error> {
     if at_most.is_zero() {
-        return Ok(());
+        return Ok(false);
     }
     let mut fds: Vec<PollFd<'_>> = on.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     let timeout = PollTimeout::try_from(at_most.max(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX);
     match poll(&mut fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
         Err(errno) => Err(Error::Wait(errno)),
     }
 }
@@ -178,8 +197,13 @@ fn wait(on: &[std::os::fd::BorrowedFd<'_>], at_most: Duration) -> Result<(), Err
 impl<W: Write> Stages<W> {
     fn drain(&mut self, capture: &mut Capture) -> Result<usize, Error> {
         if self.clock_read.elapsed() >= CLOCK_REFRESH {
-            self.clock = BootClock::now().map_err(Error::Clock)?;
+            self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
+        }
+        if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
+            capture.introduce_anew();
+            self.drifted = false;
+            self.introduced_anew = Instant::now();
         }
         let mut failed = None;
         let taken = capture.drain(DRAIN_LIMIT, |record| {
@@ -218,9 +242,20 @@ impl<W: Write> Stages<W> {
                 let told = std::mem::take(&mut **told);
                 Some(self.table.describe(&header, told))
             }
-            Body::Fork { child, child_cgroup_id } => {
+            Body::Fork {
+                child,
+                parent,
+                child_cgroup_id,
+                cgroup,
+            } => {
                 subject = *child;
-                self.table.fork(&header.process, *child, *child_cgroup_id)
+                let fork = Fork {
+                    child: *child,
+                    parent: *parent,
+                    cgroup_id: *child_cgroup_id,
+                    cgroup: cgroup.as_ref(),
+                };
+                self.table.fork(&header.process, &fork)
             }
             Body::Exit { .. } => self.table.exit(&header.process),
             Body::Open(_) | Body::Connect(_) => self.table.get(&header.process).cloned(),
@@ -230,10 +265,11 @@ impl<W: Write> Stages<W> {
             self.outcome(&header, &body, process.as_deref());
             return Ok(());
         }
+        self.drifted |= process.is_none();
         let outcome = self.outcome(&header, &body, process.as_deref());
+        self.vitals.count(outcome.metadata);
         let watched = header.hook == Hook::Exec && self.watches.armed();
         if self.prints(header.hook) {
-            self.vitals.count(outcome.metadata);
             self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
         }
         if let (true, Some(process)) = (watched, &process) {
@@ -261,9 +297,12 @@ impl<W: Write> Stages<W> {
         };
         let path = process
             .filter(|process| process.cgroup_id == cgroup_id)
-            .map(|process| &*process.cgroup);
+            .map(|process| &process.cgroup)
+            // A path without its beginning that names no container does not say that there is none.
+            .filter(|cgroup| !cgroup.cut || cgroup::identify(&cgroup.text).container_id.is_some());
         let age = BootClock::since(header.time);
-        self.resolver.resolve_aged(cgroup_id, path, age)
+        self.resolver
+            .resolve_aged(cgroup_id, path.map(|cgroup| cgroup.text.as_str()), age)
     }
 
     fn emit(

@@ -1,6 +1,7 @@
 //! Signals, as something to wait for among other things.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -17,40 +18,51 @@ pub enum Request {
 /// The signals the agent listens to.
 #[derive(Debug)]
 pub struct Signals {
-    fd: SignalFd,
+    stop: SignalFd,
+    summary: SignalFd,
 }
 
 impl Signals {
-    /// Blocks the signals for this thread, and for those that it spawns afterwards, and opens a descriptor for them.
+    /// Blocks the signals for this thread, and for those that it spawns afterwards, and opens descriptors for them.
     ///
     /// # Errors
     /// The kernel's refusal.
     pub fn listen() -> nix::Result<Self> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
-            set.add(signal);
-        }
-        set.thread_block()?;
         Ok(Self {
-            fd: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
+            stop: listen_to(&[Signal::SIGINT, Signal::SIGTERM])?,
+            summary: listen_to(&[Signal::SIGUSR1])?,
         })
     }
 
     /// The next request, if there is one.
     pub fn next(&self) -> Option<Request> {
-        let info = self.fd.read_signal().ok().flatten()?;
-        match i32::try_from(info.ssi_signo)
-            .ok()
-            .and_then(|number| Signal::try_from(number).ok())?
-        {
-            Signal::SIGUSR1 => Some(Request::Summary),
-            _ => Some(Request::Stop),
+        let pending = |fd: &SignalFd| fd.read_signal().ok().flatten().is_some();
+        if pending(&self.stop) {
+            return Some(Request::Stop);
         }
+        pending(&self.summary).then_some(Request::Summary)
+    }
+
+    /// Readable while a request is pending.
+    #[must_use]
+    pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
+        [self.stop.as_fd(), self.summary.as_fd()]
+    }
+
+    /// A descriptor of its own that is readable while a request to stop is pending.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn stop_fd(&self) -> io::Result<OwnedFd> {
+        self.stop.as_fd().try_clone_to_owned()
     }
 }
 
-impl AsFd for Signals {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+fn listen_to(signals: &[Signal]) -> nix::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in signals {
+        set.add(*signal);
     }
+    set.thread_block()?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
 }

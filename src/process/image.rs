@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::capture::record::{Credentials, KernelPath, ProcessKey};
+use crate::capture::record::{CgroupPath, Credentials, KernelPath, ProcessKey};
 
 /// A process from one exec to the next. Immutable, because events hold on to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +19,20 @@ pub struct Process {
     pub args: Vec<String>,
     /// argv was longer than the limit.
     pub args_truncated: bool,
+    /// argv could not be read, so `args` is empty for want of knowledge.
+    pub args_unreadable: bool,
     /// Credentials at the time of the exec.
     pub credentials: Credentials,
     /// The controlling terminal.
     pub tty: Option<String>,
     /// The cgroup that `cgroup` names.
     pub cgroup_id: u64,
-    /// The cgroup path from the root.
-    pub cgroup: Arc<str>,
+    /// The cgroup.
+    pub cgroup: Arc<CgroupPath>,
     /// The parent first, at most [`crate::capture::wire::ANCESTORS`].
     pub ancestors: Arc<[Ancestor]>,
+    /// There are more.
+    pub ancestors_truncated: bool,
 }
 
 /// What is remembered of an ancestor after it is gone.

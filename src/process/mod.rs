@@ -7,4 +7,4 @@ pub mod image;
 pub mod table;
 
 pub use image::{Ancestor, Process};
-pub use table::ProcessTable;
+pub use table::{Fork, ProcessTable};

@@ -6,8 +6,21 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::image::{Ancestor, Process};
-use crate::capture::record::{Header, ProcessBody, ProcessKey};
+use crate::capture::record::{CgroupPath, Header, ProcessBody, ProcessKey};
 use crate::capture::wire::ANCESTORS;
+
+/// What the fork hook tells of a child.
+#[derive(Debug, Clone, Copy)]
+pub struct Fork<'a> {
+    /// The child.
+    pub child: ProcessKey,
+    /// Its parent.
+    pub parent: ProcessKey,
+    /// Its cgroup.
+    pub cgroup_id: u64,
+    /// The path of that cgroup, where it is another than the caller's.
+    pub cgroup: Option<&'a CgroupPath>,
+}
 
 /// The processes that are known.
 #[derive(Debug)]
@@ -35,45 +48,69 @@ impl ProcessTable {
                 name,
             })
             .collect();
-        let process = Arc::new(Process {
+        let mut process = Process {
             key: header.process,
             name: body.name.into_owned(),
             exe: body.exe,
             cwd: body.cwd,
             args: body.args,
             args_truncated: body.args_truncated,
+            args_unreadable: body.args_unreadable,
             credentials: body.credentials,
             tty: body.tty,
             cgroup_id: header.cgroup_id,
-            cgroup: body.cgroup.into(),
+            cgroup: Arc::new(body.cgroup),
             ancestors,
-        });
+            ancestors_truncated: body.ancestors_truncated,
+        };
+        // A process that is described at its end has lost its memory; what was known of it before still holds.
+        if process.exe.is_none()
+            && let Some(before) = self.peek(&header.process)
+        {
+            process.exe.clone_from(&before.exe);
+            process.args.clone_from(&before.args);
+            process.args_truncated = before.args_truncated;
+            process.args_unreadable = before.args_unreadable;
+            process.cwd = process.cwd.or_else(|| before.cwd.clone());
+        }
+        let process = Arc::new(process);
         self.processes.put(header.process.pid, Arc::clone(&process));
         process
     }
 
-    /// Enters a child, which begins as what its parent is. None when the parent is unknown: the kernel side then
-    /// describes the child with its first event.
-    pub fn fork(&mut self, parent: &ProcessKey, child: ProcessKey, cgroup_id: u64) -> Option<Arc<Process>> {
-        let parent = Arc::clone(self.get(parent)?);
-        let above = Ancestor {
-            key: parent.key,
-            name: parent.name.clone(),
-            exe: exe_text(&parent),
+    /// Enters a child, which begins as what its caller is, below its parent, which with CLONE_PARENT is another process.
+    /// None when the caller is unknown.
+    pub fn fork(&mut self, caller: &ProcessKey, fork: &Fork<'_>) -> Option<Arc<Process>> {
+        let caller = Arc::clone(self.get(caller)?);
+        let mut truncated = caller.ancestors_truncated;
+        let line: Vec<Ancestor> = if fork.parent == caller.key {
+            let above = Ancestor {
+                key: caller.key,
+                name: caller.name.clone(),
+                exe: exe_text(&caller),
+            };
+            truncated |= caller.ancestors.len() == ANCESTORS;
+            std::iter::once(above)
+                .chain(caller.ancestors.iter().cloned())
+                .take(ANCESTORS)
+                .collect()
+        } else {
+            // The parent stands somewhere in the caller's own line.
+            let from = caller.ancestors.iter().position(|ancestor| ancestor.key == fork.parent);
+            truncated |= from.is_none();
+            caller.ancestors[from.unwrap_or(caller.ancestors.len())..].to_vec()
         };
-        let ancestors = std::iter::once(above)
-            .chain(parent.ancestors.iter().cloned())
-            .take(ANCESTORS)
-            .collect();
         let process = Arc::new(Process {
-            key: child,
-            ancestors,
-            ..Process::clone(&parent)
+            key: fork.child,
+            ancestors: line.into(),
+            ancestors_truncated: truncated,
+            cgroup_id: fork.cgroup_id,
+            cgroup: fork
+                .cgroup
+                .map_or_else(|| Arc::clone(&caller.cgroup), |cgroup| Arc::new(cgroup.clone())),
+            ..Process::clone(&caller)
         });
-        // In another cgroup the parent's path would be a lie; a snapshot follows.
-        if cgroup_id == parent.cgroup_id {
-            self.processes.put(child.pid, Arc::clone(&process));
-        }
+        self.processes.put(fork.child.pid, Arc::clone(&process));
         Some(process)
     }
 
@@ -146,13 +183,26 @@ mod tests {
                 flags: 0,
             }),
             cwd: None,
-            cgroup: "/pod/container".to_owned(),
+            cgroup: CgroupPath {
+                text: "/pod/container".to_owned(),
+                cut: false,
+            },
             args: vec![exe.to_owned()],
             args_truncated: false,
             args_unreadable: false,
             credentials: Credentials::default(),
             tty: None,
             ancestors,
+            ancestors_truncated: false,
+        }
+    }
+
+    fn child(child: ProcessKey, parent: ProcessKey) -> Fork<'static> {
+        Fork {
+            child,
+            parent,
+            cgroup_id: 7,
+            cgroup: None,
         }
     }
 
@@ -164,7 +214,7 @@ mod tests {
     fn a_child_is_what_its_parent_was_until_it_executes() {
         let mut table = table(8);
         table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
-        let child = table.fork(&key(1, 1), key(2, 1), 7).unwrap();
+        let child = table.fork(&key(1, 1), &child(key(2, 1), key(1, 1))).unwrap();
         assert_eq!(child.exe.as_ref().unwrap().text, "/sbin/init");
         assert_eq!(child.ancestors[0].key, key(1, 1));
         let exec = table.describe(
@@ -186,15 +236,45 @@ mod tests {
             ..key(2, 1)
         };
         assert!(table.get(&reused).is_none());
-        assert!(table.fork(&reused, key(3, 1), 7).is_none());
+        assert!(table.fork(&reused, &child(key(3, 1), reused)).is_none());
     }
 
     #[test]
-    fn a_child_in_another_cgroup_waits_for_its_snapshot() {
+    fn a_child_may_be_born_into_another_cgroup_and_below_another_parent() {
         let mut table = table(8);
         table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
-        assert!(table.fork(&key(1, 1), key(2, 1), 8).is_some());
-        assert!(table.get(&key(2, 1)).is_none());
+        table.fork(&key(1, 1), &child(key(2, 1), key(1, 1))).unwrap();
+        let elsewhere = CgroupPath {
+            text: "/elsewhere".to_owned(),
+            cut: false,
+        };
+        let sibling = Fork {
+            cgroup_id: 8,
+            cgroup: Some(&elsewhere),
+            ..child(key(3, 1), key(1, 1))
+        };
+        let sibling = table.fork(&key(2, 1), &sibling).unwrap();
+        assert_eq!(sibling.ancestors[0].key, key(1, 1), "CLONE_PARENT");
+        assert_eq!((sibling.cgroup_id, &*sibling.cgroup), (8, &elsewhere));
+        let stranger = table.fork(&key(2, 1), &child(key(4, 1), key(99, 1))).unwrap();
+        assert!(
+            stranger.ancestors.is_empty() && stranger.ancestors_truncated,
+            "no parent is invented"
+        );
+    }
+
+    #[test]
+    fn a_description_without_memory_does_not_erase_what_was_known() {
+        let mut table = table(8);
+        table.describe(&header(key(2, 1), 7), body("/bin/sh", Vec::new()));
+        let dying = ProcessBody {
+            exe: None,
+            args: Vec::new(),
+            ..body("", Vec::new())
+        };
+        let process = table.describe(&header(key(2, 1), 8), dying);
+        assert_eq!(process.exe.as_ref().unwrap().text, "/bin/sh");
+        assert_eq!((process.args.len(), process.cgroup_id), (1, 8));
     }
 
     #[test]
@@ -202,7 +282,9 @@ mod tests {
         let mut table = table(4);
         table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
         for pid in 2..100 {
-            let child = table.fork(&key(pid - 1, 1), key(pid, 1), 7).unwrap();
+            let child = table
+                .fork(&key(pid - 1, 1), &child(key(pid, 1), key(pid - 1, 1)))
+                .unwrap();
             assert!(child.ancestors.len() <= ANCESTORS);
             assert_eq!(child.ancestors[0].key, key(pid - 1, 1));
         }
