@@ -279,3 +279,32 @@ impl Outcome {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason, Status};
+
+    /// The rows of the tables below a heading of `docs/events.md`, by the word in their first cell.
+    fn documented(heading: &str) -> Vec<&'static str> {
+        let page = include_str!("../../docs/events.md");
+        let (_, section) = page.split_once(&format!("\n{heading}\n")).expect(heading);
+        let section = section.split("\n#").next().unwrap_or_default();
+        section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect()
+    }
+
+    #[test]
+    fn every_status_is_documented() {
+        let rows = documented("## metadata");
+        for status in Status::ALL {
+            assert!(rows.contains(&status.as_str()), "docs/events.md lacks {status:?}");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_documented_and_no_other() {
+        assert_eq!(documented("### Reasons"), Reason::ALL.map(Reason::as_str));
+    }
+}
