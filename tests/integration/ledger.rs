@@ -18,8 +18,15 @@ fn a_flood_through_a_tiny_ring_is_accounted_for() {
     for _ in 0..FLOOD {
         drop(File::open("/dev/null").unwrap());
     }
-    // A summary in the middle of the run balances as well as the last one.
-    balanced_hooks(&agent.summary().unwrap());
+    // In the middle of a run a hook may have been seen and not accounted for yet, never the other way round.
+    let middle = agent.summary().unwrap();
+    for (hook, line) in middle["hooks"].as_object().unwrap() {
+        let count = |key: &str| line[key].as_u64().unwrap();
+        assert!(
+            count("seen") >= count("filtered") + count("delivered") + count("dropped"),
+            "{hook}: {middle}"
+        );
+    }
     let stopped = agent.stop().unwrap();
     let summary = stopped.summary().expect("the last line is the summary");
     let hooks = balanced_hooks(summary);

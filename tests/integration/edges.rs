@@ -1,0 +1,205 @@
+//! Where the kernel's view and the obvious one differ: each was a way to be told something wrong.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::event::{agent, is_call, is_exec};
+use crate::lab::agent::Installed;
+use crate::lab::tool;
+use crate::lab::turn::Turn;
+
+/// What the destination of a connect is called must come from the socket: one of IPv6 can be asked for an IPv4 address.
+#[test]
+fn an_ipv6_socket_connects_to_an_ipv4_address() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "network"]).unwrap();
+    let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let socket = UdpSocket::bind("[::]:0").unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    let event = agent
+        .wait_for("the connection", |event| {
+            is_call(event, "connect") && event["network"]["destination"]["port"] == port
+        })
+        .unwrap();
+    assert_eq!(
+        event["network"]["destination"],
+        json!({"address": "127.0.0.1", "port": port})
+    );
+    assert_eq!(event["network"]["family"], "AF_INET6", "{event}");
+    assert_eq!(event["network"]["protocol"], "udp", "{event}");
+}
+
+/// All threads of a program that ends find nobody else alive, and yet it ended once.
+#[test]
+fn a_program_with_many_threads_ends_once() {
+    const RUNS: usize = 40;
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "process"]).unwrap();
+    // Go programs have threads of their own that are there when main returns.
+    let runc = tool::find("runc", "runc").unwrap();
+    let mut pids = Vec::new();
+    for _ in 0..RUNS {
+        let mut child = Command::new(&runc)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        pids.push(u64::from(child.id()));
+        assert!(child.wait().unwrap().success());
+    }
+    let stopped = agent.stop().unwrap();
+    let mut exits: BTreeMap<u64, usize> = BTreeMap::new();
+    for event in stopped.events.iter().filter(|event| event["type"] == "process_exit") {
+        *exits.entry(event["process"]["pid"].as_u64().unwrap()).or_default() += 1;
+    }
+    for pid in pids {
+        assert_eq!(exits.get(&pid), Some(&1), "exits of {pid}");
+    }
+}
+
+/// A cgroup so deep that its container's name is out of sight is not "no container".
+#[test]
+fn a_container_cannot_hide_in_deep_cgroups() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "process"]).unwrap();
+    let id = "0123456789abcdef".repeat(4);
+    for (depth, status, known) in [(20, "missing", true), (40, "missing", false)] {
+        let tree = Tree::make(&format!("pinhole-edges/{id}"), depth);
+        let token = format!("depth-{depth}");
+        tree.run(&["/bin/true", &token]);
+        let event = agent
+            .wait_for("an exec in a deep cgroup", |event| {
+                is_exec(event, &["/bin/true", &token])
+            })
+            .unwrap();
+        assert_eq!(event["metadata"]["status"], status, "{event}");
+        assert!(event["metadata"]["reason"].is_string(), "{event}");
+        assert_eq!(event["container"]["id"] == *id, known, "{event}");
+    }
+}
+
+/// Nested cgroups in the hierarchy that names containers, removed again.
+struct Tree {
+    top: PathBuf,
+    leaf: PathBuf,
+}
+
+impl Tree {
+    fn make(name: &str, depth: usize) -> Self {
+        let root = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+            .iter()
+            .map(Path::new)
+            .find(|root| root.join("cgroup.procs").exists())
+            .expect("a cgroup hierarchy is mounted");
+        let top = root.join(name.split('/').next().unwrap());
+        let leaf = (0..depth).fold(root.join(name), |path, level| path.join(format!("level-{level}")));
+        fs::create_dir_all(&leaf).unwrap();
+        Self { top, leaf }
+    }
+
+    /// Runs a program whose shell moved itself into the leaf first.
+    fn run(&self, program: &[&str]) {
+        let script = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.leaf.display());
+        let status = Command::new("/bin/sh")
+            .args(["-c", &script, "sh"])
+            .args(program)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let mut path = self.leaf.clone();
+        while path.starts_with(&self.top) && fs::remove_dir(&path).is_ok() {
+            path.pop();
+        }
+    }
+}
+
+/// A reader that does not read makes the agent lose events, which it counts; it does not make it deaf.
+#[test]
+fn a_stalled_reader_does_not_keep_the_agent_from_ending() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let mut child = installed
+        .command(["run", "--output", "json", "--events", "file"])
+        .unwrap()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !crate::lab::agent::answers(&installed.control_socket()) {
+        assert!(Instant::now() < deadline, "the agent answers");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for _ in 0..20_000 {
+        drop(fs::File::open("/dev/null").unwrap());
+    }
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    let asked = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if asked.elapsed() > Duration::from_secs(10) {
+            child.kill().unwrap();
+            panic!("the agent does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut log).unwrap();
+    assert_eq!(status.code(), Some(70), "{log}");
+    assert!(log.contains("nobody reads"), "{log}");
+}
+
+/// An agent that lost descriptions describes again: after a flood through a tiny ring every process has a name.
+#[test]
+fn what_was_lost_in_a_flood_is_described_again() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed
+        .run(["--events", "file", "--capture-ring-size", "64KiB"])
+        .unwrap();
+    for _ in 0..100_000 {
+        drop(fs::File::open("/dev/null").unwrap());
+    }
+    let marker = format!("/no/such/marker-{}", std::process::id());
+    // The pause between two introductions is a second; the marker is opened until it comes with its process.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let found: Value = loop {
+        let _ = fs::File::open(&marker);
+        let all = agent.events().all();
+        let named = all
+            .iter()
+            .rev()
+            .find(|event| event["file"]["requested_path"] == *marker && event["process"]["name"].is_string());
+        if let Some(event) = named {
+            break event.clone();
+        }
+        assert!(Instant::now() < deadline, "the test's own process is described");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(found["process"]["pid"], std::process::id(), "{found}");
+    assert!(
+        found["process"]["exe"].as_str().unwrap().contains("integration"),
+        "{found}"
+    );
+}
