@@ -2,12 +2,13 @@
 //!
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::control::api::GetStatusReply;
+use crate::control::api::{GetStatusReply, HookCounters};
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,10 +303,12 @@ pub struct OwnContainer {
 pub enum LiveFacts {
     /// It answered, twice.
     Answers(Box<LiveAgent>),
-    /// There is no socket: no agent runs here.
+    /// There is no socket.
     Absent {
         /// The socket.
         socket: PathBuf,
+        /// Agents that run all the same, as far as the own `/proc` shows them.
+        agents: Vec<RunningAgent>,
     },
     /// The socket is there and the agent could not be asked.
     Broken {
@@ -318,6 +321,15 @@ pub enum LiveFacts {
     },
     /// The admin socket is disabled by `control.socket = ""`.
     Disabled,
+}
+
+/// An agent that runs and has no admin socket where the doctor looks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningAgent {
+    /// Its process id in the doctor's PID namespace.
+    pub pid: u32,
+    /// The container it runs in, when that is not the doctor's own: its socket may be out of the doctor's sight.
+    pub elsewhere: Option<String>,
 }
 
 /// What is wrong with the admin socket.
@@ -344,6 +356,10 @@ pub struct LiveAgent {
     pub first: GetStatusReply,
     /// The second snapshot.
     pub second: GetStatusReply,
+    /// Readings of the counters between the two snapshots, oldest first.
+    pub between: Vec<HashMap<String, HookCounters>>,
+    /// CPUs of the machine: on each of them a hook may be under way while the counters are read.
+    pub cpus: u32,
     /// Time between them.
     pub window: Duration,
 }

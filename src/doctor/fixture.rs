@@ -47,6 +47,7 @@ pub(super) fn cold() -> Facts {
         }),
         live: timed(LiveFacts::Absent {
             socket: "/run/pinhole/agent.sock".into(),
+            agents: Vec::new(),
         }),
         canary: Gathered::gap(Gap::NotGathered("no agent to watch for the canary".to_owned())),
         config: ConfigFacts {
@@ -72,6 +73,8 @@ pub(super) fn live() -> Facts {
         uid: Some(65532),
         first: status(1000),
         second: status(1100),
+        between: [1020, 1050, 1080].map(|seen| status(seen).hooks).into(),
+        cpus: 4,
         window: Duration::from_millis(1000),
     })));
     facts.canary = timed(CanaryFact::Seen {
@@ -127,7 +130,6 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
         ring_size: 8 << 20,
-        ring_pending: 0,
     }
 }
 
@@ -187,12 +189,6 @@ pub(super) fn agent(facts: &mut Facts) -> &mut LiveAgent {
         Ok(LiveFacts::Answers(agent)) => agent,
         other => panic!("these facts have no running agent: {other:?}"),
     }
-}
-
-/// Both snapshots of that agent.
-pub(super) fn snapshots(facts: &mut Facts) -> [&mut GetStatusReply; 2] {
-    let agent = agent(facts);
-    [&mut agent.first, &mut agent.second]
 }
 
 fn timed<T>(value: T) -> Gathered<T> {

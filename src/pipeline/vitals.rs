@@ -151,7 +151,6 @@ impl StatusSource for Vitals {
             runtimes,
             threads: threads(),
             ring_size: self.ring_size,
-            ring_pending: 0,
         }
     }
 }

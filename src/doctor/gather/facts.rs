@@ -14,8 +14,8 @@ const FILES: Duration = Duration::from_secs(2);
 const CAPTURE: Duration = Duration::from_secs(20);
 /// Every candidate has a deadline of its own within this one.
 const RUNTIMES: Duration = Duration::from_secs(15);
-/// Two snapshots and the window between them; the canary's own time comes on top.
-const LIVE: Duration = Duration::from_secs(9);
+/// A connection, two snapshots, and the readings in the window between them; the canary's own time comes on top.
+const LIVE: Duration = Duration::from_secs(18);
 
 /// What is handed in: the settings and what the front door knows of where they came from.
 #[derive(Debug, Clone)]

@@ -1,8 +1,10 @@
 //! The running agent: whether it answers, and whether it sees what happens.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place};
+use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::report::Status;
 use super::runtime;
@@ -31,12 +33,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
             )
         }
         LiveFacts::Disabled => Finding::skipped("the admin socket is disabled: control.socket is empty"),
-        LiveFacts::Absent { socket } => Finding::skipped(format!(
-            "no agent runs here: there is no socket at {}",
-            socket.display()
-        ))
-        .observed("absent")
-        .evidence(&facts.live, format!("connect(2) to {}", socket.display()), "absent"),
+        LiveFacts::Absent { socket, agents } => absent(facts, socket, agents),
         LiveFacts::Broken { socket, kind, message } => {
             let (word, text, commands): (_, _, &[&str]) = match kind {
                 LiveFailure::Stale => (
@@ -83,15 +80,77 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     format!("admin socket {}", socket.display()),
                     message.clone(),
                 )
-                .impact(
-                    "Nothing can be said about the running agent: losses and missing metadata stay unseen.",
-                    &["doctor"],
-                    &[],
-                )
+                .impact(UNASKED, &["doctor"], &[])
                 .remedy(text, commands)
         }
     }
 }
+
+/// No socket: because no agent runs, because one could not make it, or because it is another container's.
+fn absent(facts: &Facts, socket: &Path, agents: &[RunningAgent]) -> Finding {
+    let path = socket.display();
+    let pids = |elsewhere: bool| -> Vec<u32> {
+        agents
+            .iter()
+            .filter(|agent| agent.elsewhere.is_some() == elsewhere)
+            .map(|agent| agent.pid)
+            .collect()
+    };
+    let (here, elsewhere) = (pids(false), pids(true));
+    let finding = if !here.is_empty() {
+        Finding::fail(format!(
+            "an agent runs here (pid {here:?}) without an admin socket at {path}"
+        ))
+        .remedy(
+            "The agent could not make its admin socket, which its log says at its start, or it was given another one. \
+                 Give it a directory that its user may write to, or name its socket.",
+            match facts.place {
+                Place::Kubernetes => &[
+                    "volumes:\n- name: run\n  emptyDir: {medium: Memory}",
+                    "volumeMounts:\n- {name: run, mountPath: /run/pinhole}",
+                    "agent doctor --control-socket PATH",
+                ],
+                Place::Container => &[
+                    "--tmpfs /run/pinhole:uid=65532,mode=0750",
+                    "agent doctor --control-socket PATH",
+                ],
+                Place::Host => &["RuntimeDirectory=pinhole", "agent doctor --control-socket PATH"],
+            },
+        )
+        .impact(UNASKED, &["doctor"], &[])
+        .expected("answers")
+    } else if !elsewhere.is_empty() {
+        Finding::unknown(format!(
+            "an agent runs in another container (pid {elsewhere:?}), and its admin socket is not in sight at {path}"
+        ))
+        .remedy(
+            "Run the doctor in the agent's container.",
+            match facts.place {
+                Place::Host => &[
+                    "nsenter --target PID --mount --pid agent doctor",
+                    "kubectl exec daemonset/pinhole-agent -- agent doctor",
+                ],
+                Place::Kubernetes | Place::Container => &["kubectl exec daemonset/pinhole-agent -- agent doctor"],
+            },
+        )
+        .impact(UNASKED, &["doctor"], &[])
+        .expected("answers")
+    } else {
+        return Finding::skipped(format!("no agent runs here: there is no socket at {path}"))
+            .observed("absent")
+            .evidence(&facts.live, format!("connect(2) to {path}"), "absent");
+    };
+    finding
+        .observed(json!({ "socket": "absent", "agents": here, "agents_in_other_containers": elsewhere }))
+        .evidence(&facts.live, format!("connect(2) to {path}"), "absent")
+        .evidence(
+            &facts.live,
+            "/proc/*/cmdline and /proc/*/task/*/status",
+            json!([here, elsewhere].concat()),
+        )
+}
+
+const UNASKED: &str = "Nothing can be said about the running agent: losses and missing metadata stay unseen.";
 
 /// PIN-LIVE-002.
 pub(in super::super) fn canary(facts: &Facts) -> Finding {
