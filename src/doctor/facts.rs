@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::control::api::{GetStatusReply, HookCounters};
+use crate::privilege::file::FileCapabilities;
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +136,7 @@ pub struct OsError {
 }
 
 /// Privileges of the doctor's own process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessFacts {
     /// Effective user id.
     pub uid: u32,
@@ -153,6 +154,8 @@ pub struct ProcessFacts {
     pub seccomp: u32,
     /// The process's LSM label, where one is set.
     pub label: Option<String>,
+    /// What the binary's inode grants.
+    pub file: FileCapabilities,
 }
 
 /// Why a step of loading failed.
@@ -179,6 +182,9 @@ pub struct CaptureFacts {
     pub trampoline: Result<(), ProbeFailure>,
     /// The dispatcher backend.
     pub dispatcher: Result<(), ProbeFailure>,
+    /// RLIMIT_MEMLOCK in bytes, once lifted as far as it could be; absent without a limit. Kernels before 5.11 count maps
+    /// and programs against it.
+    pub memlock: Option<u64>,
 }
 
 /// The class of a socket candidate; the words of `container::discovery`.

@@ -10,6 +10,8 @@ use super::facts::{
     OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
+use crate::privilege::Capabilities;
+use crate::privilege::file::FileCapabilities;
 
 pub(super) const CONTAINERD: &str = "/run/containerd/containerd.sock";
 pub(super) const ID: &str = "4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e";
@@ -32,12 +34,17 @@ pub(super) fn cold() -> Facts {
             no_new_privs: true,
             seccomp: 2,
             label: None,
+            file: FileCapabilities::Present {
+                permitted: Capabilities::from_bits(0xc0_0000_0000),
+                effective: false,
+            },
         }),
         capture: timed(CaptureFacts {
             object: Ok(()),
             base: Ok(()),
             trampoline: Ok(()),
             dispatcher: Ok(()),
+            memlock: None,
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {
@@ -140,6 +147,7 @@ pub(super) fn thread(tid: u32, name: &str) -> Thread {
         cap_bounding: 0xc0_0000_0000,
         no_new_privs: true,
         seccomp: 2,
+        seccomp_filters: Some(3),
         ..Thread::default()
     }
 }

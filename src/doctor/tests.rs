@@ -16,6 +16,7 @@ use super::graph;
 use super::registry::{CHECKS, Definition, Edge, RETIRED, find};
 use super::report::{Check, Counts, FailOn, Report, Status};
 use crate::control::api::HookCounters;
+use crate::privilege::file::FileCapabilities;
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
 fn roots(facts: &Facts) -> Vec<(&'static str, Status)> {
@@ -120,6 +121,10 @@ const GRID: &[Case] = &[
         harm: |f| f.own.value.as_mut().unwrap().known_by = Ok(Vec::new()) },
     Case { name: "own container hidden", start: cold, root: ("PIN-RUN-003", Status::Unknown), blocks: &[],
         harm: |f| f.own.value.as_mut().unwrap().id = None },
+    Case { name: "the doctor's own capture fails", start: cold, root: ("PIN-LIVE-002", Status::Fail), blocks: &[],
+        harm: |f| f.canary = Gathered::known(CanaryFact::NotWatched { message: "cannot load the eBPF object: create the maps".to_owned() }) },
+    Case { name: "the runtime hangs now, whatever the agent remembers", start: live, root: ("PIN-RUN-001", Status::Fail), blocks: &["PIN-RUN-002"],
+        harm: |f| class(f, RuntimeClass::Timeout, None) },
     Case { name: "agent without admin socket", start: cold, root: ("PIN-LIVE-001", Status::Fail), blocks: LIVE_FOLLOWERS,
         harm: |f| f.live = unasked(None) },
     Case { name: "agent in another container", start: cold, root: ("PIN-LIVE-001", Status::Unknown), blocks: LIVE_FOLLOWERS,
@@ -140,6 +145,8 @@ const GRID: &[Case] = &[
         harm: |f| agent(f).second.threads[1].no_new_privs = false },
     Case { name: "a thread without filter", start: live, root: ("PIN-PRV-002", Status::Fail), blocks: &[],
         harm: |f| agent(f).second.threads[1].seccomp = 0 },
+    Case { name: "a thread with the container runtime's filter alone", start: live, root: ("PIN-PRV-002", Status::Fail), blocks: &[],
+        harm: |f| agent(f).second.threads[1].seccomp_filters = Some(1) },
     Case { name: "agent is root", start: live, root: ("PIN-PRV-003", Status::Warn), blocks: &[],
         harm: |f| agent(f).uid = Some(0) },
     Case { name: "agent finds no runtime", start: live, root: ("PIN-RUN-001", Status::Fail),
@@ -380,18 +387,77 @@ fn a_refused_socket_is_blamed_on_mode_or_on_a_security_module() {
 }
 
 #[test]
-fn missing_capabilities_are_told_apart_by_what_the_container_was_granted() {
-    let commands = |facts: &Facts| check(facts, "PIN-CAP-001").remedy.unwrap().commands.join("\n");
+fn missing_capabilities_are_told_apart_by_their_cause() {
+    let remedy = |facts: &Facts| {
+        let remedy = check(facts, "PIN-CAP-001").remedy.unwrap();
+        format!("{}\n{}", remedy.text, remedy.commands.join("\n"))
+    };
     let mut facts = cold();
-    facts.process.value.as_mut().unwrap().permitted = 0;
+    let process = facts.process.value.as_mut().unwrap();
+    process.permitted = 0;
+    let ignored = remedy(&facts);
     assert!(
-        commands(&facts).contains("setcap"),
-        "granted, and the binary has no file capabilities"
+        ignored.contains("which the kernel ignored") && ignored.contains("findmnt"),
+        "{ignored}"
     );
-    facts.process.value.as_mut().unwrap().bounding = 0;
-    assert!(commands(&facts).contains("add: [BPF, PERFMON]"), "not granted");
+    facts.process.value.as_mut().unwrap().file = FileCapabilities::Absent;
+    let bare = remedy(&facts);
+    assert!(
+        bare.contains("no file capabilities") && bare.contains("setcap"),
+        "{bare}"
+    );
     facts.place = Place::Host;
-    assert!(commands(&facts).starts_with("sudo setcap"));
+    assert!(remedy(&facts).contains("sudo setcap"));
+    facts.place = Place::Kubernetes;
+    facts.process.value.as_mut().unwrap().uid = 0;
+    assert!(remedy(&facts).contains("taken from the permitted set of uid 0"));
+    facts.process.value.as_mut().unwrap().bounding = 0;
+    let withheld = remedy(&facts);
+    assert!(
+        withheld.contains("not in the bounding set") && withheld.contains("add: [BPF, PERFMON]"),
+        "{withheld}"
+    );
+}
+
+#[test]
+fn a_low_limit_on_locked_memory_is_blamed_only_where_maps_count_against_it() {
+    let mut facts = cold();
+    let capture = facts.capture.value.as_mut().unwrap();
+    capture.object = Err(refusal("create the maps", libc::EPERM));
+    capture.memlock = Some(64 << 10);
+    let remedy = |facts: &Facts| check(facts, "PIN-BPF-001").remedy.unwrap();
+    facts.kernel.value.as_mut().unwrap().release = "5.10.0-28-amd64".to_owned();
+    let old = remedy(&facts);
+    assert!(old.text.contains("RLIMIT_MEMLOCK"), "{}", old.text);
+    assert!(old.commands[0].contains("SYS_RESOURCE") && old.commands[1].contains("cap_sys_resource"));
+    facts.kernel.value.as_mut().unwrap().release = "5.11.0".to_owned();
+    assert!(remedy(&facts).text.contains("seccomp/agent-setup.json"));
+    facts.kernel.value.as_mut().unwrap().release = "5.10.0".to_owned();
+    facts.capture.value.as_mut().unwrap().memlock = None;
+    assert!(remedy(&facts).text.contains("seccomp/agent-setup.json"));
+}
+
+#[test]
+fn the_doctors_own_rights_do_not_make_the_agents_runtimes_worse() {
+    let mut facts = live();
+    for harmless in [RuntimeClass::Permission, RuntimeClass::Absent, RuntimeClass::NotASocket] {
+        class(&mut facts, harmless, None);
+        assert_eq!(roots(&facts), [], "{harmless:?}");
+    }
+    class(&mut facts, RuntimeClass::Refused, Some(libc::ECONNREFUSED));
+    assert_eq!(roots(&facts), [("PIN-RUN-001", Status::Fail)]);
+}
+
+#[test]
+fn the_advised_mount_is_that_of_the_socket_in_question() {
+    let mut facts = cold();
+    let runtime = runtime_of(&mut facts);
+    *runtime = absent("/run/k3s/containerd/containerd.sock");
+    let commands = check(&facts, "PIN-RUN-001").remedy.unwrap().commands.join("\n");
+    assert!(
+        commands.contains("path: /run/k3s/containerd,") && !commands.contains("/run/crio"),
+        "{commands}"
+    );
 }
 
 #[test]

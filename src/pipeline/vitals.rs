@@ -178,6 +178,7 @@ fn thread(status: ThreadStatus) -> api::Thread {
             SeccompMode::Strict => 1,
             SeccompMode::Filter => 2,
         },
+        seccomp_filters: status.seccomp_filters,
     }
 }
 

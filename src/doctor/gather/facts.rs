@@ -39,12 +39,13 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
+    let for_capture = settings.clone();
     let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
     progress("looking at the kernel, the runtimes and the running agent");
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = start("process", FILES, move || process::read(root));
-    let capture = start("capture", CAPTURE, wiring::capture);
+    let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = start("own", RUNTIMES, move || {
         let own = runtime::own_cgroup(root)?;
@@ -65,6 +66,8 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         progress("watching the running agent for a second");
     }
     let (live, mut canary) = split(live.finish());
+    // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
+    let capture = capture.finish();
     if canary.value.is_err() {
         let cold = wiring::cold_canary(&for_canary);
         progress("running a canary without an agent");
@@ -77,7 +80,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         place: runtime::place(root, own.value.as_ref().ok()),
         kernel,
         process,
-        capture: capture.finish(),
+        capture,
         runtimes: runtimes.finish(),
         own,
         live,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::report::Status;
-use super::runtime;
+use super::{agent, runtime};
 
 /// PIN-LIVE-001.
 pub(in super::super) fn reachable(facts: &Facts) -> Finding {
@@ -18,8 +18,14 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
     match live {
         LiveFacts::Answers(agent) => {
             let status = &agent.second;
+            // Worth a word where it is not the user that the doctor runs as.
+            let own = facts.process.value.as_ref().ok().map(|process| process.uid);
+            let whose = match agent.uid {
+                Some(uid) if own != Some(uid) => format!(" as uid {uid}"),
+                _ => String::new(),
+            };
             Finding::ok(format!(
-                "agent {} answers, up {:.0} s",
+                "agent {} answers{whose}, up {:.0} s",
                 status.version, status.uptime_seconds
             ))
             .observed("answers")
@@ -41,7 +47,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "The agent that made the socket is gone. Its last log lines say why.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent --previous"],
-                        _ => &["journalctl -t agent --since -1h"],
+                        _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
                 LiveFailure::Permission => (
@@ -57,7 +63,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "The agent accepts and does not answer: its control thread is stuck or starved of CPU.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl top pod", "kubectl logs daemonset/pinhole-agent"],
-                        _ => &["journalctl -t agent --since -1h"],
+                        _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
                 LiveFailure::Protocol => (
@@ -180,11 +186,27 @@ pub(in super::super) fn canary(facts: &Facts) -> Finding {
             "See whether events are dropped (PIN-LOSS-001) and whether the pipeline is stuck: its log tells.",
             match facts.place {
                 Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent"],
-                _ => &["journalctl -t agent --since -1h"],
+                _ => &["journalctl -t pinhole-agent --since -1h"],
             },
         ),
         CanaryFact::NotRun { program, message } => Finding::unknown(format!("{program} could not be run: {message}")),
-        CanaryFact::NotWatched { message } => Finding::unknown(format!("the agent could not watch for it: {message}")),
+        CanaryFact::NotWatched { message } if agent(facts).is_some() => {
+            Finding::unknown(format!("the agent could not watch for it: {message}"))
+        }
+        // Without an agent the doctor captured by itself, as the agent would: what failed there would fail in the agent.
+        CanaryFact::NotWatched { message } => Finding::fail(format!("nothing could be captured for it: {message}"))
+            .observed("not captured")
+            .expected(EXPECTED)
+            .evidence(&facts.canary, "a capture of the doctor's own", message.clone())
+            .impact(
+                "An agent that is started here ends for the same reason.",
+                &["capture"],
+                &[],
+            )
+            .remedy(
+                "The message names the step that failed, and its cause where it is known.",
+                &["agent run"],
+            ),
     }
 }
 
