@@ -26,6 +26,7 @@ fn compile_protocol() -> Result<(), Box<dyn Error>> {
 
 fn compile_programs() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=ebpf");
+    println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-env-changed=PINHOLE_CLANG");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("agent.bpf.o");
     let target = env::var("CARGO_CFG_TARGET_ARCH")?;

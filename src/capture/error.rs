@@ -143,8 +143,10 @@ pub enum Error {
 fn memlock_hint(failure: &Failure) -> String {
     match crate::privilege::limits::memlock() {
         Some(limit) if failure.errno == Some(libc::EPERM) => format!(
-            ". Kernels before 5.11 count maps against RLIMIT_MEMLOCK, which is {limit} bytes here: grant \
-             CAP_SYS_RESOURCE as well, raise the limit, or choose a smaller capture.ring_size"
+            ". Kernels before 5.11 count maps against RLIMIT_MEMLOCK, which is {limit} bytes here: raise \
+             the limit, choose a smaller capture.ring_size, or grant CAP_SYS_RESOURCE as well, which takes two steps: in the \
+             manifest (capabilities.add: [BPF, PERFMON, SYS_RESOURCE]) and among the binary's file capabilities (setcap \
+             cap_bpf,cap_perfmon,cap_sys_resource=p agent)"
         ),
         _ => String::new(),
     }

@@ -4,6 +4,7 @@ use super::backend::{Backend, attach, attach_tracepoint};
 use super::error::{Error, Failure};
 use super::hook::{Hook, HookSet};
 use super::object;
+use super::source::ring_bytes;
 use crate::config::settings::BackendChoice;
 
 /// What was tried and how it went.
@@ -19,11 +20,11 @@ pub struct Probe {
     pub dispatcher: Result<(), Failure>,
 }
 
-/// Loads and attaches each group of programs by itself, once.
+/// Loads and attaches each group of programs by itself, once, and makes the maps as large as the agent would with this
+/// ring, in bytes, and this many processes.
 #[must_use]
-pub fn probe() -> Probe {
-    let object = try_object(|_, _| Ok(Ok(())));
-    let base = try_object(|object, btf| {
+pub fn probe(ring_size: u64, processes: u32) -> Probe {
+    let base = try_object(SMALL, |object, btf| {
         for (program, tracepoint) in [
             ("process_fork", "sched_process_fork"),
             ("process_exec", "sched_process_exec"),
@@ -36,25 +37,50 @@ pub fn probe() -> Probe {
         Ok(Ok(()))
     });
     let backend = |wanted| {
-        try_object(move |object, btf| {
+        try_object(SMALL, move |object, btf| {
             let hooks = HookSet::BASE.with(Hook::Openat).with(Hook::Connect);
             attach(object, btf, hooks, wanted).map(|_| Ok(()))
         })
     };
+    let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
+    // Last, because kernels before 5.11 take what was charged to RLIMIT_MEMLOCK back only some time after the maps are
+    // gone: the largest must not make the small ones fail.
+    let full = Size {
+        cpus: aya::util::nr_cpus().unwrap_or(1),
+        ring: ring_bytes(ring_size),
+        processes,
+    };
+    let object = try_object(full, |_, _| Ok(Ok(())));
     Probe {
         object,
         base,
-        trampoline: backend(BackendChoice::Trampoline),
-        dispatcher: backend(BackendChoice::Dispatcher),
+        trampoline,
+        dispatcher,
     }
 }
 
+/// Of the maps.
+#[derive(Clone, Copy)]
+struct Size {
+    cpus: usize,
+    ring: u32,
+    processes: u32,
+}
+
+/// As small as maps can be, where only the programs are of interest.
+const SMALL: Size = Size {
+    cpus: 1,
+    ring: 4096,
+    processes: 1,
+};
+
 fn try_object(
+    size: Size,
     with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
-        let mut object = object::prepare(&btf, 1, 4096, 1, HookSet::BASE)?;
+        let mut object = object::prepare(&btf, size.cpus, size.ring, size.processes, HookSet::BASE)?;
         with(&mut object, &btf)
     };
     match attempt() {

@@ -208,7 +208,7 @@ fn array<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a MapData, Error>
 }
 
 /// The kernel wants a power of two and whole pages.
-fn ring_bytes(asked: u64) -> u32 {
+pub(super) fn ring_bytes(asked: u64) -> u32 {
     let page = 4096;
     u32::try_from(asked.max(page))
         .unwrap_or(1 << 30)

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand,
 use crate::config::Overrides;
 use crate::config::keys::{KEYS, Key};
 use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
+use crate::control::server::MAX_WATCH;
 use crate::platform::profile;
 
 /// What `--version` prints after the name.
@@ -66,12 +67,22 @@ pub struct DoctorArgs {
     /// The mildest finding that makes the exit code 2
     #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
     pub fail_on: FailOn,
-    /// How long the live test may take, in which a known program must appear as an event of the running agent
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "5s", value_name = "TIME", help_heading = "Report")]
+    /// How long the live test may take, in which a known program must appear as an event of the running agent; 1ms to 30s
+    #[arg(long, value_parser = live_timeout, default_value = "5s", value_name = "TIME", help_heading = "Report")]
     pub live_timeout: Duration,
     /// The settings.
     #[command(flatten)]
     pub overrides: Overrides,
+}
+
+/// No longer than an agent accepts: it refuses the watch otherwise, which would look as if it did not work.
+fn live_timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_millis(1)..=MAX_WATCH).contains(&time) {
+        Ok(time)
+    } else {
+        Err(format!("must be 1ms to {}", humantime::format_duration(MAX_WATCH)))
+    }
 }
 
 /// Format of the doctor's report.

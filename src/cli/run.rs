@@ -112,9 +112,9 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     };
 
     // 6. The filter over both threads, then the kernel's own word on all of it.
-    seccomp::install()?;
+    let filters = seccomp::install()?;
     drop::verify()?;
-    seccomp::verify()?;
+    filters.verify()?;
 
     let choice = capture.choice();
     tracing::info!(

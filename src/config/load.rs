@@ -151,6 +151,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A directory, a FIFO, a device.
+    #[error("the configuration file {} is not a regular file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// The file is too large to be a configuration.
     #[error("the configuration file {} is larger than {MAX_FILE_BYTES} bytes", path.display())]
     TooLarge {

@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
+use nix::sys::stat::{Mode, umask};
+
 /// Mode of the socket: the agent's user and group, nobody else. Group access lets another container of the pod ask.
-const SOCKET_MODE: u32 = 0o660;
+const SOCKET_MODE: libc::mode_t = 0o660;
 /// Mode of the run directory when it has to be made.
 const DIRECTORY_MODE: u32 = 0o750;
 
@@ -50,14 +55,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The mode of the socket could not be set.
-    #[error("cannot set mode 0660 on the admin socket {path}: {source}")]
-    Mode {
-        /// The socket.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 /// Binds the admin socket, mode 0660.
@@ -70,19 +67,19 @@ pub enum Error {
 pub fn bind(path: &Path) -> Result<UnixListener, Error> {
     make_directory(path)?;
     remove_stale(path)?;
-    let listener = UnixListener::bind(path).map_err(|source| match source.kind() {
+    // The mode is there from the first moment: between bind and a chmod the socket would be open to whom the umask lets in.
+    // The umask belongs to the process, which has but one thread yet.
+    let before = umask(Mode::from_bits_truncate(0o777 & !SOCKET_MODE));
+    let bound = UnixListener::bind(path);
+    umask(before);
+    bound.map_err(|source| match source.kind() {
         // Lost a race against another agent that bound between the check and now.
         io::ErrorKind::AddrInUse => Error::InUse { path: path.to_owned() },
         _ => Error::Bind {
             path: path.to_owned(),
             source,
         },
-    })?;
-    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(|source| Error::Mode {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(listener)
+    })
 }
 
 fn make_directory(path: &Path) -> Result<(), Error> {
@@ -116,17 +113,22 @@ fn remove_stale(path: &Path) -> Result<(), Error> {
     if !kind.is_socket() {
         return Err(Error::NotASocket { path: path.to_owned() });
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(Error::InUse { path: path.to_owned() }),
-        Err(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(|source| Error::Stale {
-                path: path.to_owned(),
-                source,
-            })
-        }
-        Err(source) => Err(Error::Stale {
+    match probe(path) {
+        Ok(()) | Err(Errno::EAGAIN) => Err(Error::InUse { path: path.to_owned() }),
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(|source| Error::Stale {
             path: path.to_owned(),
             source,
         }),
+        Err(errno) => Err(Error::Stale {
+            path: path.to_owned(),
+            source: errno.into(),
+        }),
     }
+}
+
+/// Connects without waiting: a listener whose backlog is full, and who may never accept, answers EAGAIN.
+fn probe(path: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)
 }

@@ -144,7 +144,7 @@ impl Client {
         }
     }
 
-    /// Arms a watch for an exec whose arguments contain `token`, calls `on_armed`, and returns the event's JSON.
+    /// Arms a watch for an exec that has `token` as an argument, calls `on_armed`, and returns the event's JSON.
     ///
     /// # Errors
     /// [`Error::Timeout`] when no such exec was seen within the deadline.

@@ -94,11 +94,14 @@ fn a_watch_delivers_the_first_match_only_and_disarms() {
     let watches = Arc::clone(&served.watches);
     assert!(!watches.armed());
     let event = client
-        .watch_exec("token-4711", SOON, || {
+        .watch_exec("pinhole-canary-4711", SOON, || {
             assert!(watches.armed());
             watches.offer(&args(&["/bin/true", "other"]), || unreachable!("made only on a match"));
-            watches.offer(&args(&["/bin/true", "x=token-4711"]), || r#"{"n":1}"#.to_owned());
-            watches.offer(&args(&["/bin/true", "x=token-4711"]), || {
+            watches.offer(&args(&["/bin/true", "x=pinhole-canary-4711"]), || {
+                unreachable!("a part is no match")
+            });
+            watches.offer(&args(&["/bin/true", "pinhole-canary-4711"]), || r#"{"n":1}"#.to_owned());
+            watches.offer(&args(&["/bin/true", "pinhole-canary-4711"]), || {
                 unreachable!("the watch is over")
             });
         })
@@ -112,7 +115,7 @@ fn a_watch_without_event_ends_at_its_deadline_and_disarms() {
     let served = served();
     let mut client = Client::connect(&served.path, SOON).unwrap();
     let start = Instant::now();
-    let error = client.watch_exec("token-4711", BRIEF, || {}).unwrap_err();
+    let error = client.watch_exec("pinhole-canary-4711", BRIEF, || {}).unwrap_err();
     assert!(matches!(error, Error::Timeout { call: "WatchExec", .. }), "{error}");
     assert!(start.elapsed() < SOON);
     wait_until(|| !served.watches.armed());
@@ -127,7 +130,9 @@ fn a_watch_is_disarmed_when_the_client_goes_away() {
         let mut client = Client::connect(&path, SOON).unwrap();
         // The panic ends the client in the middle of the call.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            client.watch_exec("token-4711", Duration::from_secs(30), || std::panic::panic_any(()))
+            client.watch_exec("pinhole-canary-4711", Duration::from_secs(30), || {
+                std::panic::panic_any(())
+            })
         }));
         armed.send(()).unwrap();
     });
@@ -141,9 +146,10 @@ fn bad_watch_requests_are_rejected_with_the_rule() {
     let served = served();
     let mut client = Client::connect(&served.path, SOON).unwrap();
     for (token, deadline) in [
-        ("short", SOON),
-        ("with blank inside", SOON),
-        ("token-4711", Duration::from_secs(3600)),
+        ("password-of-somebody", SOON),
+        ("pinhole-canary-", SOON),
+        ("pinhole-canary-with blank", SOON),
+        ("pinhole-canary-4711", Duration::from_secs(3600)),
     ] {
         let error = client.watch_exec(token, deadline, || unreachable!()).unwrap_err();
         assert!(matches!(error, Error::Rejected { .. }), "{error}");
@@ -155,11 +161,11 @@ fn bad_watch_requests_are_rejected_with_the_rule() {
 fn watches_are_bounded() {
     let watches = Arc::new(ExecWatches::new());
     let mut armed: Vec<_> = (0..MAX_WATCHES)
-        .map(|n| watches.arm(&format!("token-{n:04}")).unwrap())
+        .map(|n| watches.arm(&format!("pinhole-canary-{n:04}")).unwrap())
         .collect();
-    assert_eq!(watches.arm("token-more").unwrap_err(), ArmError::Full);
+    assert_eq!(watches.arm("pinhole-canary-more").unwrap_err(), ArmError::Full);
     armed.pop();
-    watches.arm("token-more").unwrap();
+    watches.arm("pinhole-canary-more").unwrap();
     drop(armed);
     assert!(!watches.armed());
 }
@@ -262,6 +268,29 @@ fn bind_takes_over_only_what_is_proven_stale() {
     assert!(matches!(bind(&file).unwrap_err(), bind::Error::NotASocket { .. }));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     assert!(Path::new(&file).exists());
+}
+
+#[test]
+fn a_listener_that_never_accepts_is_in_use_and_does_not_hold_the_start_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.sock");
+    let busy = bind(&path).unwrap();
+    let mut waiting = Vec::new();
+    // Until the backlog is full; a connect that waits is proof of it.
+    nix::sys::socket::listen(&busy, nix::sys::socket::Backlog::new(1).unwrap()).unwrap();
+    for _ in 0..8 {
+        let path = path.clone();
+        waiting.push(thread::spawn(move || std::os::unix::net::UnixStream::connect(path)));
+    }
+    wait_until(|| waiting.iter().filter(|connection| connection.is_finished()).count() >= 2);
+    let began = Instant::now();
+    assert!(matches!(bind(&path).unwrap_err(), bind::Error::InUse { .. }));
+    assert!(began.elapsed() < SOON);
+    drop(busy);
+    for connection in waiting {
+        // Those that waited are refused now.
+        let _ = connection.join();
+    }
 }
 
 #[test]

@@ -10,16 +10,20 @@ use tokio::sync::oneshot;
 
 /// How many watches may be armed at once.
 pub const MAX_WATCHES: usize = 16;
+/// How every token begins: the watch is for canaries, not a way to be told what others run.
+pub const TOKEN_PREFIX: &str = "pinhole-canary-";
 /// Shortest token: long enough not to match by chance.
-pub const MIN_TOKEN: usize = 8;
+pub const MIN_TOKEN: usize = TOKEN_PREFIX.len() + 1;
 /// Longest token.
 pub const MAX_TOKEN: usize = 128;
 
 /// Why a watch was not armed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ArmError {
-    /// The token is too short, too long, or not printable ASCII.
-    #[error("the token must be {MIN_TOKEN} to {MAX_TOKEN} printable ASCII characters without blanks")]
+    /// The token does not begin as it must, is too short, too long, or not printable ASCII.
+    #[error(
+        "the token must begin with {TOKEN_PREFIX} and be {MIN_TOKEN} to {MAX_TOKEN} printable ASCII characters without blanks"
+    )]
     Token,
     /// All places are taken.
     #[error("{MAX_WATCHES} watches are armed already")]
@@ -60,7 +64,7 @@ impl ExecWatches {
         self.count.load(Ordering::Acquire) > 0
     }
 
-    /// Shows an exec to the watches. `event`, the JSON of the event, is made only when an argument contains the token of
+    /// Shows an exec to the watches. `event`, the JSON of the event, is made only when an argument is the token of
     /// at least one watch.
     pub fn offer(&self, args: &[String], event: impl FnOnce() -> String) {
         if !self.armed() {
@@ -70,7 +74,7 @@ impl ExecWatches {
             let mut watches = self.lock();
             let matching = watches
                 .armed
-                .extract_if(.., |watch| args.iter().any(|arg| arg.contains(&watch.token)))
+                .extract_if(.., |watch| args.contains(&watch.token))
                 .collect();
             self.count.store(watches.armed.len(), Ordering::Release);
             matching
@@ -90,7 +94,10 @@ impl ExecWatches {
     /// # Errors
     /// When the token is unsuitable or [`MAX_WATCHES`] are armed.
     pub fn arm(self: &Arc<Self>, token: &str) -> Result<Armed, ArmError> {
-        if !(MIN_TOKEN..=MAX_TOKEN).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !token.starts_with(TOKEN_PREFIX)
+            || !(MIN_TOKEN..=MAX_TOKEN).contains(&token.len())
+            || !token.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(ArmError::Token);
         }
         let mut watches = self.lock();

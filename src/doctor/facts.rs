@@ -2,12 +2,14 @@
 //!
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::control::api::GetStatusReply;
+use crate::control::api::{GetStatusReply, HookCounters};
+use crate::privilege::file::FileCapabilities;
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +136,7 @@ pub struct OsError {
 }
 
 /// Privileges of the doctor's own process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessFacts {
     /// Effective user id.
     pub uid: u32,
@@ -152,6 +154,8 @@ pub struct ProcessFacts {
     pub seccomp: u32,
     /// The process's LSM label, where one is set.
     pub label: Option<String>,
+    /// What the binary's inode grants.
+    pub file: FileCapabilities,
 }
 
 /// Why a step of loading failed.
@@ -178,6 +182,9 @@ pub struct CaptureFacts {
     pub trampoline: Result<(), ProbeFailure>,
     /// The dispatcher backend.
     pub dispatcher: Result<(), ProbeFailure>,
+    /// RLIMIT_MEMLOCK in bytes, once lifted as far as it could be; absent without a limit. Kernels before 5.11 count maps
+    /// and programs against it.
+    pub memlock: Option<u64>,
 }
 
 /// The class of a socket candidate; the words of `container::discovery`.
@@ -302,10 +309,12 @@ pub struct OwnContainer {
 pub enum LiveFacts {
     /// It answered, twice.
     Answers(Box<LiveAgent>),
-    /// There is no socket: no agent runs here.
+    /// There is no socket.
     Absent {
         /// The socket.
         socket: PathBuf,
+        /// Agents that run all the same, as far as the own `/proc` shows them.
+        agents: Vec<RunningAgent>,
     },
     /// The socket is there and the agent could not be asked.
     Broken {
@@ -318,6 +327,15 @@ pub enum LiveFacts {
     },
     /// The admin socket is disabled by `control.socket = ""`.
     Disabled,
+}
+
+/// An agent that runs and has no admin socket where the doctor looks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningAgent {
+    /// Its process id in the doctor's PID namespace.
+    pub pid: u32,
+    /// The container it runs in, when that is not the doctor's own: its socket may be out of the doctor's sight.
+    pub elsewhere: Option<String>,
 }
 
 /// What is wrong with the admin socket.
@@ -344,6 +362,10 @@ pub struct LiveAgent {
     pub first: GetStatusReply,
     /// The second snapshot.
     pub second: GetStatusReply,
+    /// Readings of the counters between the two snapshots, oldest first.
+    pub between: Vec<HashMap<String, HookCounters>>,
+    /// CPUs of the machine: on each of them a hook may be under way while the counters are read.
+    pub cpus: u32,
     /// Time between them.
     pub window: Duration,
 }

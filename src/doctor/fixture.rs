@@ -10,6 +10,8 @@ use super::facts::{
     OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
+use crate::privilege::Capabilities;
+use crate::privilege::file::FileCapabilities;
 
 pub(super) const CONTAINERD: &str = "/run/containerd/containerd.sock";
 pub(super) const ID: &str = "4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e";
@@ -32,12 +34,17 @@ pub(super) fn cold() -> Facts {
             no_new_privs: true,
             seccomp: 2,
             label: None,
+            file: FileCapabilities::Present {
+                permitted: Capabilities::from_bits(0xc0_0000_0000),
+                effective: false,
+            },
         }),
         capture: timed(CaptureFacts {
             object: Ok(()),
             base: Ok(()),
             trampoline: Ok(()),
             dispatcher: Ok(()),
+            memlock: None,
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {
@@ -47,6 +54,7 @@ pub(super) fn cold() -> Facts {
         }),
         live: timed(LiveFacts::Absent {
             socket: "/run/pinhole/agent.sock".into(),
+            agents: Vec::new(),
         }),
         canary: Gathered::gap(Gap::NotGathered("no agent to watch for the canary".to_owned())),
         config: ConfigFacts {
@@ -72,6 +80,8 @@ pub(super) fn live() -> Facts {
         uid: Some(65532),
         first: status(1000),
         second: status(1100),
+        between: [1020, 1050, 1080].map(|seen| status(seen).hooks).into(),
+        cpus: 4,
         window: Duration::from_millis(1000),
     })));
     facts.canary = timed(CanaryFact::Seen {
@@ -127,7 +137,6 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
         ring_size: 8 << 20,
-        ring_pending: 0,
     }
 }
 
@@ -138,6 +147,7 @@ pub(super) fn thread(tid: u32, name: &str) -> Thread {
         cap_bounding: 0xc0_0000_0000,
         no_new_privs: true,
         seccomp: 2,
+        seccomp_filters: Some(3),
         ..Thread::default()
     }
 }
@@ -187,12 +197,6 @@ pub(super) fn agent(facts: &mut Facts) -> &mut LiveAgent {
         Ok(LiveFacts::Answers(agent)) => agent,
         other => panic!("these facts have no running agent: {other:?}"),
     }
-}
-
-/// Both snapshots of that agent.
-pub(super) fn snapshots(facts: &mut Facts) -> [&mut GetStatusReply; 2] {
-    let agent = agent(facts);
-    [&mut agent.first, &mut agent.second]
 }
 
 fn timed<T>(value: T) -> Gathered<T> {

@@ -35,7 +35,7 @@ const PROCESSES: u32 = 4096;
 const DRAIN_LIMIT: usize = 1024;
 const PAUSE: u16 = 10;
 
-/// Attaches, calls `start`, and waits for the exec whose arguments contain `token`. Returns its event as the agent would
+/// Attaches, calls `start`, and waits for the exec that has `token` as an argument. Returns its event as the agent would
 /// print it, and how long after `start` was called it was there. Needs the agent's capabilities in this thread.
 ///
 /// # Errors
@@ -62,7 +62,7 @@ pub fn watch(
         capture.drain(DRAIN_LIMIT, |record| {
             let Record { header, body } = record;
             let Body::Process(told) = body else { return };
-            if header.hook != Hook::Exec || !told.args.iter().any(|arg| arg.contains(token)) {
+            if header.hook != Hook::Exec || !told.args.iter().any(|arg| arg == token) {
                 return;
             }
             let process = table.describe(&header, *told);

@@ -151,7 +151,6 @@ impl StatusSource for Vitals {
             runtimes,
             threads: threads(),
             ring_size: self.ring_size,
-            ring_pending: 0,
         }
     }
 }
@@ -179,6 +178,7 @@ fn thread(status: ThreadStatus) -> api::Thread {
             SeccompMode::Strict => 1,
             SeccompMode::Filter => 2,
         },
+        seccomp_filters: status.seccomp_filters,
     }
 }
 

@@ -167,7 +167,9 @@ const PLAIN: &str = "setcap cap_bpf,cap_perfmon=p agent (as root, on a file syst
 const SYSTEMD: &str = "AmbientCapabilities=CAP_BPF CAP_PERFMON and CapabilityBoundingSet=CAP_BPF CAP_PERFMON";
 
 impl Missing {
-    fn explain(&self, cause: Cause) -> String {
+    /// A cause in words, to follow the capability's name.
+    #[must_use]
+    pub fn explain(&self, cause: Cause) -> String {
         let euid = self.facts.euid;
         match cause {
             Cause::NotInBoundingSet => "not in the bounding set (CapBnd): whoever starts this process does not grant \

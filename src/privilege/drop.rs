@@ -223,6 +223,7 @@ mod tests {
             ambient: Capabilities::NONE,
             no_new_privs: true,
             seccomp: SeccompMode::Disabled,
+            seccomp_filters: None,
         }
     }
 

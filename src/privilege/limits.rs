@@ -13,6 +13,13 @@ pub fn lift_memlock() {
     if result == Err(Errno::EPERM) && caps::raise(None, CapSet::Effective, Capability::CAP_SYS_RESOURCE).is_ok() {
         result = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     }
+    // Then at least as far as it may go without a capability.
+    if result.is_err()
+        && let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
+        && soft < hard
+    {
+        result = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard).and(result);
+    }
     if let Err(error) = result {
         tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is; only kernels before 5.11 need it lifted");
     }

@@ -7,7 +7,7 @@
 //! 4. [`drop::drop_all`]: no capability is left in any set, no_new_privs, not dumpable. Before any thread is spawned.
 //! 5. (sockets are opened, threads spawned)
 //! 6. [`seccomp::install`]: the filter of `seccomp/agent-run.json` over every thread.
-//! 7. [`drop::verify`] and [`seccomp::verify`]: the kernel's own word on every thread.
+//! 7. [`drop::verify`] and [`seccomp::Installed::verify`]: the kernel's own word on every thread.
 //!
 //! It refuses to gain anything: no set-uid, no ambient capabilities, no fallback to more privilege.
 

@@ -15,7 +15,7 @@ use seccompiler::{BpfProgram, TargetArch};
 use serde_json::{Value, json};
 
 use self::policy::{Condition, Operator, Policy};
-use super::status::{self, SeccompMode};
+use super::status::{self, SeccompMode, ThreadStatus};
 
 /// The policy that the agent runs under.
 pub const AGENT_RUN: &str = include_str!("../../seccomp/agent-run.json");
@@ -42,7 +42,7 @@ pub enum Error {
     #[error("cannot read the seccomp mode of the agent's threads: {0}")]
     Status(#[from] status::Error),
     /// A thread is not filtered.
-    #[error("thread {tid} ({name}) runs without a seccomp filter")]
+    #[error("thread {tid} ({name}) runs without the agent's seccomp filter")]
     Unfiltered {
         /// The thread.
         tid: u32,
@@ -126,24 +126,46 @@ impl Filter {
 ///
 /// # Errors
 /// See [`Error`]; the agent must not go on.
-pub fn install() -> Result<(), Error> {
-    Filter::compile(&Policy::parse(AGENT_RUN)?)?.install()
+pub fn install() -> Result<Installed, Error> {
+    let filter = Filter::compile(&Policy::parse(AGENT_RUN)?)?;
+    let before = status::own_thread()?.seccomp_filters;
+    filter.install()?;
+    Ok(Installed {
+        before,
+        own: u32::try_from(filter.programs.len()).unwrap_or(u32::MAX),
+    })
 }
 
-/// Checks by the kernel's word that every thread of this process is filtered.
-///
-/// # Errors
-/// [`Error::Unfiltered`] for the first thread that is not.
-pub fn verify() -> Result<(), Error> {
-    match status::own_threads()?
-        .into_iter()
-        .find(|thread| thread.seccomp != SeccompMode::Filter)
-    {
-        Some(thread) => Err(Error::Unfiltered {
-            tid: thread.tid,
-            name: thread.name,
-        }),
-        None => Ok(()),
+/// How many filters were there before the agent's own, and how many those are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installed {
+    before: Option<u32>,
+    own: u32,
+}
+
+impl Installed {
+    /// Checks by the kernel's word that every thread of this process runs under the agent's own filters, too. The mode alone
+    /// proves nothing where a container runtime has set a filter of its own; kernels before 5.9 tell no more than that.
+    ///
+    /// # Errors
+    /// [`Error::Unfiltered`] for the first thread that does not.
+    pub fn verify(self) -> Result<(), Error> {
+        self.judge(status::own_threads()?)
+    }
+
+    fn judge(self, threads: Vec<ThreadStatus>) -> Result<(), Error> {
+        let wanted = self.before.map(|before| before.saturating_add(self.own));
+        let unfiltered = |thread: &ThreadStatus| {
+            let filters = thread.seccomp_filters;
+            thread.seccomp != SeccompMode::Filter || wanted.zip(filters).is_some_and(|(wanted, has)| has < wanted)
+        };
+        match threads.into_iter().find(unfiltered) {
+            Some(thread) => Err(Error::Unfiltered {
+                tid: thread.tid,
+                name: thread.name,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct ThreadStatus {
     pub no_new_privs: bool,
     /// `Seccomp`.
     pub seccomp: SeccompMode,
+    /// `Seccomp_filters`, how many filters are stacked; kernels before 5.9 do not say it.
+    pub seccomp_filters: Option<u32>,
 }
 
 /// Why the privileges of a process could not be read.
@@ -188,6 +190,10 @@ pub fn parse(tid: u32, text: &str) -> Result<ThreadStatus, Error> {
             "2" => SeccompMode::Filter,
             other => return Err(status.malformed("Seccomp", other)),
         },
+        seccomp_filters: match status.value("Seccomp_filters") {
+            Ok(count) => Some(count.parse().map_err(|_| status.malformed("Seccomp_filters", count))?),
+            Err(_) => None,
+        },
     })
 }
 
@@ -255,7 +261,9 @@ mod tests {
         assert_eq!(status.effective, Capabilities::of(&[Capability::CAP_BPF]));
         assert_eq!(status.bounding, status.permitted);
         assert!(status.inheritable.is_empty() && status.ambient.is_empty() && status.no_new_privs);
-        assert_eq!(status.seccomp, SeccompMode::Filter);
+        assert_eq!((status.seccomp, status.seccomp_filters), (SeccompMode::Filter, Some(1)));
+        let before_5_9 = TEXT.replace("Seccomp_filters:\t1\n", "");
+        assert_eq!(parse(8, &before_5_9).unwrap().seccomp_filters, None);
     }
 
     #[test]

@@ -88,6 +88,10 @@ fn play(role: &str) {
             seccomp::install().unwrap();
             std::process::abort();
         }
+        "fault" => {
+            seccomp::install().unwrap();
+            fault();
+        }
         other => panic!("unknown role {other}"),
     }
 }
@@ -146,9 +150,7 @@ fn play_drop() {
         caps::raise(None, caps::CapSet::Permitted, caps::Capability::CAP_BPF).is_err(),
         "nothing comes back"
     );
-    assert!(seccomp::verify().is_err());
-    seccomp::install().unwrap();
-    seccomp::verify().unwrap();
+    seccomp::install().unwrap().verify().unwrap();
     drop::verify().unwrap();
 }
 
@@ -218,9 +220,8 @@ fn play_start() {
         needed(),
         "without CAP_SETPCAP it stays what the runtime set"
     );
-    seccomp::install().unwrap();
     // Not dumpable and without any right, the own status is still readable.
-    seccomp::verify().unwrap();
+    seccomp::install().unwrap().verify().unwrap();
     drop::verify().unwrap();
 }
 
@@ -325,8 +326,7 @@ fn play_workload() {
         })
         .unwrap();
 
-    seccomp::install().unwrap();
-    seccomp::verify().unwrap();
+    seccomp::install().unwrap().verify().unwrap();
     assert_eq!(
         status::own_threads().unwrap().len(),
         2,
@@ -377,6 +377,22 @@ fn an_abort_is_an_abort_under_the_filter() {
     let output = start("abort");
     assert!(
         String::from_utf8_lossy(&output.stdout).contains("ended by SIGABRT"),
+        "{output:?}"
+    );
+}
+
+/// Reads where nothing is mapped.
+#[expect(unsafe_code, reason = "a memory fault on purpose")]
+fn fault() {
+    // SAFETY: none: the process is meant to end here, by SIGSEGV.
+    let _ = unsafe { std::ptr::with_exposed_provenance::<u8>(8).read_volatile() };
+}
+
+#[test]
+fn a_memory_fault_is_reported_as_such_under_the_filter() {
+    let output = start("fault");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("ended by SIGSEGV"),
         "{output:?}"
     );
 }

@@ -105,3 +105,18 @@ fn help_teaches() {
             .contains("78 wrong configuration")
     );
 }
+
+#[test]
+fn the_live_test_takes_as_long_as_an_agent_accepts() {
+    let parse = |time: &str| Cli::parse_arguments(["agent", "doctor", "--live-timeout", time]);
+    for good in ["1ms", "5s", "30s"] {
+        assert!(parse(good).is_ok(), "{good}");
+    }
+    for bad in ["0s", "999us", "30001ms", "1h", "soon"] {
+        assert_eq!(
+            parse(bad).unwrap_err().kind(),
+            clap::error::ErrorKind::ValueValidation,
+            "{bad}"
+        );
+    }
+}

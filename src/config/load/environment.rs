@@ -30,7 +30,10 @@ impl Environment {
                 continue;
             }
             if name == FILE_VARIABLE {
-                environment.file = Some(PathBuf::from(value));
+                // Empty is how a manifest unsets a variable.
+                if !value.is_empty() {
+                    environment.file = Some(PathBuf::from(value));
+                }
                 continue;
             }
             let origin = format!("environment variable {name}");

@@ -1,7 +1,8 @@
 //! One layer of settings: where it comes from, and its values in the shapes that the settings have.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use figment::providers::{Format, Toml};
@@ -19,11 +20,16 @@ pub(super) fn read_file(path: &Path) -> Result<Layer, Error> {
         source,
     };
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
+    // Without waiting: a FIFO would hold the start up until somebody writes to it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
         .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(Error::NotAFile { path: path.to_owned() });
+    }
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::TooLarge { path: path.to_owned() });
     }

@@ -316,11 +316,10 @@ fn unreadable_files_name_path_and_cause() {
     let text = named(&directory.path().join("absent.toml"));
     assert!(text.contains("absent.toml") && text.contains("os error 2"), "{text}");
     let text = named(directory.path());
-    assert!(text.contains("Is a directory"), "{text}");
+    assert!(text.contains("is not a regular file"), "{text}");
     let large = directory.path().join("large.toml");
     fs::write(&large, vec![b'#'; usize::try_from(MAX_FILE_BYTES).unwrap() + 1]).unwrap();
     assert!(named(&large).contains("larger than 1048576 bytes"));
-    assert!(named(Path::new("/dev/zero")).contains("larger than"));
     let binary = directory.path().join("binary.toml");
     fs::write(&binary, [0xff, 0xfe]).unwrap();
     assert!(named(&binary).contains("utf-8"));
@@ -358,6 +357,34 @@ fn the_file_can_be_named_by_a_variable_and_the_flag_wins() {
         load(&overrides, &sources).unwrap().settings.node.name.as_deref(),
         Some("f")
     );
+}
+
+#[test]
+fn an_empty_variable_names_no_file() {
+    let sources = Sources {
+        environment: vec![(FILE_VARIABLE.into(), "".into())],
+        root: PathBuf::from("/nonexistent"),
+        ..Sources::default()
+    };
+    assert_eq!(load(&Overrides::default(), &sources).unwrap().file, None);
+}
+
+#[test]
+fn only_a_regular_file_is_read_and_a_fifo_does_not_hold_the_start_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [fifo, directory.path().to_owned(), PathBuf::from("/dev/zero")] {
+        let overrides = Overrides {
+            config: Some(path.clone()),
+            ..Overrides::default()
+        };
+        let error = load(&overrides, &Sources::default()).unwrap_err().to_string();
+        assert!(
+            error.contains("not a regular file") && error.contains(&*path.to_string_lossy()),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -5,13 +5,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::facts::{CanaryFact, Gap, LiveAgent, LiveFacts, LiveFailure};
-use super::canary;
+use super::{agents, canary};
 use crate::control::client::{Client, Error};
 
 /// Deadline of the connection and of each snapshot.
 const CALL: Duration = Duration::from_secs(2);
 /// Time between the two snapshots: drops are judged as they are now, not only as they were since the start.
 const WINDOW: Duration = Duration::from_secs(1);
+/// Further readings of the counters within the window. A hook that is under way when they are read has counted its event
+/// as seen and not yet what became of it, so that one reading alone proves nothing.
+const BETWEEN: u32 = 4;
+/// A canary that took the whole window leaves no time; two readings at once would not be two.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the agent answered.
 pub(super) struct Asked {
@@ -46,7 +51,13 @@ fn snapshots(socket: &Path, canary_deadline: Duration) -> Result<(LiveAgent, Can
     let first = client.status(CALL)?;
     let began = Instant::now();
     let canary = canary::run_live(&mut client, canary_deadline);
-    thread::sleep(WINDOW.saturating_sub(began.elapsed()));
+    let pause = (WINDOW.saturating_sub(began.elapsed()) / (BETWEEN + 1)).max(SHORTEST_PAUSE);
+    let mut between = Vec::new();
+    for _ in 0..BETWEEN {
+        thread::sleep(pause);
+        between.push(client.status(CALL)?.hooks);
+    }
+    thread::sleep(pause);
     let window = began.elapsed();
     let second = client.status(CALL)?;
     Ok((
@@ -55,10 +66,21 @@ fn snapshots(socket: &Path, canary_deadline: Duration) -> Result<(LiveAgent, Can
             uid,
             first,
             second,
+            between,
+            cpus: cpus(),
             window,
         },
         canary,
     ))
+}
+
+/// CPUs that the machine has, not only those that this process may use.
+fn cpus() -> u32 {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_CONF)
+        .ok()
+        .flatten()
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(1)
 }
 
 fn classify(socket: &Path, error: &Error) -> LiveFacts {
@@ -66,6 +88,7 @@ fn classify(socket: &Path, error: &Error) -> LiveFacts {
         Error::Absent { .. } => {
             return LiveFacts::Absent {
                 socket: socket.to_owned(),
+                agents: agents::running(Path::new("/")),
             };
         }
         Error::Refused { .. } => LiveFailure::Stale,

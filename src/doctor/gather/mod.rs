@@ -1,6 +1,7 @@
 //! Gathering: the only part of the doctor that touches the machine. Every step runs on a thread of its own within a
 //! deadline; one that is late or breaks down leaves a gap with its reason, and the others go on.
 
+mod agents;
 mod canary;
 mod facts;
 pub mod kernel;

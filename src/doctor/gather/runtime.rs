@@ -28,12 +28,7 @@ pub fn own_cgroup(root: &Path) -> Result<OwnContainer, Gap> {
     let path = root.join("proc/self/cgroup");
     let text = fs::read_to_string(&path)
         .map_err(|error| Gap::Refused(format!("{} cannot be read: {error}", path.display())))?;
-    // hierarchy:controllers:path; on a mixed host the path with an id is the telling one.
-    let paths = || text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    let telling = paths()
-        .find(|path| container_id(path).is_some())
-        .or_else(|| paths().next_back())
-        .unwrap_or_default();
+    let telling = telling_cgroup(&text);
     Ok(OwnContainer {
         cgroup_leaf: telling
             .rsplit('/')
@@ -45,8 +40,17 @@ pub fn own_cgroup(root: &Path) -> Result<OwnContainer, Gap> {
     })
 }
 
+/// The path in a cgroup file (`hierarchy:controllers:path` per line) that tells most: on a mixed host the one with an id.
+pub(super) fn telling_cgroup(text: &str) -> &str {
+    let paths = || text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths()
+        .find(|path| container_id(path).is_some())
+        .or_else(|| paths().next_back())
+        .unwrap_or_default()
+}
+
 /// The innermost container id of a cgroup path: 64 hexadecimal digits, whatever stands around them.
-fn container_id(path: &str) -> Option<String> {
+pub(super) fn container_id(path: &str) -> Option<String> {
     path.rsplit('/')
         .flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric()))
         .find(|word| word.len() == 64 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))

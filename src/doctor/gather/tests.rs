@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::super::facts::{CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Place, ProfileFacts};
+use super::super::facts::{
+    CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Place, ProfileFacts, RunningAgent,
+};
 use super::super::report::{Mode, Status};
 use super::super::{fixture, report};
-use super::{CanarySeen, ColdCanary, Input, canary, gather, kernel, live, process, runtime, step};
+use super::{CanarySeen, ColdCanary, Input, agents, canary, gather, kernel, live, process, runtime, step};
 use crate::config::Settings;
 use crate::control::api::GetStatusReply;
 use crate::control::{ExecWatches, Handle, StatusSource, bind, spawn};
@@ -67,17 +69,22 @@ fn this_kernel_and_this_process_are_readable() {
 }
 
 #[test]
-fn a_status_file_names_the_field_that_it_lacks() {
-    let text = "Uid:\t0\t65532\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t0 7 \nCapPrm:\tc000000000\nCapEff:\t0\nCapBnd:\tff\n\
-                NoNewPrivs:\t1\nSeccomp:\t2\n";
-    let facts = process::parse(text).unwrap();
+fn the_own_status_gives_effective_ids_and_every_group_once() {
+    let text = "Name:\tagent\nUid:\t0\t65532\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t0 7 \nCapInh:\t0\nCapPrm:\tc000000000\n\
+                CapEff:\t0\nCapBnd:\tff\nCapAmb:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+    let read = |text: &str| process::read(tree(&[("proc/self/status", text.as_bytes())]).path());
+    let facts = read(text).unwrap();
     assert_eq!(
         (facts.uid, facts.gids.as_slice(), facts.permitted),
         (65532, &[0, 7][..], 0xc0_0000_0000)
     );
     assert!(facts.no_new_privs && facts.seccomp == 2);
-    assert_eq!(process::parse(&text.replace("Seccomp", "Other")), Err("Seccomp"));
-    assert_eq!(process::parse(&text.replace("c000000000", "what")), Err("CapPrm"));
+    assert!(
+        read(&text.replace("Seccomp", "Other"))
+            .unwrap_err()
+            .to_string()
+            .contains("Seccomp")
+    );
 }
 
 #[test]
@@ -96,6 +103,41 @@ fn the_own_container_is_found_in_every_form_of_cgroup_path() {
     let hidden = own("0::/\n".to_owned());
     assert_eq!((hidden.id, hidden.cgroup_leaf), (None, None));
     assert!(runtime::own_cgroup(tree(&[]).path()).is_err());
+}
+
+#[test]
+fn agents_are_found_by_how_they_are_started_and_how_bare_they_are() {
+    let bare = "Name:\tagent\nUid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nGroups:\t0 \nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\n\
+                CapBnd:\tc000000000\nCapAmb:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+    let privileged = bare.replace("CapPrm:\t0", "CapPrm:\tc000000000");
+    let elsewhere = format!("0::/kubepods/pod1/{}", fixture::ID);
+    let found = |cmdline: &str, status: &str, cgroup: &str| {
+        let root = tree(&[
+            ("proc/self/cgroup", b"0::/user.slice"),
+            ("proc/4000001/cmdline", cmdline.as_bytes()),
+            ("proc/4000001/cgroup", cgroup.as_bytes()),
+            ("proc/4000001/task/4000001/status", status.as_bytes()),
+        ]);
+        agents::running(root.path())
+    };
+    let here = RunningAgent {
+        pid: 4_000_001,
+        elsewhere: None,
+    };
+    assert_eq!(
+        found("/usr/bin/agent\0run\0", bare, "0::/system.slice/pinhole.service"),
+        [here]
+    );
+    assert_eq!(
+        found("agent\0run\0--output\0json\0", bare, &elsewhere)[0]
+            .elsewhere
+            .as_deref(),
+        Some(fixture::ID)
+    );
+    assert_eq!(found("agent\0doctor\0", bare, "0::/"), []);
+    assert_eq!(found("/opt/other/agent\0run\0", &privileged, "0::/"), []);
+    assert_eq!(found("tail\0run\0", bare, "0::/"), []);
+    assert_eq!(agents::running(tree(&[]).path()), []);
 }
 
 #[test]

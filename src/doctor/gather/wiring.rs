@@ -18,9 +18,9 @@ use crate::privilege::{capabilities, limits};
 ///
 /// # Errors
 /// Never; a refusal by the kernel is a fact.
-pub fn capture() -> Result<CaptureFacts, Gap> {
+pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
     raise();
-    let probe = probe::probe();
+    let probe = probe::probe(settings.capture.ring_size.as_u64(), settings.capture.processes);
     let fact = |result: Result<(), Failure>| {
         result.map_err(|failure| ProbeFailure {
             step: failure.step,
@@ -34,6 +34,7 @@ pub fn capture() -> Result<CaptureFacts, Gap> {
         base: fact(probe.base),
         trampoline: fact(probe.trampoline),
         dispatcher: fact(probe.dispatcher),
+        memlock: limits::memlock(),
     })
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::super::facts::{CaptureFacts, Facts, LockdownFact, ProbeFailure};
+use super::super::facts::{CaptureFacts, Facts, LockdownFact, Place, ProbeFailure};
 use super::super::finding::Finding;
+use super::kernel::version;
 use super::{agent, errno_name};
 
 /// PIN-BPF-001.
@@ -26,8 +27,12 @@ pub(in super::super) fn base(facts: &Facts) -> Finding {
             .evidence(&facts.capture, "bpf(2): base programs", "loaded");
     };
     let (text, commands) = base_remedy(facts, failure);
-    Finding::fail(format!("{}: {}", failure.step, failure.message))
-        .observed(failed(failure))
+    let finding = Finding::fail(format!("{}: {}", failure.step, failure.message)).observed(failed(failure));
+    let finding = match memlock(facts) {
+        Some(limit) => finding.evidence(&facts.capture, "RLIMIT_MEMLOCK", limit),
+        None => finding,
+    };
+    finding
         .expected("loaded")
         .evidence(&facts.capture, "bpf(2): base programs", failed(failure))
         .impact("The agent captures nothing on this node.", &["capture"], &[])
@@ -49,10 +54,31 @@ fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static
              with lockdown=integrity.",
             &["dmesg | grep -i lockdown", "cat /proc/cmdline"],
         ),
+        Some(libc::EPERM) if memlock(facts).is_some() => (
+            "Kernels before 5.11 count maps against RLIMIT_MEMLOCK, and a map beyond it is refused as if a capability \
+             lacked. Raise the limit, make the ring smaller, or grant CAP_SYS_RESOURCE, with which the agent lifts the limit \
+             itself: in the manifest and among the binary's file capabilities, both.",
+            match facts.place {
+                Place::Kubernetes => &[
+                    "securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON, SYS_RESOURCE]",
+                    "setcap cap_bpf,cap_perfmon,cap_sys_resource=p agent",
+                    "PINHOLE_CAPTURE_RING_SIZE=1MiB",
+                ],
+                Place::Container => &["--ulimit memlock=-1", "PINHOLE_CAPTURE_RING_SIZE=1MiB"],
+                Place::Host => &["LimitMEMLOCK=infinity", "ulimit -l unlimited"],
+            },
+        ),
         Some(libc::EPERM) if filtered => (
             "The capabilities are there, so the container's seccomp profile is what refuses bpf(2): containerd before \
-             1.6.9 and CRI-O before about 1.31 allow it to CAP_SYS_ADMIN only. Use the profile that comes with the agent.",
-            &["securityContext:\n  seccompProfile:\n    type: Localhost\n    localhostProfile: pinhole-agent.json"],
+             1.6.9 and CRI-O before about 1.31 allow it to CAP_SYS_ADMIN only. Put seccomp/agent-setup.json, which comes with \
+             the agent, into the node's directory of profiles, and name it.",
+            match facts.place {
+                Place::Kubernetes => &[
+                    "install -m 0644 -D seccomp/agent-setup.json /var/lib/kubelet/seccomp/pinhole/agent-setup.json",
+                    "securityContext:\n  seccompProfile:\n    type: Localhost\n    localhostProfile: pinhole/agent-setup.json",
+                ],
+                _ => &["--security-opt seccomp=seccomp/agent-setup.json"],
+            },
         ),
         Some(libc::EACCES | libc::EPERM) => (
             "A security module or a setting of the kernel refuses bpf(2) although the capabilities are held: on SELinux \
@@ -72,6 +98,13 @@ fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static
             &["agent doctor --format json"],
         ),
     }
+}
+
+/// The limit on locked memory, in bytes, where there is one and the kernel counts maps against it.
+fn memlock(facts: &Facts) -> Option<u64> {
+    let counted = matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < (5, 11)));
+    let capture = facts.capture.value.as_ref().ok()?;
+    capture.memlock.filter(|_| counted)
 }
 
 /// PIN-BPF-002.

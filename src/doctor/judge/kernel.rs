@@ -48,7 +48,7 @@ pub(in super::super) fn release(facts: &Facts) -> Finding {
         .evidence(&facts.kernel, "uname(2)", kernel.release.clone())
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(super) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

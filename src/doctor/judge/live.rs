@@ -1,11 +1,13 @@
 //! The running agent: whether it answers, and whether it sees what happens.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place};
+use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::report::Status;
-use super::runtime;
+use super::{agent, runtime};
 
 /// PIN-LIVE-001.
 pub(in super::super) fn reachable(facts: &Facts) -> Finding {
@@ -16,8 +18,14 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
     match live {
         LiveFacts::Answers(agent) => {
             let status = &agent.second;
+            // Worth a word where it is not the user that the doctor runs as.
+            let own = facts.process.value.as_ref().ok().map(|process| process.uid);
+            let whose = match agent.uid {
+                Some(uid) if own != Some(uid) => format!(" as uid {uid}"),
+                _ => String::new(),
+            };
             Finding::ok(format!(
-                "agent {} answers, up {:.0} s",
+                "agent {} answers{whose}, up {:.0} s",
                 status.version, status.uptime_seconds
             ))
             .observed("answers")
@@ -31,12 +39,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
             )
         }
         LiveFacts::Disabled => Finding::skipped("the admin socket is disabled: control.socket is empty"),
-        LiveFacts::Absent { socket } => Finding::skipped(format!(
-            "no agent runs here: there is no socket at {}",
-            socket.display()
-        ))
-        .observed("absent")
-        .evidence(&facts.live, format!("connect(2) to {}", socket.display()), "absent"),
+        LiveFacts::Absent { socket, agents } => absent(facts, socket, agents),
         LiveFacts::Broken { socket, kind, message } => {
             let (word, text, commands): (_, _, &[&str]) = match kind {
                 LiveFailure::Stale => (
@@ -44,7 +47,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "The agent that made the socket is gone. Its last log lines say why.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent --previous"],
-                        _ => &["journalctl -t agent --since -1h"],
+                        _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
                 LiveFailure::Permission => (
@@ -60,7 +63,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "The agent accepts and does not answer: its control thread is stuck or starved of CPU.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl top pod", "kubectl logs daemonset/pinhole-agent"],
-                        _ => &["journalctl -t agent --since -1h"],
+                        _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
                 LiveFailure::Protocol => (
@@ -83,15 +86,77 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     format!("admin socket {}", socket.display()),
                     message.clone(),
                 )
-                .impact(
-                    "Nothing can be said about the running agent: losses and missing metadata stay unseen.",
-                    &["doctor"],
-                    &[],
-                )
+                .impact(UNASKED, &["doctor"], &[])
                 .remedy(text, commands)
         }
     }
 }
+
+/// No socket: because no agent runs, because one could not make it, or because it is another container's.
+fn absent(facts: &Facts, socket: &Path, agents: &[RunningAgent]) -> Finding {
+    let path = socket.display();
+    let pids = |elsewhere: bool| -> Vec<u32> {
+        agents
+            .iter()
+            .filter(|agent| agent.elsewhere.is_some() == elsewhere)
+            .map(|agent| agent.pid)
+            .collect()
+    };
+    let (here, elsewhere) = (pids(false), pids(true));
+    let finding = if !here.is_empty() {
+        Finding::fail(format!(
+            "an agent runs here (pid {here:?}) without an admin socket at {path}"
+        ))
+        .remedy(
+            "The agent could not make its admin socket, which its log says at its start, or it was given another one. \
+                 Give it a directory that its user may write to, or name its socket.",
+            match facts.place {
+                Place::Kubernetes => &[
+                    "volumes:\n- name: run\n  emptyDir: {medium: Memory}",
+                    "volumeMounts:\n- {name: run, mountPath: /run/pinhole}",
+                    "agent doctor --control-socket PATH",
+                ],
+                Place::Container => &[
+                    "--tmpfs /run/pinhole:uid=65532,mode=0750",
+                    "agent doctor --control-socket PATH",
+                ],
+                Place::Host => &["RuntimeDirectory=pinhole", "agent doctor --control-socket PATH"],
+            },
+        )
+        .impact(UNASKED, &["doctor"], &[])
+        .expected("answers")
+    } else if !elsewhere.is_empty() {
+        Finding::unknown(format!(
+            "an agent runs in another container (pid {elsewhere:?}), and its admin socket is not in sight at {path}"
+        ))
+        .remedy(
+            "Run the doctor in the agent's container.",
+            match facts.place {
+                Place::Host => &[
+                    "nsenter --target PID --mount --pid agent doctor",
+                    "kubectl exec daemonset/pinhole-agent -- agent doctor",
+                ],
+                Place::Kubernetes | Place::Container => &["kubectl exec daemonset/pinhole-agent -- agent doctor"],
+            },
+        )
+        .impact(UNASKED, &["doctor"], &[])
+        .expected("answers")
+    } else {
+        return Finding::skipped(format!("no agent runs here: there is no socket at {path}"))
+            .observed("absent")
+            .evidence(&facts.live, format!("connect(2) to {path}"), "absent");
+    };
+    finding
+        .observed(json!({ "socket": "absent", "agents": here, "agents_in_other_containers": elsewhere }))
+        .evidence(&facts.live, format!("connect(2) to {path}"), "absent")
+        .evidence(
+            &facts.live,
+            "/proc/*/cmdline and /proc/*/task/*/status",
+            json!([here, elsewhere].concat()),
+        )
+}
+
+const UNASKED: &str = "Nothing can be said about the running agent: losses and missing metadata stay unseen.";
 
 /// PIN-LIVE-002.
 pub(in super::super) fn canary(facts: &Facts) -> Finding {
@@ -121,11 +186,27 @@ pub(in super::super) fn canary(facts: &Facts) -> Finding {
             "See whether events are dropped (PIN-LOSS-001) and whether the pipeline is stuck: its log tells.",
             match facts.place {
                 Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent"],
-                _ => &["journalctl -t agent --since -1h"],
+                _ => &["journalctl -t pinhole-agent --since -1h"],
             },
         ),
         CanaryFact::NotRun { program, message } => Finding::unknown(format!("{program} could not be run: {message}")),
-        CanaryFact::NotWatched { message } => Finding::unknown(format!("the agent could not watch for it: {message}")),
+        CanaryFact::NotWatched { message } if agent(facts).is_some() => {
+            Finding::unknown(format!("the agent could not watch for it: {message}"))
+        }
+        // Without an agent the doctor captured by itself, as the agent would: what failed there would fail in the agent.
+        CanaryFact::NotWatched { message } => Finding::fail(format!("nothing could be captured for it: {message}"))
+            .observed("not captured")
+            .expected(EXPECTED)
+            .evidence(&facts.canary, "a capture of the doctor's own", message.clone())
+            .impact(
+                "An agent that is started here ends for the same reason.",
+                &["capture"],
+                &[],
+            )
+            .remedy(
+                "The message names the step that failed, and its cause where it is known.",
+                &["agent run"],
+            ),
     }
 }
 

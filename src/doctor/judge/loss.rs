@@ -13,10 +13,8 @@ use crate::control::api::HookCounters;
 const FAIL_FROM: f64 = 0.01;
 /// Larger rings than this are not advised: at that load fewer events help more.
 const LARGEST_RING: u64 = 256 << 20;
-/// No record is smaller than this, in bytes; bounds how many may be under way in the ring.
-const SMALLEST_RECORD: u64 = 48;
-/// By how much counters may move between the reading of the first and of the last of them.
-const MOVING: i128 = 1024;
+/// How many runs of one hook may be under way on one CPU: a preempted one, and what interrupts it.
+const UNDER_WAY_PER_CPU: i128 = 4;
 
 /// PIN-LOSS-001.
 pub(in super::super) fn drops(facts: &Facts) -> Finding {
@@ -125,8 +123,8 @@ pub(in super::super) fn ledger(facts: &Facts) -> Finding {
     }
     let mut wrong: Vec<Value> = Vec::new();
     let mut moving: Vec<&str> = Vec::new();
-    for (name, (then, now)) in &hooks {
-        match balance(then, agent.first.ring_pending, now, agent.second.ring_pending) {
+    for (name, (_, now)) in &hooks {
+        match balance(&readings(agent, name), agent.cpus) {
             Balance::Even => {}
             Balance::Moving => moving.push(name),
             Balance::Off(difference) => wrong.push(json!({
@@ -155,7 +153,8 @@ pub(in super::super) fn ledger(facts: &Facts) -> Finding {
         .observed(json!([]))
     } else {
         Finding::unknown(format!(
-            "the counters of {} moved while they were read; try again at a quieter moment",
+            "the counters of {} moved while they were read, and showed the same difference every time; try again at a \
+             quieter moment",
             moving.join(", ")
         ))
         .observed(json!([]))
@@ -168,24 +167,35 @@ pub(in super::super) fn ledger(facts: &Facts) -> Finding {
 }
 
 enum Balance {
+    /// Everything is accounted for, but for what was under way.
     Even,
+    /// The same small difference in every reading of counters that move: runs under way, or a small fault.
     Moving,
     Off(i128),
 }
 
-fn balance(then: &HookCounters, pending_then: u64, now: &HookCounters, pending_now: u64) -> Balance {
+/// A hook counts its event as seen first and what became of it last, so a reading finds those that are under way
+/// unaccounted for, and counters that move between the reading of the first and the last of them off either way. What is
+/// under way ends: a difference is a fault only when it stays while nothing is seen, or when it is never small enough.
+fn balance(readings: &[HookCounters], cpus: u32) -> Balance {
     let difference = |hook: &HookCounters| {
         i128::from(hook.seen) - i128::from(hook.filtered) - i128::from(hook.delivered) - i128::from(hook.dropped)
     };
-    // What waits in the ring was seen and is not delivered yet.
-    let even = |difference: i128, pending: u64| (0..=i128::from(pending / SMALLEST_RECORD)).contains(&difference);
-    let (before, after) = (difference(then), difference(now));
-    if even(before, pending_then) || even(after, pending_now) {
+    let differences: Vec<i128> = readings.iter().map(difference).collect();
+    let Some(smallest) = differences.iter().copied().min_by_key(|difference| difference.abs()) else {
+        return Balance::Even;
+    };
+    let stays = readings
+        .windows(2)
+        .all(|pair| pair[0].seen == pair[1].seen && difference(&pair[0]) == difference(&pair[1]));
+    if smallest == 0 {
         Balance::Even
-    } else if before != after && after.abs() <= MOVING {
+    } else if stays || smallest.abs() > UNDER_WAY_PER_CPU * i128::from(cpus.max(1)) {
+        Balance::Off(smallest)
+    } else if differences.iter().all(|difference| *difference == smallest) {
         Balance::Moving
     } else {
-        Balance::Off(after)
+        Balance::Even
     }
 }
 
@@ -228,6 +238,16 @@ fn hooks(agent: &LiveAgent) -> BTreeMap<&str, (HookCounters, HookCounters)> {
         .hooks
         .iter()
         .map(|(name, now)| (name.as_str(), (then(name), *now)))
+        .collect()
+}
+
+/// Every reading of one hook's counters, oldest first.
+fn readings(agent: &LiveAgent, hook: &str) -> Vec<HookCounters> {
+    [&agent.first.hooks]
+        .into_iter()
+        .chain(&agent.between)
+        .chain([&agent.second.hooks])
+        .filter_map(|hooks| hooks.get(hook).copied())
         .collect()
 }
 

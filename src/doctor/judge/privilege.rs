@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::facts::{Facts, Place, ProcessFacts};
+use super::super::facts::{Facts as AllFacts, Place, ProcessFacts};
 use super::super::finding::Finding;
 use super::{agent, no_agent};
 use crate::control::api::Thread;
+use crate::privilege::Capabilities;
+use crate::privilege::capabilities::{self, Cause, Facts, Missing};
+use crate::privilege::file::FileCapabilities;
 
-const SYS_ADMIN: u8 = 21;
 const PERFMON: u8 = 38;
 const BPF: u8 = 39;
 const NEEDED: u64 = 1 << PERFMON | 1 << BPF;
@@ -19,7 +21,7 @@ const NOT_THE_AGENT: &str = "no agent runs and this is not its container: the do
                              agent will run";
 
 /// PIN-CAP-001.
-pub(in super::super) fn needed(facts: &Facts) -> Finding {
+pub(in super::super) fn needed(facts: &AllFacts) -> Finding {
     if let Some(agent) = agent(facts) {
         return Finding::ok("the running agent had what it needs: its programs are attached")
             .observed("attached")
@@ -30,61 +32,109 @@ pub(in super::super) fn needed(facts: &Facts) -> Finding {
         Ok(process) => process,
         Err(gap) => return Finding::gap(gap),
     };
-    // Since 5.8 the kernel asks for CAP_BPF or CAP_SYS_ADMIN, and for CAP_PERFMON or CAP_SYS_ADMIN.
-    let lacking = NEEDED & !process.permitted;
-    let admin = lacking != 0 && process.permitted & 1 << SYS_ADMIN != 0;
-    let missing = if admin { 0 } else { lacking };
-    let finding = if missing == 0 {
-        Finding::ok(if admin {
-            "CAP_SYS_ADMIN stands in for the needed capabilities"
-        } else {
-            "CAP_BPF and CAP_PERFMON are permitted"
-        })
-    } else {
-        absent(process, missing, facts.place)
+    let finding = match capabilities::judge(&Facts::from(process)) {
+        Ok(grant) if grant.warning().is_some() => Finding::ok("CAP_SYS_ADMIN stands in for the needed capabilities"),
+        Ok(_) => Finding::ok("CAP_BPF and CAP_PERFMON are permitted"),
+        Err(missing) => absent(&missing, facts.place),
     };
     finding
         .observed(names(process.permitted))
         .expected(names(NEEDED))
         .evidence(&facts.process, format!("{OWN_STATUS} CapPrm"), hex(process.permitted))
         .evidence(&facts.process, format!("{OWN_STATUS} CapBnd"), hex(process.bounding))
+        .evidence(
+            &facts.process,
+            "security.capability of /proc/self/exe",
+            in_file(&process.file),
+        )
 }
 
-fn absent(process: &ProcessFacts, missing: u64, place: Place) -> Finding {
-    let list = names(missing).join(" and ");
-    let verb = if missing.count_ones() == 1 { "is" } else { "are" };
-    let withheld = process.bounding & missing != missing;
-    let finding = Finding::fail(format!("{list} {verb} not permitted to this process")).impact(
+impl From<&ProcessFacts> for Facts {
+    fn from(process: &ProcessFacts) -> Self {
+        Self {
+            permitted: Capabilities::from_bits(process.permitted),
+            bounding: Capabilities::from_bits(process.bounding),
+            euid: process.uid,
+            no_new_privs: process.no_new_privs,
+            file: process.file.clone(),
+        }
+    }
+}
+
+fn in_file(file: &FileCapabilities) -> String {
+    match file {
+        FileCapabilities::Absent => "none".to_owned(),
+        FileCapabilities::Present { permitted, .. } => permitted.to_string(),
+        FileCapabilities::Unknown(why) => why.clone(),
+    }
+}
+
+/// The agent's own words for the cause, and what mends it where the doctor runs.
+fn absent(missing: &Missing, place: Place) -> Finding {
+    let list: Vec<String> = missing.gaps.iter().map(|gap| gap.capability.to_string()).collect();
+    let causes: Vec<String> = missing
+        .gaps
+        .iter()
+        .map(|gap| format!("{} is {}", gap.capability, missing.explain(gap.cause)))
+        .collect();
+    let verb = if list.len() == 1 { "is" } else { "are" };
+    let finding = Finding::fail(format!("{} {verb} not permitted to this process", list.join(" and "))).impact(
         "The agent cannot load its programs and ends at its start with exit code 78.",
         &["capture"],
         &[],
     );
-    match (place, withheld) {
-        (Place::Kubernetes, true) => finding.remedy(
-            "Grant them in the container's security context; nothing else is needed.",
-            &["securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]"],
-        ),
-        (Place::Kubernetes | Place::Container, false) => finding.remedy(
-            "The container is granted them, but the binary carries no file capabilities, which a user other than root \
-             needs. Build the image so that they survive, or run as uid 0 with these two only.",
-            &["setcap cap_bpf,cap_perfmon=p agent", "securityContext:\n  runAsUser: 0"],
-        ),
-        (Place::Container, true) => finding.remedy(
-            "Grant them to the container; nothing else is needed.",
-            &["--cap-drop ALL --cap-add BPF --cap-add PERFMON"],
-        ),
-        (Place::Host, _) => finding.remedy(
-            "Give them to the binary, then any user can start it; or start the doctor as root.",
+    let granted = |cause: Cause| missing.gaps.iter().any(|gap| gap.cause == cause);
+    let (advice, commands): (&str, &[&str]) = if granted(Cause::NotInBoundingSet) {
+        match place {
+            Place::Kubernetes => (
+                "Grant them in the container's security context.",
+                &["securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]"],
+            ),
+            Place::Container => (
+                "Grant them to the container.",
+                &["--cap-drop ALL --cap-add BPF --cap-add PERFMON"],
+            ),
+            Place::Host => (
+                "Let the service manager grant them, or start from a shell that has them in its bounding set.",
+                &["CapabilityBoundingSet=CAP_BPF CAP_PERFMON", "sudo agent doctor"],
+            ),
+        }
+    } else if granted(Cause::TakenByStarter) {
+        (
+            "Start the agent with them permitted: root has them unless they are taken away.",
+            match place {
+                Place::Kubernetes => &["securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]"],
+                Place::Container => &["--cap-drop ALL --cap-add BPF --cap-add PERFMON"],
+                Place::Host => &["AmbientCapabilities=CAP_BPF CAP_PERFMON", "sudo agent doctor"],
+            },
+        )
+    } else if granted(Cause::FileCapabilitiesIgnored) {
+        (
+            "The kernel ignored the binary's file capabilities: start it from a file system that is not mounted nosuid, and \
+             let the container runtime permit the capabilities, which no_new_privs then leaves in place.",
             &[
-                "sudo setcap cap_bpf,cap_perfmon=p \"$(command -v agent)\"",
-                "sudo agent doctor",
+                "findmnt -T /proc/self/exe -o OPTIONS",
+                "grep -E 'NoNewPrivs|CapPrm' /proc/self/status",
             ],
-        ),
-    }
+        )
+    } else {
+        (
+            "Give them to the binary: in the image when it is built, or on this host; a user other than root receives them \
+             in no other way.",
+            match place {
+                Place::Host => &[
+                    "sudo setcap cap_bpf,cap_perfmon=p \"$(command -v agent)\"",
+                    "sudo agent doctor",
+                ],
+                Place::Kubernetes | Place::Container => &["setcap cap_bpf,cap_perfmon=p agent"],
+            },
+        )
+    };
+    finding.remedy(format!("{}. {advice}", causes.join("; ")), commands)
 }
 
 /// PIN-CAP-002.
-pub(in super::super) fn surplus(facts: &Facts) -> Finding {
+pub(in super::super) fn surplus(facts: &AllFacts) -> Finding {
     if let Some(agent) = agent(facts) {
         let threads = &agent.second.threads;
         if threads.is_empty() {
@@ -159,7 +209,7 @@ pub(in super::super) fn surplus(facts: &Facts) -> Finding {
 }
 
 /// PIN-PRV-001.
-pub(in super::super) fn no_new_privs(facts: &Facts) -> Finding {
+pub(in super::super) fn no_new_privs(facts: &AllFacts) -> Finding {
     if let Some(agent) = agent(facts) {
         let threads = &agent.second.threads;
         if threads.is_empty() {
@@ -211,35 +261,57 @@ pub(in super::super) fn no_new_privs(facts: &Facts) -> Finding {
 }
 
 /// PIN-PRV-002.
-pub(in super::super) fn seccomp(facts: &Facts) -> Finding {
+pub(in super::super) fn seccomp(facts: &AllFacts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
     let threads = &agent.second.threads;
     if threads.is_empty() {
         return Finding::unknown("the agent did not report its threads");
     }
-    let without: Vec<Value> = offenders(threads, |thread| thread.seccomp != 2).map(name_of).collect();
+    // A container runtime's own filter makes the mode 2, too. The agent's are more than one (see privilege::seccomp).
+    let bare = |thread: &Thread| thread.seccomp != 2 || thread.seccomp_filters.is_some_and(|count| count < OWN_FILTERS);
+    let without: Vec<Value> = offenders(threads, bare)
+        .map(|thread| {
+            let mut value = name_of(thread);
+            value["mode"] = json!(thread.seccomp);
+            if let Some(count) = thread.seccomp_filters {
+                value["filters"] = json!(count);
+            }
+            value
+        })
+        .collect();
+    let mut observed = json!({ "mode": 2 });
+    if let Some(fewest) = threads.iter().map(|thread| thread.seccomp_filters).min().flatten() {
+        observed["filters"] = json!(fewest);
+    }
     let finding = if without.is_empty() {
-        Finding::ok(format!("a seccomp filter in all {} threads", threads.len())).observed(2)
+        Finding::ok(format!("a seccomp filter in all {} threads", threads.len())).observed(observed)
     } else {
-        Finding::fail(format!("no seccomp filter in {} of {} threads", without.len(), threads.len()))
-            .observed(json!({ "without": without }))
-            .impact(
-                "A taken-over agent could use every system call of the kernel, execve and ptrace among them.",
-                &["privilege"],
-                &[],
-            )
-            .remedy(
-                "The agent installs the filter itself; its log says why it could not. Restart it, and report it if this stays.",
-                restart(facts.place),
-            )
+        Finding::fail(format!(
+            "no seccomp filter of the agent's in {} of {} threads",
+            without.len(),
+            threads.len()
+        ))
+        .observed(json!({ "without": without }))
+        .impact(
+            "A taken-over agent could use system calls that the agent itself never needs, execve and ptrace among them.",
+            &["privilege"],
+            &[],
+        )
+        .remedy(
+            "The agent installs the filter itself; its log says why it could not. Restart it, and report it if this stays.",
+            restart(facts.place),
+        )
     };
     finding
-        .expected(2)
+        .expected(json!({ "mode": 2, "filters": format!(">= {OWN_FILTERS}") }))
         .evidence(&facts.live, THREADS, format!("{} threads", threads.len()))
 }
 
+/// How many filters the agent installs: one that refuses, one that kills.
+const OWN_FILTERS: u32 = 2;
+
 /// PIN-PRV-003.
-pub(in super::super) fn non_root(facts: &Facts) -> Finding {
+pub(in super::super) fn non_root(facts: &AllFacts) -> Finding {
     let (uid, finding_source) = if let Some(agent) = agent(facts) {
         let Some(uid) = agent.uid else {
             return Finding::unknown("the kernel did not say whose the admin socket is");
@@ -281,7 +353,7 @@ pub(in super::super) fn non_root(facts: &Facts) -> Finding {
 }
 
 /// The doctor's own process, where it stands for the agent: in a container.
-fn own_process(facts: &Facts) -> Result<&ProcessFacts, Box<Finding>> {
+fn own_process(facts: &AllFacts) -> Result<&ProcessFacts, Box<Finding>> {
     if facts.place == Place::Host {
         return Err(Box::new(Finding::skipped(NOT_THE_AGENT)));
     }

@@ -1,6 +1,7 @@
 //! Container runtimes: which socket answers, and who is to blame where none does.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -32,6 +33,7 @@ fn view(facts: &Facts) -> Result<(Cow<'_, [RuntimeFact]>, &'static str), &Gap> {
                 version: absent(&runtime.version),
                 api: absent(&runtime.api),
             })
+            .map(|candidate| worse(candidate, facts))
             .collect();
         return Ok((Cow::Owned(candidates), "GetStatus runtimes"));
     }
@@ -40,6 +42,28 @@ fn view(facts: &Facts) -> Result<(Cow<'_, [RuntimeFact]>, &'static str), &Gap> {
         .value
         .as_ref()
         .map(|own| (Cow::Borrowed(own.as_slice()), "discovery by this process"))
+}
+
+/// The agent's word on a socket is as old as its last lookup. Where the doctor finds that it hangs or that nobody listens
+/// any more, that counts; what only the doctor's own rights or mounts explain does not.
+fn worse(told: RuntimeFact, facts: &Facts) -> RuntimeFact {
+    let own = facts.runtimes.value.as_ref().ok().and_then(|own| {
+        own.iter()
+            .find(|own| own.socket == told.socket && matches!(own.class, RuntimeClass::Timeout | RuntimeClass::Refused))
+    });
+    match own {
+        Some(own) if told.answers() => RuntimeFact {
+            class: own.class,
+            errno: own.errno,
+            detail: format!(
+                "the agent's last lookup was answered, a probe now is not: {}",
+                own.detail
+            ),
+            file: own.file,
+            ..told
+        },
+        _ => told,
+    }
 }
 
 /// PIN-RUN-001.
@@ -81,8 +105,8 @@ pub(in super::super) fn answers(facts: &Facts) -> Finding {
 }
 
 fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
-    // The candidate that came furthest tells most about the cause.
-    let Some(best) = candidates.iter().max_by_key(|candidate| candidate.class) else {
+    // The candidate that came furthest tells most about the cause; among equals the first, which is the likeliest here.
+    let Some(best) = candidates.iter().rev().max_by_key(|candidate| candidate.class) else {
         return Finding::fail("no socket to try: none is configured and none of the well-known paths was looked at");
     };
     let socket = best.socket.display();
@@ -92,12 +116,12 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
             "Mount the directory of the runtime's socket (not the socket itself: its file dies with the runtime's \
              restart), or name the socket if it is at an unusual path."
                 .to_owned(),
-            mount(facts.place),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::NotASocket => (
             format!("{socket} is not a socket"),
             "Name the socket itself, and mount its directory.".to_owned(),
-            mount(facts.place),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::Permission => permission(facts, best),
         RuntimeClass::Refused => (
@@ -105,7 +129,7 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
             "The file outlived its runtime. If the runtime runs, the container sees an old file: mount the directory of \
              the socket, not the socket, and restart the pod."
                 .to_owned(),
-            mount(facts.place),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::Timeout => (
             format!("{socket} accepts and does not answer"),
@@ -120,7 +144,7 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
         RuntimeClass::NotGrpc => (
             format!("the peer on {socket} is not a container runtime's gRPC service"),
             "Name the runtime's socket (docker.sock speaks another protocol; with Docker use cri-dockerd's).".to_owned(),
-            mount(facts.place),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::CriUnimplemented => (
             format!("the runtime on {socket} serves no CRI"),
@@ -141,16 +165,23 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
         .remedy(text, &commands)
 }
 
-fn mount(place: Place) -> Vec<String> {
+/// How to bring the directory of this socket into view.
+fn mount(place: Place, socket: &Path) -> Vec<String> {
+    let directory = socket
+        .parent()
+        .filter(|directory| directory.is_absolute())
+        .unwrap_or_else(|| Path::new("/run/containerd"))
+        .display();
+    let socket = socket.display();
     match place {
         Place::Kubernetes => vec![
-            "volumes:\n- name: runtime\n  hostPath: {path: /run/containerd, type: Directory}".to_owned(),
-            "volumeMounts:\n- {name: runtime, mountPath: /run/containerd, readOnly: true}".to_owned(),
-            "args: [\"run\", \"--runtime-socket\", \"/run/containerd/containerd.sock\"]".to_owned(),
+            format!("volumes:\n- name: runtime\n  hostPath: {{path: {directory}, type: Directory}}"),
+            format!("volumeMounts:\n- {{name: runtime, mountPath: {directory}, readOnly: true}}"),
+            format!("args: [\"run\", \"--runtime-socket\", \"{socket}\"]"),
         ],
-        Place::Container => vec!["--volume /run/containerd:/run/containerd:ro".to_owned()],
+        Place::Container => vec![format!("--volume {directory}:{directory}:ro")],
         Place::Host => vec![
-            "ls -l /run/containerd/containerd.sock /run/crio/crio.sock".to_owned(),
+            "ls -l /run/containerd/containerd.sock /run/crio/crio.sock /run/k3s/containerd/containerd.sock".to_owned(),
             "agent doctor --runtime-socket PATH".to_owned(),
         ],
     }

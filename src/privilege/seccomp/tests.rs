@@ -130,6 +130,25 @@ fn arguments_decide() {
     }
     let tgkill = |signal: i32| of(234, [1, 1, signal as u64, 0, 0, 0]);
     assert_eq!((tgkill(libc::SIGABRT), tgkill(libc::SIGKILL)), (ALLOW, KILL));
+    // musl's forms of the same: open for openat, tkill for tgkill.
+    let open = |flags: i32| of(2, [0, flags as u64, 0, 0, 0, 0]);
+    assert_eq!(open(libc::O_RDONLY | libc::O_CLOEXEC), ALLOW);
+    for flag in [
+        libc::O_WRONLY,
+        libc::O_RDWR,
+        libc::O_CREAT,
+        libc::O_TRUNC,
+        libc::O_TMPFILE,
+    ] {
+        assert_eq!(open(flag | libc::O_CLOEXEC), KILL, "{flag:#x}");
+    }
+    let tkill = |signal: i32| of(200, [1, signal as u64, 0, 0, 0, 0]);
+    assert_eq!((tkill(libc::SIGABRT), tkill(libc::SIGKILL)), (ALLOW, KILL));
+    let sigaction = |signal: i32| of(13, [signal as u64, 0, 0, 8, 0, 0]);
+    for signal in [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS] {
+        assert_eq!(sigaction(signal), ALLOW, "{signal}");
+    }
+    assert_eq!((sigaction(libc::SIGSYS), sigaction(libc::SIGTERM)), (KILL, KILL));
     assert_eq!(of(302, [0, libc::RLIMIT_STACK.into(), 0, 1, 0, 0]), ALLOW);
     assert_eq!(
         of(302, [0, libc::RLIMIT_STACK.into(), 1, 0, 0, 0]),
@@ -216,4 +235,73 @@ fn unusable_policies_are_refused() {
     }
     let quiet = with_entry(allow).replace("KILL_PROCESS", "ERRNO");
     assert!(matches!(Policy::parse(&quiet), Err(policy::Error::Default)));
+}
+
+#[test]
+fn a_filter_of_the_container_runtime_does_not_stand_in_for_the_agents_own() {
+    let thread = |filters: Option<u32>, seccomp| ThreadStatus {
+        seccomp,
+        seccomp_filters: filters,
+        ..status::own_thread().unwrap()
+    };
+    let installed = Installed {
+        before: Some(1),
+        own: 2,
+    };
+    let judge =
+        |filters, seccomp| installed.judge(vec![thread(Some(3), SeccompMode::Filter), thread(filters, seccomp)]);
+    assert!(judge(Some(3), SeccompMode::Filter).is_ok());
+    assert!(judge(Some(1), SeccompMode::Filter).is_err(), "the runtime's alone");
+    assert!(judge(Some(0), SeccompMode::Disabled).is_err());
+    // Before 5.9 the mode is all there is.
+    assert!(judge(None, SeccompMode::Filter).is_ok());
+    assert!(judge(None, SeccompMode::Disabled).is_err());
+}
+
+/// For container runtimes, never installed by the agent: so it is only a file.
+const AGENT_SETUP: &str = include_str!("../../../seccomp/agent-setup.json");
+
+#[test]
+fn the_profile_for_the_start_allows_all_that_the_running_agent_may_do_and_its_start() {
+    let profile: Value = serde_json::from_str(AGENT_SETUP).unwrap();
+    assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
+    let named = |action: &str| -> Vec<String> {
+        profile["syscalls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["action"] == action)
+            .inspect(|entry| assert!(entry["comment"].as_str().is_some_and(|why| !why.is_empty()), "{entry}"))
+            .flat_map(|entry| entry["names"].as_array().unwrap().clone())
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let allowed = named("SCMP_ACT_ALLOW");
+    for name in Policy::parse(AGENT_RUN).unwrap().allowed.keys() {
+        assert!(allowed.contains(name), "{name}");
+    }
+    for name in [
+        "execve", "bpf", "seccomp", "capset", "prctl", "clone", "mmap", "bind", "listen",
+    ] {
+        assert!(allowed.iter().any(|allowed| allowed == name), "{name}");
+    }
+    assert_eq!(named("SCMP_ACT_ERRNO"), ["clone3"]);
+    for name in [
+        "ptrace",
+        "mount",
+        "setns",
+        "unshare",
+        "perf_event_open",
+        "init_module",
+        "io_uring_setup",
+    ] {
+        assert!(!allowed.iter().any(|allowed| allowed == name), "{name}");
+    }
+    // A name that no architecture has would be a mistyped one.
+    for name in &allowed {
+        let known = [TargetArch::x86_64, TargetArch::aarch64]
+            .into_iter()
+            .any(|arch| exists(name, arch));
+        assert!(known, "{name}");
+    }
 }
