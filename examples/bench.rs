@@ -269,7 +269,7 @@ impl Agent {
         let token = format!("pinhole-canary-bench-{}", std::process::id());
         let mut child = None;
         client.watch_exec(&token, deadline, || {
-            child = Some(Command::new("/bin/true").arg(&token).spawn())
+            child = Some(Command::new("/bin/true").arg(&token).spawn());
         })?;
         if let Some(child) = child {
             child?.wait()?;
