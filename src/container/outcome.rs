@@ -65,8 +65,6 @@ pub enum Reason {
     AnswerUnusable,
     /// The kernel gave no cgroup name for the process.
     CgroupUnknown,
-    /// The container has no Kubernetes labels: it was not made by a kubelet.
-    NotKubernetes,
     /// The runtime has no name for the image, only its digest or id.
     ImageNameUnknown,
     /// The sandbox of the container could not be looked up.
@@ -75,7 +73,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which summaries list them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::NoRuntimeSocket,
         Self::SocketPermission,
         Self::SocketRefused,
@@ -87,7 +85,6 @@ impl Reason {
         Self::ContainerUnknown,
         Self::AnswerUnusable,
         Self::CgroupUnknown,
-        Self::NotKubernetes,
         Self::ImageNameUnknown,
         Self::SandboxUnknown,
     ];
@@ -107,7 +104,6 @@ impl Reason {
             Self::ContainerUnknown => "container_unknown",
             Self::AnswerUnusable => "answer_unusable",
             Self::CgroupUnknown => "cgroup_unknown",
-            Self::NotKubernetes => "not_kubernetes",
             Self::ImageNameUnknown => "image_name_unknown",
             Self::SandboxUnknown => "sandbox_unknown",
         }
