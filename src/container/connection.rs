@@ -22,8 +22,9 @@ use tonic::{Code, Status};
 use super::outcome::Reason;
 use super::pacing::Breaker;
 
-/// The largest answer that is accepted. Recorded verbose answers have 7 to 18 kB.
-pub(crate) const ANSWER_LIMIT: usize = 4 << 20;
+/// The largest answer that is accepted: what the kubelet accepts, and what containerd sends at most. Recorded verbose
+/// answers have 7 to 18 kB, but the environment in a pod's spec stands in them twice, and JSON makes six bytes of a `<`.
+pub(crate) const ANSWER_LIMIT: usize = 16 << 20;
 
 /// Why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,18 @@ impl CallError {
                 code: Code::NotFound,
                 ..
             }
+        )
+    }
+
+    /// Whether there is an answer and it is too large, for this side or for the runtime, which then refuses to send it.
+    pub(crate) fn too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge { .. }
+                | Self::Refused {
+                    code: Code::ResourceExhausted,
+                    ..
+                }
         )
     }
 

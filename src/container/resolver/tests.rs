@@ -112,7 +112,7 @@ fn each_fault_has_its_reason_within_the_budget() {
     drop(UnixListener::bind(at("stale")).unwrap());
     let bytes = fixture(FOLDER, "ContainerStatus.web.app.bin");
     let mut huge = ContainerStatusResponse::default();
-    huge.info.insert("info".into(), "x".repeat(5 << 20));
+    huge.info.insert("info".into(), "x".repeat(17 << 20));
     let fakes = [
         (Fake::start(&at("silent"), Behaviour::Silent), Reason::RuntimeTimeout),
         (
