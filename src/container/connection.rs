@@ -341,7 +341,8 @@ impl Connection {
         }
         let (socket, method) = (self.socket.clone(), method.to_owned());
         match status.code() {
-            Code::DeadlineExceeded => CallError::Timeout { socket, method },
+            // This side never cancels a call that it goes on waiting for: the peer's own clock was faster.
+            Code::DeadlineExceeded | Code::Cancelled => CallError::Timeout { socket, method },
             // tonic's own word for the limit; no runtime answers a read with it.
             Code::OutOfRange => CallError::TooLarge { socket, method },
             code => CallError::Refused {
