@@ -215,6 +215,7 @@ async fn sandbox(
     Ok(Some(Found {
         container,
         kubernetes: Some(kubernetes),
+        cgroups_path: info.as_ref().and_then(Info::cgroups_path).map(str::to_owned),
         gap,
         source: Source::Cri,
     }))
@@ -328,6 +329,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
     Found {
         container,
         kubernetes: Some(kubernetes),
+        cgroups_path: info.and_then(Info::cgroups_path).map(str::to_owned),
         gap: None,
         source: Source::Cri,
     }

@@ -27,6 +27,7 @@ pub mod discovery;
 mod image;
 pub mod outcome;
 mod pacing;
+mod placement;
 pub mod resolver;
 mod runtime;
 pub mod stats;

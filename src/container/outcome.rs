@@ -63,8 +63,10 @@ pub enum Reason {
     ContainerUnknown,
     /// The answer exceeded the size limit or could not be decoded.
     AnswerUnusable,
-    /// The kernel gave no cgroup name for the process.
+    /// The kernel gave no cgroup name for the process, or only the last levels of a very deep one.
     CgroupUnknown,
+    /// The cgroup bears the id of a container that the runtime keeps in another cgroup: the name is not believed.
+    CgroupMismatch,
     /// The runtime has no name for the image, only its digest or id.
     ImageNameUnknown,
     /// The sandbox of the container could not be looked up.
@@ -73,7 +75,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which summaries list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoRuntimeSocket,
         Self::SocketPermission,
         Self::SocketRefused,
@@ -85,6 +87,7 @@ impl Reason {
         Self::ContainerUnknown,
         Self::AnswerUnusable,
         Self::CgroupUnknown,
+        Self::CgroupMismatch,
         Self::ImageNameUnknown,
         Self::SandboxUnknown,
     ];
@@ -104,6 +107,7 @@ impl Reason {
             Self::ContainerUnknown => "container_unknown",
             Self::AnswerUnusable => "answer_unusable",
             Self::CgroupUnknown => "cgroup_unknown",
+            Self::CgroupMismatch => "cgroup_mismatch",
             Self::ImageNameUnknown => "image_name_unknown",
             Self::SandboxUnknown => "sandbox_unknown",
         }

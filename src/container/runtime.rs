@@ -14,6 +14,8 @@ use super::{containerd, cri};
 pub(crate) struct Found {
     pub(crate) container: Container,
     pub(crate) kubernetes: Option<Kubernetes>,
+    /// Where the runtime put it, in either driver's spelling.
+    pub(crate) cgroups_path: Option<String>,
     /// A step that failed on the way.
     pub(crate) gap: Option<Reason>,
     pub(crate) source: Source,

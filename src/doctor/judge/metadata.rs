@@ -95,6 +95,11 @@ fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
             "The kernel did not name the cgroup of these processes. See the field unreadable of the hooks.",
             &["agent doctor --format json"],
         ),
+        Some(Reason::CgroupMismatch) => (
+            "Processes run in cgroups that bear the id of a container which is elsewhere. Look for who made these cgroups: a \
+             privileged container, or one that may write to the cgroup file system, can imitate another one like that.",
+            &["systemd-cgls --no-pager"],
+        ),
         Some(Reason::ImageNameUnknown) => (
             "The runtime has only the digest of these images: they were pulled by digest or their name was moved to another \
              image. Refer to images by name and digest together.",
