@@ -7,7 +7,7 @@
 //! is read here, so only the service's name differs. `GetContainerEvents` is not used: on containerd 1.7 a second
 //! reader takes events away from the kubelet (containerd/containerd#7318).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use super::image::{self, Hints};
 use super::outcome::{Container, Image, Kubernetes, Pod, Reason, Source};
 use super::runtime::Found;
 use super::verbose::{INFO, Info};
-use super::{cgroup, verbose};
+use super::{bounds, cgroup, verbose};
 
 /// A version of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -344,7 +344,7 @@ fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) 
     let pod = Pod {
         name: labels.get(POD_NAME).cloned(),
         uid: labels.get(POD_UID).cloned(),
-        labels: BTreeMap::new(),
+        ..Pod::default()
     };
     kubernetes.pod = (pod != Pod::default()).then_some(pod);
 }
@@ -362,10 +362,7 @@ pub(crate) fn set_pod<'a>(
     labels: impl Iterator<Item = (&'a String, &'a String)>,
 ) {
     let pod = kubernetes.pod.get_or_insert_default();
-    pod.labels = labels
-        .filter(|(key, _)| !key.starts_with("io.kubernetes."))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    (pod.labels, pod.labels_truncated) = bounds::labels(labels);
     pod.name = filled(name).or(pod.name.take());
     pod.uid = filled(uid).or(pod.uid.take());
     kubernetes.namespace = filled(namespace).or(kubernetes.namespace.take());

@@ -18,6 +18,7 @@
 //! What it refuses to do: write anywhere, follow a container's file system, keep or log environment variables, and
 //! guess. A name that no runtime confirmed is absent, and the reason is in [`Metadata`].
 
+mod bounds;
 pub mod cgroup;
 mod completeness;
 pub mod connection;

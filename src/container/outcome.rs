@@ -192,9 +192,12 @@ pub struct Pod {
     /// The pod's uid; for a static pod the hash of its configuration, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// The pod's labels without the runtime's own `io.kubernetes.*`.
+    /// The pod's labels without the runtime's own `io.kubernetes.*`: at most 64 and 8 KiB, the first by their keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub labels: BTreeMap<String, String>,
+    /// The pod has more labels than these.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub labels_truncated: bool,
 }
 
 /// What Kubernetes calls the place where a process runs.

@@ -649,3 +649,33 @@ fn a_nested_node_is_no_imitation() {
     let outcome = resolver.resolve(3, Some(&format!("/docker/{UNKNOWN}{}/init.scope", path(&inner))));
     assert_eq!(name(&outcome), Some("app"));
 }
+
+/// Whoever makes a pod chooses its labels, and every event carries them.
+#[test]
+fn labels_do_not_swell_every_event() {
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
+    let id = fake.container(FOLDER, "web.app");
+    let sandbox = fake.sandbox(FOLDER, "web");
+    let whole = resolver(&[fake.socket()]).resolve(1, Some(&path(&id)));
+    assert!(
+        !serde_json::to_string(&whole.kubernetes)
+            .unwrap()
+            .contains("labels_truncated")
+    );
+    let bytes = fixture(FOLDER, "PodSandboxStatus.web.bin");
+    let mut answer = k8s_cri::v1::PodSandboxStatusResponse::decode(bytes.as_slice()).unwrap();
+    let status = answer.status.as_mut().unwrap();
+    for number in 0..10_000 {
+        status.labels.insert(format!("z{number:05}"), "v".repeat(63));
+    }
+    let method = "/runtime.v1.RuntimeService/PodSandboxStatus";
+    fake.on(method, &sandbox, Answer::Message(answer.encode_to_vec()));
+    let outcome = resolver(&[fake.socket()]).resolve(1, Some(&path(&id)));
+    assert_eq!(outcome.metadata.status, Status::Complete);
+    let pod = outcome.kubernetes.as_ref().unwrap().pod.as_ref().unwrap();
+    assert_eq!((pod.labels.len(), pod.labels_truncated), (64, true));
+    assert_eq!(pod.labels["app"], "web");
+    let json = serde_json::to_value(pod).unwrap();
+    assert_eq!(json["labels_truncated"], true);
+}
