@@ -92,6 +92,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The profile.
     pub profile: ProfileChoice,
+    /// What a profile is detected from, with what lies below the host prefix.
+    pub facts: platform::Facts,
 }
 
 /// Why there are no settings. Every one is the mistake of whoever configures the agent.
@@ -257,6 +259,7 @@ pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
         origins,
         file,
         profile: chosen,
+        facts,
     })
 }
 
