@@ -56,11 +56,13 @@ fn run_agent(loaded: &Loaded) -> Exit {
 /// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
 fn examine(arguments: &DoctorArgs) -> Exit {
     let sources = Sources::of_this_process();
-    let detection = detect(&sources.facts);
     let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => doctor::input(loaded, detection, arguments.live_timeout),
+        Ok(loaded) => {
+            let detection = detect(&loaded.facts);
+            doctor::input(loaded, detection, arguments.live_timeout)
+        }
         Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => doctor::input_without_settings(&error, detection, arguments.live_timeout),
+        Err(error) => doctor::input_without_settings(&error, detect(&sources.facts), arguments.live_timeout),
     };
     doctor::run(&input, arguments)
 }

@@ -10,7 +10,7 @@ mod layer;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
@@ -92,6 +92,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The profile.
     pub profile: ProfileChoice,
+    /// What a profile is detected from, with what lies below the host prefix.
+    pub facts: platform::Facts,
 }
 
 /// Why there are no settings. Every one is the mistake of whoever configures the agent.
@@ -225,7 +227,14 @@ pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
     let above: Vec<Layer> = file_layer.into_iter().chain(environment.layers).chain(flags).collect();
 
     // The profile is the lowest layer but one, and which it is may be said by any layer above it.
-    let chosen = choose_profile(&above, &sources.facts)?;
+    let facts = match host_prefix(&above) {
+        Some(prefix) => sources
+            .facts
+            .clone()
+            .with_host(&below(&sources.root, Path::new(prefix))),
+        None => sources.facts.clone(),
+    };
+    let chosen = choose_profile(&above, &facts)?;
     let profile = Layer::parse(format!("profile {}", chosen.name), profile_text(&chosen)?)?;
 
     let mut figment = Figment::from(Layer {
@@ -238,7 +247,14 @@ pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
     }
     figment = above.iter().fold(figment, |figment, layer| figment.merge(layer));
 
-    let settings: Settings = figment.extract().map_err(|error| explain(&figment, error))?;
+    let mut settings: Settings = figment.extract().map_err(|error| explain(&figment, error))?;
+    // Whoever names a socket says where it is here; a profile knows only where the host has it.
+    let runtime = &mut settings.runtime;
+    if !runtime.host_prefix.as_os_str().is_empty() && origin_of(&figment, "runtime.socket") == profile.origin {
+        for socket in &mut runtime.socket {
+            *socket = below(&runtime.host_prefix, socket);
+        }
+    }
     let origins = KEYS
         .iter()
         .map(|key| (key.name.to_owned(), origin_of(&figment, key.name)))
@@ -249,7 +265,21 @@ pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
         origins,
         file,
         profile: chosen,
+        facts,
     })
+}
+
+/// Where the host's root directory is mounted, by the topmost layer that says so.
+fn host_prefix(layers: &[Layer]) -> Option<&str> {
+    let set = layers.iter().rev().find_map(|layer| {
+        let runtime = layer.dict.get("runtime")?.as_dict()?;
+        runtime.get("host_prefix")
+    });
+    set?.as_str().filter(|prefix| !prefix.is_empty())
+}
+
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileChoice, Error> {

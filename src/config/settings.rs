@@ -131,7 +131,7 @@ pub enum BackendChoice {
 pub struct Runtime {
     /// Sockets to use. Empty: the well-known paths are tried.
     pub socket: Vec<PathBuf>,
-    /// Where the host's root directory is mounted, prepended to the well-known paths.
+    /// Where the host's root directory is mounted, prepended to the well-known paths and to a profile's.
     pub host_prefix: PathBuf,
     /// Deadline of one call to a runtime.
     #[serde(with = "humantime_text")]

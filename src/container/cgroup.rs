@@ -32,6 +32,62 @@ pub struct CgroupIdentity {
     pub qos: Option<Qos>,
 }
 
+/// One container that a cgroup path names. Not yet believed: whoever may make cgroups chooses their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What the path tells as far as this container's own cgroup.
+    pub identity: CgroupIdentity,
+    /// The path so far, its last level bears the id.
+    pub cgroup: String,
+}
+
+/// Every container that a path names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Innermost first, at most [`CLAIMS_LIMIT`]: of more the outermost is kept, which no container can have made.
+    pub containers: Vec<Claim>,
+    /// Levels may be missing at the root's end, and containers with them.
+    pub cut: bool,
+}
+
+/// How many containers are looked at in one path; a node in a container in a node makes three.
+pub const CLAIMS_LIMIT: usize = 4;
+
+/// Reads every container id in a cgroup path; `cut` says that the part towards the root is missing.
+#[must_use]
+pub fn claims(path: &str, cut: bool) -> Claims {
+    let mut containers: Vec<Claim> = Vec::new();
+    let mut rest = path;
+    while let Some((identity, end)) = innermost(rest) {
+        if containers.len() == CLAIMS_LIMIT {
+            containers.pop();
+        }
+        let cgroup = rest[..end].to_owned();
+        rest = cgroup_above(&rest[..end]);
+        containers.push(Claim { identity, cgroup });
+    }
+    Claims { containers, cut }
+}
+
+fn cgroup_above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(above, _)| above)
+}
+
+/// The innermost container of a path, and where the level ends that names it.
+fn innermost(path: &str) -> Option<(CgroupIdentity, usize)> {
+    let mut rest = path;
+    while !rest.is_empty() {
+        let above = cgroup_above(rest);
+        let parent = above.rsplit('/').next().unwrap_or_default();
+        let segment = rest.rsplit('/').next().unwrap_or(rest);
+        if container_of(segment, parent).is_some() {
+            return Some((identify(rest), rest.len()));
+        }
+        rest = above;
+    }
+    None
+}
+
 /// Reads a cgroup path (`/kubepods.slice/…/cri-containerd-<id>.scope`), with or without a leading slash.
 #[must_use]
 pub fn identify(path: &str) -> CgroupIdentity {

@@ -22,8 +22,9 @@ use tonic::{Code, Status};
 use super::outcome::Reason;
 use super::pacing::Breaker;
 
-/// The largest answer that is accepted. Recorded verbose answers have 7 to 18 kB.
-pub(crate) const ANSWER_LIMIT: usize = 4 << 20;
+/// The largest answer that is accepted: what the kubelet accepts, and what containerd sends at most. Recorded verbose
+/// answers have 7 to 18 kB, but the environment in a pod's spec stands in them twice, and JSON makes six bytes of a `<`.
+pub(crate) const ANSWER_LIMIT: usize = 16 << 20;
 
 /// Why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,18 @@ impl CallError {
                 code: Code::NotFound,
                 ..
             }
+        )
+    }
+
+    /// Whether there is an answer and it is too large, for this side or for the runtime, which then refuses to send it.
+    pub(crate) fn too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge { .. }
+                | Self::Refused {
+                    code: Code::ResourceExhausted,
+                    ..
+                }
         )
     }
 
@@ -328,7 +341,8 @@ impl Connection {
         }
         let (socket, method) = (self.socket.clone(), method.to_owned());
         match status.code() {
-            Code::DeadlineExceeded => CallError::Timeout { socket, method },
+            // This side never cancels a call that it goes on waiting for: the peer's own clock was faster.
+            Code::DeadlineExceeded | Code::Cancelled => CallError::Timeout { socket, method },
             // tonic's own word for the limit; no runtime answers a read with it.
             Code::OutOfRange => CallError::TooLarge { socket, method },
             code => CallError::Refused {

@@ -113,6 +113,7 @@ fn alone(record: &Record) -> Found {
     Found {
         container,
         kubernetes: None,
+        cgroups_path: cgroups_path(spec(record).as_ref()),
         gap: None,
         source: Source::Containerd,
     }
@@ -138,6 +139,7 @@ fn of_sandbox(record: &Record) -> Found {
     Found {
         container,
         kubernetes: Some(kubernetes),
+        cgroups_path: cgroups_path(spec.as_ref()),
         gap: None,
         source: Source::Containerd,
     }
@@ -183,6 +185,7 @@ async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant)
             pod_sandbox_id: sandbox.clone(),
         },
         kubernetes: None,
+        cgroups_path: cgroups_path(spec.as_ref()),
         gap: None,
         source: Source::Containerd,
     };
@@ -221,6 +224,10 @@ fn plugin_record(record: &Record, key: &str) -> Option<verbose::RecordMetadata> 
 
 fn spec(record: &Record) -> Option<verbose::Spec> {
     serde_json::from_slice(&record.spec.as_ref()?.value).ok()
+}
+
+fn cgroups_path(spec: Option<&verbose::Spec>) -> Option<String> {
+    spec?.cgroups_path().map(str::to_owned)
 }
 
 fn qos(spec: Option<&verbose::Spec>) -> Option<super::outcome::Qos> {

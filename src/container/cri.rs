@@ -1,10 +1,13 @@
-//! The Container Runtime Interface: the four calls that name a container.
+//! The Container Runtime Interface: the five calls that name a container.
+//!
+//! Verbose answers are asked for, and their size is in the hands of whoever wrote the pod's spec. One that is too large
+//! to be taken is asked for again without the verbose part: what only that part tells is then missing, with a reason.
 //!
 //! v1 first; v1alpha2 (containerd up to 1.5, CRI-O up to 1.25) has the same messages on the wire for everything that
 //! is read here, so only the service's name differs. `GetContainerEvents` is not used: on containerd 1.7 a second
 //! reader takes events away from the kubelet (containerd/containerd#7318).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -16,7 +19,7 @@ use super::image::{self, Hints};
 use super::outcome::{Container, Image, Kubernetes, Pod, Reason, Source};
 use super::runtime::Found;
 use super::verbose::{INFO, Info};
-use super::{cgroup, verbose};
+use super::{bounds, cgroup, verbose};
 
 /// A version of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,20 +88,22 @@ pub(crate) async fn lookup(
     id: &str,
     deadline: Instant,
 ) -> Result<Option<Found>, CallError> {
-    let method = api.method("RuntimeService/ContainerStatus");
-    let request = v1::ContainerStatusRequest {
-        container_id: id.to_owned(),
-        verbose: true,
-    };
-    let answer: v1::ContainerStatusResponse = match connection.call(&method, None, &request, deadline).await {
-        Ok(answer) => answer,
+    let (answer, gap) = match container_status(connection, api, id, true, deadline).await {
+        Ok(answer) => (answer, None),
         Err(error) if error.not_found() => return sandbox(connection, api, runtime, id, deadline).await,
+        Err(error) if error.too_large() => {
+            tracing::debug!(%error, "asking again for less");
+            let answer = container_status(connection, api, id, false, deadline).await?;
+            (answer, Some(Reason::AnswerUnusable))
+        }
         Err(error) => return Err(error),
     };
-    let status = answer.status.unwrap_or_default();
-    same(connection, &method, id, &status.id)?;
-    let info = Info::parse(answer.info.get(INFO));
+    let (status, info) = answer;
     let mut found = container(runtime, &status, info.as_ref());
+    found.gap = gap;
+    if gap.is_some() {
+        found.container.pod_sandbox_id = listed_sandbox(connection, api, id, deadline).await;
+    }
     let gap = complete_image(connection, api, &mut found.container, deadline).await;
     found.gap = found.gap.or(gap);
     if let Some(sandbox) = found.container.pod_sandbox_id.clone() {
@@ -111,6 +116,45 @@ pub(crate) async fn lookup(
         }
     }
     Ok(Some(found))
+}
+
+async fn container_status(
+    connection: &mut Connection,
+    api: Api,
+    id: &str,
+    verbose: bool,
+    deadline: Instant,
+) -> Result<(v1::ContainerStatus, Option<Info>), CallError> {
+    let method = api.method("RuntimeService/ContainerStatus");
+    let request = v1::ContainerStatusRequest {
+        container_id: id.to_owned(),
+        verbose,
+    };
+    let answer: v1::ContainerStatusResponse = connection.call(&method, None, &request, deadline).await?;
+    let status = answer.status.unwrap_or_default();
+    same(connection, &method, id, &status.id)?;
+    Ok((status, Info::parse(answer.info.get(INFO))))
+}
+
+/// The sandbox of a container whose verbose answer could not be had: the list names it too.
+async fn listed_sandbox(connection: &mut Connection, api: Api, id: &str, deadline: Instant) -> Option<String> {
+    let filter = v1::ContainerFilter {
+        id: id.to_owned(),
+        ..v1::ContainerFilter::default()
+    };
+    let request = v1::ListContainersRequest { filter: Some(filter) };
+    let method = api.method("RuntimeService/ListContainers");
+    let answer: Result<v1::ListContainersResponse, _> = connection.call(&method, None, &request, deadline).await;
+    match answer {
+        Ok(list) => {
+            let listed = list.containers.iter().find(|container| container.id == id)?;
+            filled(&listed.pod_sandbox_id)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the sandbox's id of a container is not known");
+            None
+        }
+    }
 }
 
 /// A runtime answers for a unique prefix too; such an answer is about something that was not asked for.
@@ -146,9 +190,13 @@ async fn sandbox(
     id: &str,
     deadline: Instant,
 ) -> Result<Option<Found>, CallError> {
-    let (status, info) = match sandbox_status(connection, api, id, true, deadline).await {
-        Ok(answer) => answer,
+    let ((status, info), gap) = match sandbox_status(connection, api, id, true, deadline).await {
+        Ok(answer) => (answer, None),
         Err(error) if error.not_found() => return Ok(None),
+        Err(error) if error.too_large() => {
+            let answer = sandbox_status(connection, api, id, false, deadline).await?;
+            (answer, Some(Reason::AnswerUnusable))
+        }
         Err(error) => return Err(error),
     };
     let mut kubernetes = Kubernetes {
@@ -167,7 +215,8 @@ async fn sandbox(
     Ok(Some(Found {
         container,
         kubernetes: Some(kubernetes),
-        gap: None,
+        cgroups_path: info.as_ref().and_then(Info::cgroups_path).map(str::to_owned),
+        gap,
         source: Source::Cri,
     }))
 }
@@ -280,6 +329,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
     Found {
         container,
         kubernetes: Some(kubernetes),
+        cgroups_path: info.and_then(Info::cgroups_path).map(str::to_owned),
         gap: None,
         source: Source::Cri,
     }
@@ -294,7 +344,7 @@ fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) 
     let pod = Pod {
         name: labels.get(POD_NAME).cloned(),
         uid: labels.get(POD_UID).cloned(),
-        labels: BTreeMap::new(),
+        ..Pod::default()
     };
     kubernetes.pod = (pod != Pod::default()).then_some(pod);
 }
@@ -312,10 +362,7 @@ pub(crate) fn set_pod<'a>(
     labels: impl Iterator<Item = (&'a String, &'a String)>,
 ) {
     let pod = kubernetes.pod.get_or_insert_default();
-    pod.labels = labels
-        .filter(|(key, _)| !key.starts_with("io.kubernetes."))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    (pod.labels, pod.labels_truncated) = bounds::labels(labels);
     pod.name = filled(name).or(pod.name.take());
     pod.uid = filled(uid).or(pod.uid.take());
     kubernetes.namespace = filled(namespace).or(kubernetes.namespace.take());

@@ -18,6 +18,7 @@
 //! What it refuses to do: write anywhere, follow a container's file system, keep or log environment variables, and
 //! guess. A name that no runtime confirmed is absent, and the reason is in [`Metadata`].
 
+mod bounds;
 pub mod cgroup;
 mod completeness;
 pub mod connection;
@@ -27,6 +28,7 @@ pub mod discovery;
 mod image;
 pub mod outcome;
 mod pacing;
+mod placement;
 pub mod resolver;
 mod runtime;
 pub mod stats;
@@ -37,5 +39,5 @@ mod verbose;
 pub use cgroup::CgroupIdentity;
 pub use discovery::{Candidate, Origin, State, probe};
 pub use outcome::{Container, Image, Kubernetes, Metadata, Outcome, Pod, Qos, Reason, Source, Status};
-pub use resolver::Resolver;
+pub use resolver::{CgroupName, Resolver};
 pub use stats::LookupStats;

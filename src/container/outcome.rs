@@ -63,10 +63,10 @@ pub enum Reason {
     ContainerUnknown,
     /// The answer exceeded the size limit or could not be decoded.
     AnswerUnusable,
-    /// The kernel gave no cgroup name for the process.
+    /// The kernel gave no cgroup name for the process, or only the last levels of a very deep one.
     CgroupUnknown,
-    /// The container has no Kubernetes labels: it was not made by a kubelet.
-    NotKubernetes,
+    /// The cgroup bears the id of a container that the runtime keeps in another cgroup: the name is not believed.
+    CgroupMismatch,
     /// The runtime has no name for the image, only its digest or id.
     ImageNameUnknown,
     /// The sandbox of the container could not be looked up.
@@ -87,7 +87,7 @@ impl Reason {
         Self::ContainerUnknown,
         Self::AnswerUnusable,
         Self::CgroupUnknown,
-        Self::NotKubernetes,
+        Self::CgroupMismatch,
         Self::ImageNameUnknown,
         Self::SandboxUnknown,
     ];
@@ -107,7 +107,7 @@ impl Reason {
             Self::ContainerUnknown => "container_unknown",
             Self::AnswerUnusable => "answer_unusable",
             Self::CgroupUnknown => "cgroup_unknown",
-            Self::NotKubernetes => "not_kubernetes",
+            Self::CgroupMismatch => "cgroup_mismatch",
             Self::ImageNameUnknown => "image_name_unknown",
             Self::SandboxUnknown => "sandbox_unknown",
         }
@@ -192,9 +192,12 @@ pub struct Pod {
     /// The pod's uid; for a static pod the hash of its configuration, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// The pod's labels without the runtime's own `io.kubernetes.*`.
+    /// The pod's labels without the runtime's own `io.kubernetes.*`: at most 64 and 8 KiB, the first by their keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub labels: BTreeMap<String, String>,
+    /// The pod has more labels than these.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub labels_truncated: bool,
 }
 
 /// What Kubernetes calls the place where a process runs.

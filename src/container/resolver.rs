@@ -1,4 +1,5 @@
-//! From a cgroup to its [`Outcome`], at once: the caches in front of the runtimes, and the patience for new containers.
+//! From a cgroup to its [`Outcome`], at once: the caches in front of the runtimes, the patience for new containers, and
+//! the choice among the containers that a path names.
 //!
 //! An event waits here at most for the lookup budget. What is found stays until it is pushed out by newer containers;
 //! what is not found, or only in part, is looked up again after a pause that doubles from 250 ms to 30 s. An id that no
@@ -11,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-use super::cgroup::{self, CgroupIdentity};
+use super::cgroup::{self, CgroupIdentity, Claims, Manager};
 use super::completeness;
 use super::connection::Connection;
 use super::discovery::{self, Candidate};
 use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Source, Status};
 use super::pacing::{Backoff, Patience};
+use super::placement::{self, Fit};
 use super::runtime::{Found, Reply, Runtime};
 use super::stats::{Histogram, LookupStats};
 use crate::config::settings;
@@ -48,6 +50,23 @@ const POLL_MOST: Duration = Duration::from_millis(160);
 /// What is kept of the budget for the call after the last pause.
 const LAST_CALL: Duration = Duration::from_millis(50);
 
+/// What the kernel side tells of a cgroup.
+#[derive(Debug, Clone, Copy)]
+pub struct CgroupName<'a> {
+    /// The path, root to leaf.
+    pub path: &'a str,
+    /// The part towards the root is missing.
+    pub cut: bool,
+}
+
+impl<'a> CgroupName<'a> {
+    /// A path from the root.
+    #[must_use]
+    pub fn whole(path: &'a str) -> Self {
+        Self { path, cut: false }
+    }
+}
+
 /// Resolves cgroups to containers. Belongs to one thread; see the module above for what it may cost.
 #[derive(Debug)]
 pub struct Resolver {
@@ -70,12 +89,18 @@ struct CgroupEntry {
     outcome: Arc<Outcome>,
     /// `None`: for good.
     expires: Option<Instant>,
-    identity: CgroupIdentity,
+    /// Empty where it is for good.
+    claims: Claims,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct ContainerEntry {
+    /// As the runtime told it, nothing of any cgroup's path in it.
     outcome: Arc<Outcome>,
+    gap: Option<Reason>,
+    cgroups_path: Option<Arc<str>>,
+    /// A runtime has answered properly that it does not know the id.
+    denied: bool,
     expires: Option<Instant>,
     pause: Backoff,
 }
@@ -123,34 +148,37 @@ impl Resolver {
     /// The outcome for a process in this cgroup. `cgroup_path` is the kernel's path, root to leaf, and may be left out
     /// for a cgroup that was resolved before. A known container costs one hash lookup and no allocation.
     pub fn resolve(&mut self, cgroup_id: u64, cgroup_path: Option<&str>) -> Arc<Outcome> {
-        self.resolve_aged(cgroup_id, cgroup_path, Duration::ZERO)
+        self.resolve_aged(cgroup_id, cgroup_path.map(CgroupName::whole), Duration::ZERO)
     }
 
     /// As [`Self::resolve`], for an event that happened `age` ago. A runtime that does not know a container yet is only
     /// waited for until the event is as old as the lookup budget: what it has not registered by then it has forgotten.
     /// So waiting never makes a backlog grow beyond the budget.
-    pub fn resolve_aged(&mut self, cgroup_id: u64, cgroup_path: Option<&str>, age: Duration) -> Arc<Outcome> {
-        let identity = match self.by_cgroup.get(&cgroup_id) {
+    pub fn resolve_aged(&mut self, cgroup_id: u64, cgroup: Option<CgroupName<'_>>, age: Duration) -> Arc<Outcome> {
+        let claims = match self.by_cgroup.get(&cgroup_id) {
             Some(entry) if entry.expires.is_none_or(|at| (self.clock)() < at) => {
                 self.costs.hits += 1;
                 return Arc::clone(&entry.outcome);
             }
-            Some(entry) => entry.identity.clone(),
-            None => match cgroup_path {
-                Some(path) => cgroup::identify(path),
+            Some(entry) => entry.claims.clone(),
+            None => match cgroup {
+                Some(name) => cgroup::claims(name.path, name.cut),
                 None => return Arc::clone(&self.unknown),
             },
         };
-        let (outcome, expires) = match &identity.container_id {
-            None => (Arc::clone(&self.host), None),
-            Some(id) => self.lookup(id, &identity, age),
+        let (outcome, expires) = match (claims.containers.is_empty(), claims.cut) {
+            (false, _) => self.place(&claims, age),
+            (true, false) => (Arc::clone(&self.host), None),
+            // So deep a path may begin in a container.
+            (true, true) => (Arc::clone(&self.unknown), None),
         };
+        let claims = if expires.is_some() { claims } else { Claims::default() };
         self.by_cgroup.put(
             cgroup_id,
             CgroupEntry {
                 outcome: Arc::clone(&outcome),
                 expires,
-                identity,
+                claims,
             },
         );
         outcome
@@ -158,11 +186,8 @@ impl Resolver {
 
     /// The outcome for a container id, for the doctor. Only full ids are answered for.
     pub fn lookup_id(&mut self, id: &str) -> Arc<Outcome> {
-        let identity = CgroupIdentity {
-            container_id: Some(id.to_owned()),
-            ..CgroupIdentity::default()
-        };
-        self.lookup(id, &identity, Duration::ZERO).0
+        let budget = self.budget;
+        self.lookup(id, None, budget).outcome
     }
 
     /// What lookups have cost so far.
@@ -180,64 +205,126 @@ impl Resolver {
             .collect()
     }
 
-    fn lookup(&mut self, id: &str, identity: &CgroupIdentity, age: Duration) -> (Arc<Outcome>, Option<Instant>) {
+    /// Which of the containers that a path names the process is in, from the outermost inwards.
+    ///
+    /// An inner one is believed if the runtime put it at that very path. Where the path merely ends like the runtime's,
+    /// it is believed as long as no container around it is known: a node that itself runs in a container looks like that,
+    /// and so does an imitation in somebody's own container, but only the latter's is known to the runtime that is asked.
+    fn place(&mut self, claims: &Claims, age: Duration) -> (Arc<Outcome>, Option<Instant>) {
+        let mut inside: Option<(Arc<Outcome>, Option<Instant>)> = None;
+        let mut reason = Reason::ContainerUnknown;
+        let mut doubt = claims.cut.then_some(Reason::CgroupUnknown);
+        let mut expires = None;
+        let mut innermost = None;
+        for (index, claim) in claims.containers.iter().enumerate().rev() {
+            let id = claim.identity.container_id.as_deref().unwrap_or_default();
+            let patience = match inside {
+                None if index == 0 => self.budget.saturating_sub(age),
+                _ => Duration::ZERO,
+            };
+            let entry = self.lookup(id, claim.identity.manager, patience);
+            expires = earlier(expires, entry.expires);
+            if let Some(why) = entry.missing() {
+                // It may become known yet, and would then be nearer to the process.
+                if let Some((_, until)) = &mut inside {
+                    *until = earlier(*until, entry.expires);
+                }
+                if why != Reason::ContainerUnknown {
+                    reason = why;
+                }
+                if !entry.denied && inside.is_none() && index > 0 {
+                    doubt = Some(why);
+                }
+                innermost = Some((claim, entry));
+                continue;
+            }
+            let against = match placement::fit(&claim.cgroup, entry.cgroups_path.as_deref()) {
+                Fit::Exact => None,
+                Fit::Below | Fit::Unknown if inside.is_none() => doubt,
+                Fit::Below | Fit::Unknown | Fit::Elsewhere => Some(Reason::CgroupMismatch),
+            };
+            if let Some(against) = against {
+                let (cgroup, against) = (&claim.cgroup, against.as_str());
+                tracing::debug!(id, cgroup, against, "the name of a cgroup is not believed");
+            } else {
+                let outcome = entry.seen_from(&claim.identity);
+                let until = entry.expires.filter(|_| outcome.metadata.status != Status::Complete);
+                inside = Some((outcome, until));
+            }
+            reason = against.unwrap_or(reason);
+            innermost = Some((claim, entry));
+        }
+        if let Some(found) = inside {
+            return found;
+        }
+        let outcome = match innermost {
+            Some((claim, entry)) => {
+                let mut outcome = entry.seen_from(&claim.identity);
+                if entry.missing() != Some(reason) {
+                    Arc::make_mut(&mut outcome).not_believed(reason, entry.missing().is_some());
+                }
+                outcome
+            }
+            None => Arc::clone(&self.host),
+        };
+        (outcome, expires)
+    }
+
+    /// What is known of a container, wherever it is. The first time an id is asked for, `patience` is waited for it.
+    fn lookup(&mut self, id: &str, manager: Option<Manager>, patience: Duration) -> ContainerEntry {
         let known = self.by_container.get(id);
         if let Some(entry) = known
             && entry.expires.is_none_or(|at| (self.clock)() < at)
         {
             self.costs.hits += 1;
-            return (merged(&entry.outcome, identity), entry.expires);
+            return entry.clone();
         }
-        let first_time = known.is_none();
+        let patience = if known.is_none() { patience } else { Duration::ZERO };
         let started = Instant::now();
-        let patience = if first_time {
-            self.budget.saturating_sub(age)
-        } else {
-            Duration::ZERO
-        };
-        let result = self.ask_until_found(id, identity, patience);
+        let result = self.ask_until_found(id, manager, patience);
         let cost = started.elapsed();
         self.costs.record(cost);
-        let fresh = match result {
-            Ok(found) => outcome_of(found, identity),
-            Err(reason) => missing(id, identity, reason),
-        }
-        .took(cost);
-        self.remember(id, fresh)
+        self.remember(id, result, cost)
     }
 
-    /// Keeps an outcome, unless a better one is there: a container that was found once is not lost by a failed retry.
-    fn remember(&mut self, id: &str, fresh: Outcome) -> (Arc<Outcome>, Option<Instant>) {
+    /// Keeps an answer, unless a better one is there: a container that was found once is not lost by a failed retry.
+    fn remember(&mut self, id: &str, result: Result<Found, Reason>, cost: Duration) -> ContainerEntry {
         let now = (self.clock)();
         let last = self.by_container.pop(id);
         let mut pause = last
             .as_ref()
             .map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
-        let outcome = match last {
-            Some(last)
-                if fresh.metadata.status == Status::Missing && last.outcome.metadata.status == Status::Partial =>
-            {
-                last.outcome
-            }
-            _ => Arc::new(fresh),
-        };
-        let expires = (outcome.metadata.status != Status::Complete).then(|| now + pause.pause());
-        self.by_container.put(
-            id.to_owned(),
-            ContainerEntry {
-                outcome: Arc::clone(&outcome),
-                expires,
+        let denied = last.as_ref().is_some_and(|last| last.denied);
+        let mut entry = match (result, last) {
+            (Err(_), Some(last)) if last.outcome.metadata.status == Status::Partial => last,
+            (Err(reason), _) => ContainerEntry {
+                outcome: Arc::new(missing(id, reason).took(cost)),
+                gap: None,
+                cgroups_path: None,
+                denied: denied || reason == Reason::ContainerUnknown,
+                expires: None,
                 pause,
             },
-        );
-        (outcome, expires)
+            (Ok(mut found), _) => ContainerEntry {
+                gap: found.gap,
+                cgroups_path: found.cgroups_path.take().map(Arc::from),
+                outcome: Arc::new(outcome_of(found).took(cost)),
+                denied: false,
+                expires: None,
+                pause,
+            },
+        };
+        entry.expires = (entry.outcome.metadata.status != Status::Complete).then(|| now + pause.pause());
+        entry.pause = pause;
+        self.by_container.put(id.to_owned(), entry.clone());
+        entry
     }
 
     /// Asks at least once, and again while `patience` lasts and asking again may help.
-    fn ask_until_found(&mut self, id: &str, identity: &CgroupIdentity, patience: Duration) -> Result<Found, Reason> {
+    fn ask_until_found(&mut self, id: &str, manager: Option<Manager>, patience: Duration) -> Result<Found, Reason> {
         let deadline = Instant::now() + self.budget;
         let wait_until = Instant::now() + patience;
-        let order = self.order(identity);
+        let order = self.order(manager);
         let mut pause = Backoff::new(POLL_FIRST, POLL_MOST);
         let mut before = None;
         loop {
@@ -284,11 +371,11 @@ impl Resolver {
     }
 
     /// The runtime that the cgroup's name points at, the one that answered last, then the rest in their order.
-    fn order(&self, identity: &CgroupIdentity) -> Vec<usize> {
+    fn order(&self, manager: Option<Manager>) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.runtimes.len()).collect();
         order.sort_by_key(|&index| {
             (
-                !self.runtimes[index].is_managed_by(identity.manager),
+                !self.runtimes[index].is_managed_by(manager),
                 index != self.favourite,
                 index,
             )
@@ -344,78 +431,105 @@ fn weight(reason: Reason) -> u8 {
     }
 }
 
-fn outcome_of(found: Found, identity: &CgroupIdentity) -> Outcome {
-    let Found {
-        container,
-        mut kubernetes,
-        gap,
-        source,
-    } = found;
-    if let Some(kubernetes) = &mut kubernetes {
-        fill(kubernetes, identity);
-    }
-    let (status, reason) = completeness::judge(&container, kubernetes.as_ref(), gap);
+fn outcome_of(found: Found) -> Outcome {
+    let (status, reason) = completeness::judge(&found.container, found.kubernetes.as_ref(), found.gap);
     let metadata = Metadata {
         status,
         reason,
-        source: Some(source),
+        source: Some(found.source),
         lookup_us: None,
     };
     Outcome {
         metadata,
-        container: Some(container),
-        kubernetes,
+        container: Some(found.container),
+        kubernetes: found.kubernetes,
     }
 }
 
-/// What the cgroup path alone gives.
-fn missing(id: &str, identity: &CgroupIdentity, reason: Reason) -> Outcome {
-    let kubernetes = identity.pod_uid.is_some().then(|| {
-        let mut kubernetes = Kubernetes::default();
-        fill(&mut kubernetes, identity);
-        kubernetes
-    });
-    let source = Some(Source::Cgroup);
+fn missing(id: &str, reason: Reason) -> Outcome {
+    let container = Container {
+        id: id.to_owned(),
+        ..Container::default()
+    };
     Outcome {
         metadata: Metadata {
             status: Status::Missing,
             reason: Some(reason),
-            source,
+            source: Some(Source::Cgroup),
             lookup_us: None,
         },
-        container: Some(Container {
-            id: id.to_owned(),
-            ..Container::default()
-        }),
-        kubernetes,
+        container: Some(container),
+        kubernetes: None,
     }
 }
 
-/// The class of service as the kernel's own path has it; the pod's uid only where the runtime gave none.
-fn fill(kubernetes: &mut Kubernetes, identity: &CgroupIdentity) {
-    kubernetes.qos = identity.qos.or(kubernetes.qos);
-    if let Some(uid) = &identity.pod_uid {
-        let pod = kubernetes.pod.get_or_insert_with(Pod::default);
-        if pod.uid.is_none() {
-            pod.uid = Some(uid.clone());
+impl Outcome {
+    /// Makes it say why nothing is known. What a runtime told is another container's then, only the path's words stay.
+    fn not_believed(&mut self, reason: Reason, words_of_the_path: bool) {
+        self.metadata = Metadata {
+            status: Status::Missing,
+            reason: Some(reason),
+            source: Some(Source::Cgroup),
+            ..self.metadata
+        };
+        if !words_of_the_path {
+            self.container = None;
+            self.kubernetes = None;
         }
     }
 }
 
-/// A remembered outcome, with what a path adds that was not known when it was made (the doctor asks by id alone).
-fn merged(outcome: &Arc<Outcome>, identity: &CgroupIdentity) -> Arc<Outcome> {
-    let Some(known) = &outcome.kubernetes else {
-        return Arc::clone(outcome);
-    };
-    let mut kubernetes = known.clone();
-    fill(&mut kubernetes, identity);
-    if kubernetes == *known {
-        return Arc::clone(outcome);
+impl ContainerEntry {
+    /// Why nothing is known of it.
+    fn missing(&self) -> Option<Reason> {
+        let metadata = &self.outcome.metadata;
+        metadata.reason.filter(|_| metadata.status == Status::Missing)
     }
-    Arc::new(Outcome {
-        kubernetes: Some(kubernetes),
-        ..Outcome::clone(outcome)
-    })
+
+    /// The outcome for a process at this path: the path adds what no runtime told.
+    fn seen_from(&self, identity: &CgroupIdentity) -> Arc<Outcome> {
+        let known = &self.outcome;
+        let missing = known.metadata.status == Status::Missing;
+        if known.kubernetes.is_none() && !missing {
+            return Arc::clone(known);
+        }
+        let kubernetes = told(known.kubernetes.clone(), identity);
+        if kubernetes == known.kubernetes {
+            return Arc::clone(known);
+        }
+        let mut outcome = Outcome {
+            kubernetes,
+            ..Outcome::clone(known)
+        };
+        if let Some(container) = outcome.container.as_ref().filter(|_| !missing) {
+            let (status, reason) = completeness::judge(container, outcome.kubernetes.as_ref(), self.gap);
+            outcome.metadata = Metadata {
+                status,
+                reason,
+                ..outcome.metadata
+            };
+        }
+        Arc::new(outcome)
+    }
+}
+
+/// The class of service as the kernel's own path has it; the pod's uid only where the runtime gave none.
+fn told(kubernetes: Option<Kubernetes>, identity: &CgroupIdentity) -> Option<Kubernetes> {
+    let Some(uid) = &identity.pod_uid else {
+        return kubernetes;
+    };
+    let mut kubernetes = kubernetes.unwrap_or_default();
+    kubernetes.qos = identity.qos.or(kubernetes.qos);
+    let pod = kubernetes.pod.get_or_insert_with(Pod::default);
+    pod.uid.get_or_insert_with(|| uid.clone());
+    Some(kubernetes)
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@ use super::connection::{CallError, Connection};
 use super::discovery::{self, Candidate, State};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
-use super::{containerd, cri};
+use super::{bounds, containerd, cri};
 
 /// What a runtime told about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) container: Container,
     pub(crate) kubernetes: Option<Kubernetes>,
+    /// Where the runtime put it, in either driver's spelling.
+    pub(crate) cgroups_path: Option<String>,
     /// A step that failed on the way.
     pub(crate) gap: Option<Reason>,
     pub(crate) source: Source,
@@ -102,7 +104,10 @@ impl Runtime {
             }
         }
         match self.chain(id, deadline).await {
-            Ok(Some(found)) => Reply::Found(Box::new(found)),
+            Ok(Some(mut found)) => {
+                bounds::bound(&mut found);
+                Reply::Found(Box::new(found))
+            }
             Ok(None) => Reply::Unknown,
             Err(error) => {
                 tracing::debug!(%error, id, "a container runtime could not be asked");

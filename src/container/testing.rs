@@ -284,7 +284,9 @@ impl Service<Request<Bytes>> for Method {
         let answer = {
             let mut shared = self.shared.lock().unwrap();
             shared.calls.push((self.path.clone(), key.clone()));
-            let answer = shared.answers.get(&(self.path.clone(), key));
+            let terse = terse(&self.path, request.get_ref()).then(|| (self.path.clone(), format!("{key}{TERSE}")));
+            let answer = terse.and_then(|terse| shared.answers.get(&terse));
+            let answer = answer.or_else(|| shared.answers.get(&(self.path.clone(), key)));
             answer.or_else(|| shared.defaults.get(&self.path)).cloned()
         };
         Box::pin(async move {
@@ -302,11 +304,24 @@ impl Service<Request<Bytes>> for Method {
     }
 }
 
+/// Behind an id: an answer for requests that are not verbose only.
+pub(crate) const TERSE: &str = " terse";
+
+fn terse(path: &str, request: &Bytes) -> bool {
+    let request = request.clone();
+    match path.rsplit('/').next().unwrap() {
+        "ContainerStatus" => !v1::ContainerStatusRequest::decode(request).unwrap().verbose,
+        "PodSandboxStatus" => !v1::PodSandboxStatusRequest::decode(request).unwrap().verbose,
+        _ => false,
+    }
+}
+
 /// What the request asks for: an id, an image, or nothing.
 fn key(path: &str, namespace: Option<&str>, request: &Bytes) -> String {
     let request = request.clone();
     match path.rsplit('/').next().unwrap() {
         "ContainerStatus" => v1::ContainerStatusRequest::decode(request).unwrap().container_id,
+        "ListContainers" => v1::ListContainersRequest::decode(request).unwrap().filter.unwrap().id,
         "PodSandboxStatus" => v1::PodSandboxStatusRequest::decode(request).unwrap().pod_sandbox_id,
         "ImageStatus" => v1::ImageStatusRequest::decode(request).unwrap().image.unwrap().image,
         "Get" => format!(

@@ -498,20 +498,6 @@ fn an_unknown_platform_is_no_fault() {
 }
 
 #[test]
-fn containers_without_kubernetes_are_no_gap() {
-    let mut facts = live();
-    agent(&mut facts)
-        .second
-        .metadata_status
-        .insert("partial".to_owned(), 300);
-    agent(&mut facts)
-        .second
-        .metadata_reason
-        .insert("not_kubernetes".to_owned(), 300);
-    assert_eq!(roots(&facts), []);
-}
-
-#[test]
 fn the_advised_ring_fits_the_loss_and_has_a_limit() {
     let commands = |dropped_of_550: u64, ring: u64| {
         let mut facts = live();

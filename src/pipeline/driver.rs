@@ -13,7 +13,7 @@ use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
 use crate::capture::{Capture, Hook, Record};
-use crate::container::{Outcome, Resolver, cgroup};
+use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::Context;
 use crate::event::summary::Lookups;
@@ -297,12 +297,12 @@ impl<W: Write> Stages<W> {
         };
         let path = process
             .filter(|process| process.cgroup_id == cgroup_id)
-            .map(|process| &process.cgroup)
-            // A path without its beginning that names no container does not say that there is none.
-            .filter(|cgroup| !cgroup.cut || cgroup::identify(&cgroup.text).container_id.is_some());
+            .map(|process| CgroupName {
+                path: &process.cgroup.text,
+                cut: process.cgroup.cut,
+            });
         let age = BootClock::since(header.time);
-        self.resolver
-            .resolve_aged(cgroup_id, path.map(|cgroup| cgroup.text.as_str()), age)
+        self.resolver.resolve_aged(cgroup_id, path, age)
     }
 
     fn emit(

@@ -82,6 +82,28 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Adds what is below `root`, where the host's root directory is mounted: the host's own os-release, the sockets and
+    /// the signs of a node, which a container does not show elsewhere.
+    #[must_use]
+    pub fn with_host(mut self, root: &Path) -> Self {
+        let host = Self::read(root, None, None);
+        if !host.os_release.is_empty() {
+            self.os_release = host.os_release;
+        }
+        for socket in host.sockets {
+            if !self.sockets.contains(&socket) {
+                self.sockets.push(socket);
+            }
+        }
+        self.kubelet |= host.kubelet;
+        self.azure_json |= host.azure_json;
+        self.dmi_vendor = self.dmi_vendor.or(host.dmi_vendor);
+        self.dmi_asset_tag = self.dmi_asset_tag.or(host.dmi_asset_tag);
+        self
+    }
+}
+
 fn read_text(path: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(path)
@@ -140,6 +162,30 @@ mod tests {
         assert_eq!((facts.kubelet, facts.azure_json), (true, true));
         assert_eq!(facts.dmi_vendor.as_deref(), Some("Microsoft Corporation"));
         assert_eq!((facts.dmi_asset_tag, facts.kubernetes_service_host), (None, None));
+    }
+
+    #[test]
+    fn a_mounted_host_adds_to_what_a_container_shows() {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["etc", "run/crio", "var/lib/kubelet"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+        }
+        fs::write(root.path().join("etc/os-release"), "ID=rhcos\n").unwrap();
+        let _listener = UnixListener::bind(root.path().join("run/crio/crio.sock")).unwrap();
+        let container = Facts {
+            os_release: [("ID".to_owned(), "debian".to_owned())].into(),
+            kernel_release: Some("5.14".to_owned()),
+            kubernetes_service_host: Some("10.0.0.1".to_owned()),
+            ..Facts::default()
+        };
+        let facts = container.clone().with_host(root.path());
+        assert_eq!(facts.os_release["ID"], "rhcos");
+        assert_eq!(facts.sockets, [PathBuf::from("/run/crio/crio.sock")]);
+        assert!(facts.kubelet && !facts.azure_json);
+        assert_eq!(facts.kernel_release, container.kernel_release);
+        assert_eq!(facts.kubernetes_service_host, container.kubernetes_service_host);
+        assert_eq!(facts.clone().with_host(root.path()), facts, "nothing twice");
+        assert_eq!(container.clone().with_host(&root.path().join("nothing")), container);
     }
 
     #[test]

@@ -428,3 +428,49 @@ proptest! {
         }
     }
 }
+
+/// A profile names sockets as the host has them; a path that somebody gave is taken as it is.
+#[test]
+fn the_host_prefix_goes_before_a_profiles_sockets_only() {
+    let prefix = ("PINHOLE_RUNTIME_HOST_PREFIX", "/host");
+    let sockets = |file: &str, environment: &[(&str, &str)]| {
+        let loaded = try_load(Some(file), environment, &[]).unwrap();
+        assert_eq!(loaded.settings.runtime.host_prefix, PathBuf::from("/host"));
+        loaded.settings.runtime.socket
+    };
+    for (profile, socket) in [
+        ("aks", "/host/run/containerd/containerd.sock"),
+        ("openshift", "/host/run/crio/crio.sock"),
+    ] {
+        let file = format!("profile = '{profile}'");
+        assert_eq!(sockets(&file, &[prefix]), [PathBuf::from(socket)]);
+    }
+    let given = ("PINHOLE_RUNTIME_SOCKET", "/run/a.sock");
+    assert_eq!(
+        sockets("profile = 'aks'", &[prefix, given]),
+        [PathBuf::from("/run/a.sock")]
+    );
+    assert!(sockets("profile = 'generic'", &[prefix]).is_empty());
+}
+
+#[test]
+fn the_profile_is_detected_by_what_lies_below_the_host_prefix() {
+    let root = root(Some("[runtime]\nhost_prefix = '/host'\n"));
+    fs::create_dir_all(root.path().join("host/etc")).unwrap();
+    fs::write(root.path().join("host/etc/os-release"), "ID=rhcos\n").unwrap();
+    let facts = platform::Facts {
+        kubernetes_service_host: Some("10.0.0.1".to_owned()),
+        ..platform::Facts::default()
+    };
+    let sources = Sources {
+        environment: Vec::new(),
+        root: root.path().to_owned(),
+        facts,
+    };
+    let loaded = load(&Overrides::default(), &sources).unwrap();
+    assert_eq!(loaded.profile.name, "openshift");
+    assert_eq!(
+        loaded.settings.runtime.socket,
+        [PathBuf::from("/host/run/crio/crio.sock")]
+    );
+}

@@ -345,3 +345,41 @@ proptest! {
         prop_assert_eq!(identity.qos, Some(qos));
     }
 }
+
+#[test]
+fn every_container_is_named_innermost_first() {
+    let path = format!("/system.slice/docker-{OUTER}.scope/kubepods/pod{UID}/{ID}/init.scope");
+    let claims = claims(&path, false);
+    assert!(!claims.cut);
+    let [inner, outer] = claims.containers.as_slice() else {
+        panic!("{claims:?}")
+    };
+    assert_eq!(inner.identity, identify(&path));
+    assert_eq!(inner.cgroup, path.strip_suffix("/init.scope").unwrap());
+    assert_eq!(outer.identity.container_id.as_deref(), Some(OUTER));
+    assert_eq!(outer.identity.manager, Some(Manager::Docker));
+    assert_eq!(outer.identity.pod_uid, None);
+    assert_eq!(outer.cgroup, format!("/system.slice/docker-{OUTER}.scope"));
+    for host in ["", "/", "/system.slice/x.service", &format!("/crio-conmon-{ID}.scope")] {
+        assert_eq!(super::claims(host, false), Claims::default(), "{host}");
+    }
+}
+
+/// However many ids somebody heaps up below a container, the container itself stays among those that are looked at.
+#[test]
+fn the_outermost_container_cannot_be_buried() {
+    let heap: String = (0..8).map(|number| format!("/{number:064x}")).collect();
+    let claims = claims(&format!("/kubepods/{OUTER}{heap}"), false);
+    assert_eq!(claims.containers.len(), CLAIMS_LIMIT);
+    let ids = claims
+        .containers
+        .iter()
+        .map(|claim| claim.identity.container_id.clone().unwrap());
+    let expected = [
+        format!("{:064x}", 7),
+        format!("{:064x}", 6),
+        format!("{:064x}", 5),
+        OUTER.to_owned(),
+    ];
+    assert_eq!(ids.collect::<Vec<_>>(), expected);
+}

@@ -4,11 +4,12 @@ use std::time::Duration;
 use k8s_cri::v1::{ContainerStatusResponse, ImageStatusResponse};
 use prost::Message;
 use tempfile::TempDir;
+use tonic::Code;
 
 use super::*;
 use crate::container::completeness::judge;
 use crate::container::outcome::{Qos, Status};
-use crate::container::testing::{Answer, Behaviour, Fake, fixture};
+use crate::container::testing::{Answer, Behaviour, Fake, TERSE, fixture};
 
 const CONTAINER_STATUS: &str = "/runtime.v1.RuntimeService/ContainerStatus";
 
@@ -344,4 +345,95 @@ fn a_name_in_the_request_beats_what_the_runtime_noted() {
     };
     let image = container("containerd", &status, Some(&info)).container.image.unwrap();
     assert_eq!(image.reference.as_deref(), Some("registry.example/shop/web:2.7.1"));
+}
+
+/// A verbose answer of this many bytes for the id, around the status that was recorded.
+fn swollen(bytes: &[u8], size: usize) -> Vec<u8> {
+    let mut answer = ContainerStatusResponse::decode(bytes).unwrap();
+    answer.info.insert("more".into(), "x".repeat(size));
+    answer.encode_to_vec()
+}
+
+/// Whoever writes a pod's spec can make its verbose answer as large as the API server takes. It must not hide the pod.
+#[test]
+fn an_oversized_verbose_answer_costs_the_verbose_part_only() {
+    for (folder, runtime) in [("containerd-1.6.20", "containerd"), ("cri-o-1.36.3", "cri-o")] {
+        let dir = TempDir::new().unwrap();
+        let fake = Fake::recorded(&dir.path().join("socket"), folder);
+        let id = fake.container(folder, "web.app");
+        let sandbox = fake.sandbox(folder, "web");
+        let bytes = fixture(folder, "ContainerStatus.web.app.bin");
+        fake.on(
+            CONTAINER_STATUS,
+            &format!("{id}{TERSE}"),
+            Answer::Message(fixture(folder, "ContainerStatus-terse.web.app.bin")),
+        );
+        // What 350 kB of environment can become is taken whole.
+        fake.on(CONTAINER_STATUS, &id, Answer::Message(swollen(&bytes, 5 << 20)));
+        let found = ask(fake.socket(), Api::V1, runtime, &id).unwrap().unwrap();
+        let verdict = judge(&found.container, found.kubernetes.as_ref(), found.gap);
+        assert_eq!(verdict, (Status::Complete, None), "{folder}");
+
+        let listed = v1::Container {
+            id: id.clone(),
+            pod_sandbox_id: sandbox.clone(),
+            ..v1::Container::default()
+        };
+        let list = v1::ListContainersResponse {
+            containers: vec![listed],
+        };
+        for oversized in [
+            Answer::Message(swollen(&bytes, 17 << 20)),
+            Answer::Status(Code::ResourceExhausted, "grpc: trying to send message larger than max"),
+        ] {
+            fake.on(CONTAINER_STATUS, &id, oversized);
+            fake.on(
+                "/runtime.v1.RuntimeService/ListContainers",
+                &id,
+                Answer::Message(list.encode_to_vec()),
+            );
+            let found = ask(fake.socket(), Api::V1, runtime, &id).unwrap().unwrap();
+            let verdict = judge(&found.container, found.kubernetes.as_ref(), found.gap);
+            assert_eq!(verdict, (Status::Partial, Some(Reason::AnswerUnusable)), "{folder}");
+            assert_eq!(found.container.pod_sandbox_id.as_deref(), Some(sandbox.as_str()));
+            assert_eq!(found.container.privileged, None);
+            assert_eq!(found.container.image.unwrap().tag.as_deref(), Some("2.7.1"), "{folder}");
+            let kubernetes = found.kubernetes.unwrap();
+            assert_eq!(kubernetes.namespace.as_deref(), Some("shop"), "{folder}");
+            assert_eq!(kubernetes.container.as_deref(), Some("app"), "{folder}");
+            let pod = kubernetes.pod.unwrap();
+            assert_eq!((pod.name.as_deref(), pod.labels.len()), (Some("web"), 2), "{folder}");
+
+            // Not even the list: the container's own labels are left.
+            fake.on(
+                "/runtime.v1.RuntimeService/ListContainers",
+                &id,
+                Answer::Status(Code::Internal, "broken"),
+            );
+            let found = ask(fake.socket(), Api::V1, runtime, &id).unwrap().unwrap();
+            assert_eq!(
+                (found.gap, found.container.pod_sandbox_id),
+                (Some(Reason::AnswerUnusable), None)
+            );
+            assert_eq!(found.kubernetes.unwrap().pod.unwrap().name.as_deref(), Some("web"));
+        }
+    }
+}
+
+#[test]
+fn an_oversized_sandbox_keeps_its_name() {
+    let folder = "containerd-1.6.20";
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::recorded(&dir.path().join("socket"), folder);
+    let id = fake.sandbox(folder, "web");
+    let method = "/runtime.v1.RuntimeService/PodSandboxStatus";
+    let bytes = fixture(folder, "PodSandboxStatus.web.bin");
+    let mut answer = v1::PodSandboxStatusResponse::decode(bytes.as_slice()).unwrap();
+    fake.on(method, &format!("{id}{TERSE}"), Answer::Message(bytes));
+    answer.info.insert("more".into(), "x".repeat(17 << 20));
+    fake.on(method, &id, Answer::Message(answer.encode_to_vec()));
+    let found = ask(fake.socket(), Api::V1, "containerd", &id).unwrap().unwrap();
+    let verdict = judge(&found.container, found.kubernetes.as_ref(), found.gap);
+    assert_eq!(verdict, (Status::Partial, Some(Reason::AnswerUnusable)));
+    assert_eq!(found.kubernetes.unwrap().pod.unwrap().name.as_deref(), Some("web"));
 }

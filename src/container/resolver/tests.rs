@@ -38,6 +38,10 @@ fn path(id: &str) -> String {
     format!("/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/{id}")
 }
 
+fn cut(path: &str) -> CgroupName<'_> {
+    CgroupName { path, cut: true }
+}
+
 fn numbered(number: usize) -> String {
     path(&format!("{number:064x}"))
 }
@@ -112,7 +116,7 @@ fn each_fault_has_its_reason_within_the_budget() {
     drop(UnixListener::bind(at("stale")).unwrap());
     let bytes = fixture(FOLDER, "ContainerStatus.web.app.bin");
     let mut huge = ContainerStatusResponse::default();
-    huge.info.insert("info".into(), "x".repeat(5 << 20));
+    huge.info.insert("info".into(), "x".repeat(17 << 20));
     let fakes = [
         (Fake::start(&at("silent"), Behaviour::Silent), Reason::RuntimeTimeout),
         (
@@ -262,7 +266,7 @@ fn a_container_that_is_still_being_made_is_waited_for() {
             }
             fake.on(CONTAINER_STATUS, &id, Answer::Message(bytes));
         });
-        resolver.resolve(1, Some(&path(&id)))
+        resolver.resolve(1, Some(&path(&format!("crio-{id}"))))
     });
     assert_eq!(outcome.metadata.status, Status::Complete, "{:?}", outcome.metadata);
     assert!(fake.calls("ContainerStatus") >= 3);
@@ -324,10 +328,8 @@ fn a_restarted_runtime_is_found_again() {
     let fake = Fake::recorded(&socket, FOLDER);
     let second = fake.container(FOLDER, "db.db");
     fake.sandbox(FOLDER, "db");
-    assert_eq!(
-        resolver.resolve(2, Some(&path(&second))).metadata.status,
-        Status::Complete
-    );
+    let second = format!("/kubepods/pod44444444-aaaa-4bbb-8ccc-000000000004/{second}");
+    assert_eq!(resolver.resolve(2, Some(&second)).metadata.status, Status::Complete);
     assert_eq!(resolver.runtimes()[0].state.as_str(), "answers");
 }
 
@@ -408,7 +410,7 @@ fn of_several_runtimes_the_one_that_knows_answers() {
     assert_eq!(containerd.calls("ContainerStatus"), 0);
 }
 
-/// The doctor asks by id alone; an event's path then adds what the id alone did not tell.
+/// The doctor asks by id alone; an event shares the answer.
 #[test]
 fn an_id_asked_by_itself_gets_its_class_from_the_runtime() {
     let dir = TempDir::new().unwrap();
@@ -421,9 +423,8 @@ fn an_id_asked_by_itself_gets_its_class_from_the_runtime() {
     assert_eq!(outcome.kubernetes.as_ref().unwrap().qos, Some(Qos::Guaranteed));
     let short = resolver.lookup_id(&id[..12]);
     assert_eq!(missing(&short), Some(Reason::ContainerUnknown));
-    // The path the kernel has wins over the one in the specification.
-    let moved = resolver.resolve(1, Some(&path(&id)));
-    assert_eq!(moved.kubernetes.as_ref().unwrap().qos, Some(Qos::Burstable));
+    let own = format!("/kubepods/pod44444444-aaaa-4bbb-8ccc-000000000004/{id}");
+    assert!(Arc::ptr_eq(&outcome, &resolver.resolve(1, Some(&own))));
 }
 
 #[test]
@@ -513,4 +514,172 @@ fn containerds_own_api_answers_where_cri_does_not() {
         let outcome = resolver.lookup_id(UNKNOWN);
         assert_eq!(missing(&outcome), Some(Reason::ContainerUnknown));
     }
+}
+
+/// A node's runtime with a container `web.app`, and one `db.db` whose processes may make cgroups below their own.
+fn with_a_suspect(dir: &TempDir) -> (Fake, String, String) {
+    let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
+    let victim = fake.container(FOLDER, "web.app");
+    fake.sandbox(FOLDER, "web");
+    let suspect = fake.container(FOLDER, "db.db");
+    fake.sandbox(FOLDER, "db");
+    let suspect = format!("/kubepods/pod44444444-aaaa-4bbb-8ccc-000000000004/{suspect}");
+    (fake, victim, suspect)
+}
+
+fn name(outcome: &Outcome) -> Option<&str> {
+    assert_eq!(outcome.metadata.status, Status::Complete, "{outcome:?}");
+    outcome.container.as_ref().unwrap().name.as_deref()
+}
+
+/// Names of cgroups are free for whoever may make them: nobody is shown as another container, in whatever order and
+/// under whatever name it is tried.
+#[test]
+fn a_cgroup_named_after_another_container_is_seen_through() {
+    for victim_first in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let (fake, victim, suspect) = with_a_suspect(&dir);
+        let mut resolver = resolver(&[fake.socket()]);
+        if victim_first {
+            assert_eq!(name(&resolver.resolve(99, Some(&path(&victim)))), Some("app"));
+        }
+        let unknown = "0".repeat(64);
+        for (cgroup, imitation) in [
+            format!("/cri-containerd-{victim}.scope"),
+            format!("/{victim}"),
+            format!("/{victim}/init.scope"),
+            // The whole path of the other container, made anew below the own one.
+            path(&victim),
+            format!("/docker/{unknown}{}", path(&victim)),
+            format!("/{unknown}/{unknown}/{unknown}/{unknown}/{unknown}/{victim}"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let outcome = resolver.resolve(cgroup as u64, Some(&format!("{suspect}{imitation}")));
+            assert_eq!(name(&outcome), Some("db"), "{imitation}");
+            let kubernetes = outcome.kubernetes.as_ref().unwrap();
+            assert_eq!(kubernetes.qos, Some(Qos::Guaranteed), "{imitation}");
+            assert_eq!(kubernetes.pod.as_ref().unwrap().name.as_deref(), Some("db-0"));
+        }
+        // Nothing of it sticks to the container that was imitated.
+        let outcome = resolver.resolve(100, Some(&path(&victim)));
+        assert_eq!(name(&outcome), Some("app"));
+        assert_eq!(outcome.kubernetes.as_ref().unwrap().qos, Some(Qos::Burstable));
+    }
+}
+
+/// A runtime that does not say where a container is (a verbose answer too large to take) does not prove a name.
+#[test]
+fn a_name_that_cannot_be_checked_does_not_beat_a_known_container() {
+    let dir = TempDir::new().unwrap();
+    let (fake, victim, suspect) = with_a_suspect(&dir);
+    let terse = fixture(FOLDER, "ContainerStatus-terse.web.app.bin");
+    fake.on(CONTAINER_STATUS, &victim, Answer::Message(terse));
+    let mut resolver = resolver(&[fake.socket()]);
+    let outcome = resolver.resolve(1, Some(&format!("{suspect}{}", path(&victim))));
+    assert_eq!(name(&outcome), Some("db"));
+    // Where nothing speaks against it, it stands.
+    let outcome = resolver.resolve(2, Some(&path(&victim)));
+    assert_eq!(outcome.container.as_ref().unwrap().name.as_deref(), Some("app"));
+}
+
+/// An id that nobody knows sheds no identity: the container around it counts, at once and until the inner is known.
+#[test]
+fn below_a_known_container_an_unknown_id_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (fake, _, suspect) = with_a_suspect(&dir);
+    let mut resolver = resolver(&[fake.socket()]);
+    let nested = format!("{suspect}/docker/{UNKNOWN}");
+    let outcome = resolver.resolve(1, Some(&nested));
+    assert_eq!(name(&outcome), Some("db"));
+    let asked = |id: &str| fake.all_calls().iter().filter(|(_, key)| key == id).count();
+    // Once as a container and once as a sandbox: nothing was waited for.
+    assert_eq!(asked(UNKNOWN), 2);
+    resolver.resolve(1, None);
+    assert_eq!(asked(UNKNOWN), 2);
+    skip(RETRY_FIRST);
+    assert_eq!(name(&resolver.resolve(1, None)), Some("db"));
+    assert_eq!(asked(UNKNOWN), 4);
+    // Of a path that is not recorded whole, the container may be in the part that is missing.
+    let deep = resolver.resolve_aged(2, Some(cut("/a/a/a")), Duration::ZERO);
+    assert_eq!(*deep, Outcome::cgroup_unknown());
+}
+
+#[test]
+fn a_container_elsewhere_is_no_container_here() {
+    let dir = TempDir::new().unwrap();
+    let (fake, victim, suspect) = with_a_suspect(&dir);
+    let mut resolver = resolver(&[fake.socket()]);
+    let outcome = resolver.resolve(1, Some(&format!("/system.slice/cri-containerd-{victim}.scope")));
+    assert_eq!(missing(&outcome), Some(Reason::CgroupMismatch));
+    assert_eq!((&outcome.container, &outcome.kubernetes), (&None, &None));
+    let deep = format!("{}{}", "/a".repeat(9), path(&victim));
+    let outcome = resolver.resolve_aged(2, Some(cut(&deep)), Duration::ZERO);
+    assert_eq!(missing(&outcome), Some(Reason::CgroupUnknown));
+    assert_eq!(outcome.container, None);
+    // The container around cannot be asked for: then nobody knows.
+    let outer = suspect.rsplit('/').next().unwrap();
+    fake.on(CONTAINER_STATUS, outer, Answer::Status(Code::Internal, "not now"));
+    let imitation = format!("{suspect}{}", path(&victim));
+    let outcome = resolver.resolve(3, Some(&imitation));
+    assert_eq!(missing(&outcome), Some(Reason::RuntimeError));
+    assert_eq!(outcome.container, None);
+    fake.container(FOLDER, "db.db");
+    skip(RETRY_FIRST);
+    assert_eq!(name(&resolver.resolve(3, None)), Some("db"));
+}
+
+/// A node that runs in a container: its runtime knows the pods' containers and not the node's.
+#[test]
+fn a_nested_node_is_no_imitation() {
+    let dir = TempDir::new().unwrap();
+    let (fake, inner, _) = with_a_suspect(&dir);
+    let mut resolver = resolver(&[fake.socket()]);
+    let outcome = resolver.resolve(1, Some(&format!("/docker/{UNKNOWN}{}", path(&inner))));
+    assert_eq!(name(&outcome), Some("app"));
+    assert_eq!(outcome.kubernetes.as_ref().unwrap().qos, Some(Qos::Burstable));
+    let calls = fake.all_calls().len();
+    skip(10 * RETRY_MOST);
+    resolver.resolve(1, None);
+    assert_eq!(fake.all_calls().len(), calls, "complete is for good");
+    // Its own processes belong to the outer container, which only the host's runtime knows.
+    let outcome = resolver.resolve(2, Some(&format!("/docker/{UNKNOWN}/system.slice/kubelet.service")));
+    assert_eq!(missing(&outcome), Some(Reason::ContainerUnknown));
+    assert_eq!(outcome.container.as_ref().unwrap().id, UNKNOWN);
+    // Once unknown to this runtime it stays so, though it cannot be asked just now.
+    fake.on(CONTAINER_STATUS, UNKNOWN, Answer::Status(Code::Internal, "not now"));
+    skip(10 * RETRY_MOST);
+    let outcome = resolver.resolve(3, Some(&format!("/docker/{UNKNOWN}{}/init.scope", path(&inner))));
+    assert_eq!(name(&outcome), Some("app"));
+}
+
+/// Whoever makes a pod chooses its labels, and every event carries them.
+#[test]
+fn labels_do_not_swell_every_event() {
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
+    let id = fake.container(FOLDER, "web.app");
+    let sandbox = fake.sandbox(FOLDER, "web");
+    let whole = resolver(&[fake.socket()]).resolve(1, Some(&path(&id)));
+    assert!(
+        !serde_json::to_string(&whole.kubernetes)
+            .unwrap()
+            .contains("labels_truncated")
+    );
+    let bytes = fixture(FOLDER, "PodSandboxStatus.web.bin");
+    let mut answer = k8s_cri::v1::PodSandboxStatusResponse::decode(bytes.as_slice()).unwrap();
+    let status = answer.status.as_mut().unwrap();
+    for number in 0..10_000 {
+        status.labels.insert(format!("z{number:05}"), "v".repeat(63));
+    }
+    let method = "/runtime.v1.RuntimeService/PodSandboxStatus";
+    fake.on(method, &sandbox, Answer::Message(answer.encode_to_vec()));
+    let outcome = resolver(&[fake.socket()]).resolve(1, Some(&path(&id)));
+    assert_eq!(outcome.metadata.status, Status::Complete);
+    let pod = outcome.kubernetes.as_ref().unwrap().pod.as_ref().unwrap();
+    assert_eq!((pod.labels.len(), pod.labels_truncated), (64, true));
+    assert_eq!(pod.labels["app"], "web");
+    let json = serde_json::to_value(pod).unwrap();
+    assert_eq!(json["labels_truncated"], true);
 }

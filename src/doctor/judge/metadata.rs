@@ -24,14 +24,7 @@ pub(in super::super) fn completeness(facts: &Facts) -> Finding {
         return Finding::skipped("the agent has not seen an event of a container yet");
     }
     let complete = count(Status::Complete);
-    // A container that no kubelet made has no pod to name: what it lacks is not a gap.
-    let explained = agent
-        .second
-        .metadata_reason
-        .get(Reason::NotKubernetes.as_str())
-        .copied()
-        .unwrap_or(0);
-    let gap = contained.saturating_sub(complete).saturating_sub(explained);
+    let gap = contained.saturating_sub(complete);
     let share = ratio(contained - gap.min(contained), contained);
     let reasons: BTreeMap<&String, &u64> = agent
         .second
@@ -69,7 +62,7 @@ pub(in super::super) fn completeness(facts: &Facts) -> Finding {
     )
 }
 
-/// The most frequent reason that is a gap; of equals the first in the order of [`Reason::ALL`].
+/// The most frequent reason; of equals the first in the order of [`Reason::ALL`].
 fn dominant(reasons: &BTreeMap<&String, &u64>) -> Option<Reason> {
     let count = |reason: Reason| {
         reasons
@@ -78,10 +71,7 @@ fn dominant(reasons: &BTreeMap<&String, &u64>) -> Option<Reason> {
             .map_or(0, |(_, count)| **count)
     };
     let mut best: Option<(Reason, u64)> = None;
-    for reason in Reason::ALL
-        .into_iter()
-        .filter(|reason| *reason != Reason::NotKubernetes)
-    {
+    for reason in Reason::ALL {
         let count = count(reason);
         if count > best.map_or(0, |(_, most)| most) {
             best = Some((reason, count));
@@ -105,6 +95,11 @@ fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
             "The kernel did not name the cgroup of these processes. See the field unreadable of the hooks.",
             &["agent doctor --format json"],
         ),
+        Some(Reason::CgroupMismatch) => (
+            "Processes run in cgroups that bear the id of a container which is elsewhere. Look for who made these cgroups: a \
+             privileged container, or one that may write to the cgroup file system, can imitate another one like that.",
+            &["systemd-cgls --no-pager"],
+        ),
         Some(Reason::ImageNameUnknown) => (
             "The runtime has only the digest of these images: they were pulled by digest or their name was moved to another \
              image. Refer to images by name and digest together.",
@@ -120,12 +115,10 @@ fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
             "The runtime was out of reach for a while; it answers now. See when in the agent's log.",
             &["agent doctor"],
         ),
-        Some(Reason::RuntimeError | Reason::AnswerUnusable | Reason::SandboxUnknown | Reason::NotKubernetes) | None => {
-            (
-                "The runtime's own log tells more.",
-                &["journalctl -u containerd -u crio --since -1h"],
-            )
-        }
+        Some(Reason::RuntimeError | Reason::AnswerUnusable | Reason::SandboxUnknown) | None => (
+            "The runtime's own log tells more.",
+            &["journalctl -u containerd -u crio --since -1h"],
+        ),
     }
 }
 
