@@ -27,7 +27,7 @@ demo: (setup "build" "lab") root clean-lab
 # All that must hold before a change goes in: format, lints, unit tests, integration tests.
 test: (setup "all") root clean-lab lint kernels test-unit test-integration
 
-# As `test`, and what takes longer: the release build and the licences and advisories of dependencies.
+# As `test`, and what takes longer: the release build, and the licences and sources of dependencies.
 test-full: test build-release deny
 
 # Formatting and lints.
@@ -47,10 +47,17 @@ test-integration *args: (setup "all") root clean-lab kernels
 bench: (setup "build" "lab") root build-release
     cargo run --release --quiet --example bench
 
-# Licences, advisories and sources of dependencies.
-deny:
-    @cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is not installed: cargo install cargo-deny --locked'; exit 69; }
-    cargo deny check
+# Licences, duplicates and sources of dependencies.
+deny: cargo-deny
+    PATH="$PATH:$PWD/.tools/bin" cargo deny check licenses bans sources
+
+# Known vulnerabilities of dependencies; fetches the advisory database.
+advisories: cargo-deny
+    PATH="$PATH:$PWD/.tools/bin" cargo deny check advisories
+
+[private]
+cargo-deny:
+    @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --locked --quiet --root "$root"; }
 
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")

@@ -719,3 +719,19 @@ fn every_report_fits_the_published_schema() {
     several.runtimes = Gathered::known(vec![containerd(), containerd()]);
     fit(&report(&several, String::new(), None));
 }
+
+#[test]
+fn a_host_outside_kubernetes_need_not_have_a_runtime() {
+    let mut facts = cold();
+    let runtimes = facts.runtimes.value.as_mut().unwrap();
+    for runtime in runtimes {
+        runtime.class = RuntimeClass::Absent;
+        runtime.api = None;
+    }
+    facts.profile.name = "standalone".to_owned();
+    facts.profile.detected = Ok(Some("standalone".to_owned()));
+    assert_eq!(roots(&facts), [("PIN-RUN-001", Status::Warn)]);
+    facts.profile.name = "generic".to_owned();
+    facts.profile.detected = Ok(Some("generic".to_owned()));
+    assert_eq!(roots(&facts), [("PIN-RUN-001", Status::Fail)]);
+}

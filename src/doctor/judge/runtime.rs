@@ -9,6 +9,9 @@ use super::super::facts::{CanaryFact, Facts, Gap, Gathered, Place, ProcessFacts,
 use super::super::finding::Finding;
 use super::agent;
 
+/// The profile of hosts outside Kubernetes.
+const STANDALONE: &str = "standalone";
+
 const FIELDS: &[&str] = &["container.name", "container.image", "kubernetes"];
 
 /// The candidates as the running agent sees them, else as this process does, and whose view that is.
@@ -156,7 +159,14 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
         RuntimeClass::OldApi | RuntimeClass::Answers => (String::new(), String::new(), Vec::new()),
     };
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-    Finding::fail(summary)
+    // Outside Kubernetes a host without any container runtime is an ordinary host.
+    let ordinary = best.class == RuntimeClass::Absent && facts.profile.name == STANDALONE;
+    let finding = if ordinary {
+        Finding::warn(summary)
+    } else {
+        Finding::fail(summary)
+    };
+    finding
         .impact(
             "Events of containers carry the container's id and the pod's uid from the cgroup path, and no names.",
             &["metadata"],
@@ -275,7 +285,7 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
     };
     let answering: Vec<&RuntimeFact> = candidates.iter().filter(|candidate| candidate.answers()).collect();
     if answering.is_empty() {
-        return Finding::unknown("no runtime answers");
+        return Finding::skipped("no runtime answers");
     }
     let observed: Vec<Value> = answering.iter().map(|runtime| state(runtime)).collect();
     let unsaid = answering
