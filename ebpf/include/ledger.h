@@ -56,6 +56,15 @@ static __always_inline struct scratch *scratch_of(u32 slot)
 #define CUT (RECORD_ARGS_TRUNCATED | RECORD_REQUEST_TRUNCATED | RECORD_CGROUP_TRUNCATED)
 #define UNREAD (RECORD_ARGS_UNREADABLE | RECORD_REQUEST_UNREADABLE | RECORD_CGROUP_UNREADABLE)
 
+/* Wakes the reader without telling it anything: a record that is given back at once. */
+static __always_inline void kick(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&events, sizeof(u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Hands the record in the scratch over. path_flags joins those of all paths in it. */
 static __always_inline bool send(struct control *c, struct hook_counters *line, struct scratch *s, u32 path_flags)
 {
@@ -80,9 +89,13 @@ static __always_inline bool send(struct control *c, struct hook_counters *line, 
 		__sync_fetch_and_add(&cpu->lost, 1);
 		return false;
 	}
-	/* One wake-up is enough: the reader drains the ring before it sleeps again. */
-	if (wake == BPF_RB_FORCE_WAKEUP)
+	if (c->reader_waiting) {
+		/* The reader fell asleep while the record was on its way, perhaps without having seen it. */
+		if (wake == BPF_RB_NO_WAKEUP)
+			kick();
+		/* One wake-up is enough: the reader drains the ring before it sleeps again. */
 		c->reader_waiting = 0;
+	}
 	count(line->delivered);
 	if ((flags & CUT) || (path_flags & PATH_TRUNCATED))
 		count(line->truncated);

@@ -170,6 +170,8 @@ impl Capture {
     /// wakes it. Drain once more between this call and the sleep.
     pub fn announce_sleep(&self) {
         self.switches.reader_waits(true);
+        // The announcement before the last look at the ring: of a producer and this reader at least one sees the other.
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Takes the announcement back: from now on records collect without waking anyone.

@@ -336,11 +336,11 @@ impl Resolver {
                         self.favourite = index;
                         return Ok(*found);
                     }
-                    Reply::Unknown => verdict.unknown(),
+                    Reply::Unknown { for_good } => verdict.unknown(for_good),
                     Reply::Failed { reason, patient } => verdict.failed(index, reason, patient),
                 }
             }
-            let wait = verdict.unknown || !verdict.starting.is_empty();
+            let wait = verdict.may_come || !verdict.starting.is_empty();
             let last_call = LAST_CALL.min(self.budget / 4);
             let rest = wait_until
                 .saturating_duration_since(Instant::now())
@@ -388,14 +388,17 @@ impl Resolver {
 #[derive(Debug, Default)]
 struct Verdict {
     unknown: bool,
+    /// A runtime that does not know the id may just be making the container.
+    may_come: bool,
     reason: Option<Reason>,
     /// Runtimes that may just be starting.
     starting: Vec<usize>,
 }
 
 impl Verdict {
-    fn unknown(&mut self) {
+    fn unknown(&mut self, for_good: bool) {
         self.unknown = true;
+        self.may_come |= !for_good;
     }
 
     fn failed(&mut self, index: usize, reason: Reason, patient: bool) {

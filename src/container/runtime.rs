@@ -21,12 +21,20 @@ pub(crate) struct Found {
     pub(crate) source: Source,
 }
 
+/// What a runtime that answered said.
+enum Answer {
+    Found(Box<Found>),
+    Unknown { for_good: bool },
+}
+
 /// What came of asking one runtime.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Found(Box<Found>),
-    /// It answered, and does not know the id.
-    Unknown,
+    /// It answered, and does not know the id. `for_good`: nor will it ever, so there is nothing to wait for.
+    Unknown {
+        for_good: bool,
+    },
     /// It could not be asked. `patient`: it is worth waiting for, because it may just be starting.
     Failed {
         reason: Reason,
@@ -104,11 +112,11 @@ impl Runtime {
             }
         }
         match self.chain(id, deadline).await {
-            Ok(Some(mut found)) => {
+            Ok(Answer::Found(mut found)) => {
                 bounds::bound(&mut found);
-                Reply::Found(Box::new(found))
+                Reply::Found(found)
             }
-            Ok(None) => Reply::Unknown,
+            Ok(Answer::Unknown { for_good }) => Reply::Unknown { for_good },
             Err(error) => {
                 tracing::debug!(%error, id, "a container runtime could not be asked");
                 // Only a failed connect changes what the candidate is; a slow or broken call is the breaker's matter.
@@ -128,20 +136,31 @@ impl Runtime {
         self.waited_in_vain = true;
     }
 
-    async fn chain(&mut self, id: &str, deadline: Instant) -> Result<Option<Found>, CallError> {
-        let (name, api) = match &self.candidate.state {
-            State::Answers { name, api, .. } => (name.clone(), *api),
-            _ => return containerd::lookup(&mut self.connection, id, deadline).await,
+    async fn chain(&mut self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
+        let State::Answers { name, api, .. } = &self.candidate.state else {
+            return self.containerd(id, deadline).await;
         };
-        let found = cri::lookup(&mut self.connection, api, &name, id, deadline).await?;
-        if found.is_some() || name != "containerd" {
-            return Ok(found);
+        let (name, api) = (name.clone(), *api);
+        if let Some(found) = cri::lookup(&mut self.connection, api, &name, id, deadline).await? {
+            return Ok(Answer::Found(Box::new(found)));
         }
-        match containerd::lookup(&mut self.connection, id, deadline).await {
+        if name != "containerd" {
+            return Ok(Answer::Unknown { for_good: false });
+        }
+        match self.containerd(id, deadline).await {
             // CRI has answered that it does not know the id; that containerd's own API is closed changes nothing.
-            Err(CallError::Refused { .. }) => Ok(None),
+            Err(CallError::Refused { .. }) => Ok(Answer::Unknown { for_good: false }),
             answer => answer,
         }
+    }
+
+    /// containerd stores a container, a sandbox too, before it makes the first process of it: what its own API does not
+    /// know once a process is there has been removed again.
+    async fn containerd(&mut self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
+        let found = containerd::lookup(&mut self.connection, id, deadline).await?;
+        Ok(found.map_or(Answer::Unknown { for_good: true }, |found| {
+            Answer::Found(Box::new(found))
+        }))
     }
 
     fn worth_waiting(&self) -> bool {
