@@ -34,8 +34,6 @@ pub struct Choice {
     pub backend: Backend,
     /// Why not the other one.
     pub why: String,
-    /// What the kernel said to trampolines, when it was asked and refused.
-    pub refusal: Option<Failure>,
 }
 
 /// Attaches the watched system calls by the backend asked for, or by the better one that the kernel allows.
@@ -52,7 +50,6 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
             Ok(Choice {
                 backend: Backend::Trampoline,
                 why: "set by configuration".to_owned(),
-                refusal: None,
             })
         }
         BackendChoice::Dispatcher => {
@@ -60,19 +57,16 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
             Ok(Choice {
                 backend: Backend::Dispatcher,
                 why: "set by configuration".to_owned(),
-                refusal: None,
             })
         }
         BackendChoice::Auto if hooks.syscalls().next().is_none() => Ok(Choice {
             backend: Backend::Trampoline,
             why: "no system call is watched, so nothing was tried".to_owned(),
-            refusal: None,
         }),
         BackendChoice::Auto => match attach_trampolines(object, btf, hooks)? {
             Ok(()) => Ok(Choice {
                 backend: Backend::Trampoline,
                 why: "the kernel allows it; unwatched system calls cost nothing".to_owned(),
-                refusal: None,
             }),
             Err(failure) => {
                 if let Some(log) = &failure.verifier {
@@ -83,7 +77,6 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
                 Ok(Choice {
                     backend: Backend::Dispatcher,
                     why,
-                    refusal: Some(failure),
                 })
             }
         },

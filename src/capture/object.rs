@@ -20,7 +20,12 @@ pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, ho
     let own = OwnNamespace::read();
     let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
     let watched = hooks.syscall_bitmap();
-    let hierarchy = Hierarchy::detect() as u32;
+    let hierarchy = Hierarchy::detect();
+    tracing::debug!(
+        hierarchy = hierarchy.as_str(),
+        "containers are named by their cgroup there"
+    );
+    let hierarchy = hierarchy as u32;
     EbpfLoader::new()
         .btf(Some(btf))
         .map_max_entries("events", ring_size)

@@ -1,6 +1,6 @@
 //! What this kernel allows, found out by doing it: the doctor's window into capture. Everything is undone on return.
 
-use super::backend::{Backend, attach, attach_tracepoint};
+use super::backend::{attach, attach_tracepoint};
 use super::error::{Error, Failure};
 use super::hook::{Hook, HookSet};
 use super::object;
@@ -87,17 +87,5 @@ fn try_object(
         Ok(result) => result,
         Err(Error::Object(failure) | Error::Program(failure) | Error::Backend { failure, .. }) => Err(failure),
         Err(error) => Err(Failure::of_error("prepare the eBPF object".to_owned(), &error)),
-    }
-}
-
-impl Probe {
-    /// The backend that `auto` would choose.
-    #[must_use]
-    pub fn backend(&self) -> Option<Backend> {
-        match (&self.trampoline, &self.dispatcher) {
-            (Ok(()), _) => Some(Backend::Trampoline),
-            (Err(_), Ok(())) => Some(Backend::Dispatcher),
-            (Err(_), Err(_)) => None,
-        }
     }
 }

@@ -118,19 +118,22 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// Runs containers one after the other, each to its end and then removed, as a crash loop or a job does. Gives
-    /// their ids.
+    /// Runs containers one after the other, each to its end, as a crash loop or a job does. Gives their ids. They are
+    /// removed after the last one ended: the kubelet too leaves ended containers to a collection that it makes once a
+    /// minute (pkg/kubelet, ContainerGCPeriod).
     pub(crate) fn run_in_a_row(&self, name: &str, command: &[&str], count: u32) -> Result<Vec<String>> {
-        (0..count)
-            .map(|attempt| {
-                let container = self.create(name, attempt, command)?;
-                container.start()?;
-                container.wait_ended()?;
-                let id = container.id.clone();
-                container.remove()?;
-                Ok(id)
-            })
-            .collect()
+        let mut ended = Vec::new();
+        for attempt in 0..count {
+            let container = self.create(name, attempt, command)?;
+            container.start()?;
+            container.wait_ended()?;
+            ended.push(container);
+        }
+        let ids = ended.iter().map(|container| container.id.clone()).collect();
+        for container in ended {
+            container.remove()?;
+        }
+        Ok(ids)
     }
 
     /// Stops and removes the pod with all its containers.

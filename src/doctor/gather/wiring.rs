@@ -1,11 +1,11 @@
 //! The one place where the doctor is joined to the rooms that load programs and talk to runtimes: their answers become
 //! facts here. The doctor has no second way of finding anything out.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::facts::{CaptureFacts, Gap, ProbeFailure, RuntimeClass, RuntimeFact, SocketFile};
+use super::super::facts::{CaptureFacts, Gap, ProbeFailure, RuntimeClass, RuntimeFact};
+use super::runtime::socket_file;
 use super::{CanarySeen, ColdCanary};
 use crate::capture::{Failure, probe};
 use crate::config::Settings;
@@ -59,11 +59,7 @@ pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
 }
 
 fn runtime(candidate: Candidate) -> RuntimeFact {
-    let file = std::fs::metadata(&candidate.socket).ok().map(|file| SocketFile {
-        mode: file.mode() & 0o7777,
-        uid: file.uid(),
-        gid: file.gid(),
-    });
+    let file = socket_file(&candidate.socket);
     let (name, version, api) = match &candidate.state {
         State::Answers { name, version, api } => (Some(name.clone()), Some(version.clone()), Some(api.to_string())),
         State::CriUnimplemented {
