@@ -148,13 +148,18 @@ impl Resolver {
     /// The outcome for a process in this cgroup. `cgroup_path` is the kernel's path, root to leaf, and may be left out
     /// for a cgroup that was resolved before. A known container costs one hash lookup and no allocation.
     pub fn resolve(&mut self, cgroup_id: u64, cgroup_path: Option<&str>) -> Arc<Outcome> {
-        self.resolve_aged(cgroup_id, cgroup_path.map(CgroupName::whole), Duration::ZERO)
+        self.resolve_aged(cgroup_id, cgroup_path.map(CgroupName::whole), || Duration::ZERO)
     }
 
-    /// As [`Self::resolve`], for an event that happened `age` ago. A runtime that does not know a container yet is only
+    /// As [`Self::resolve`], for an event that happened `age` ago, which is only asked for when a runtime has to be. A runtime that does not know a container yet is only
     /// waited for until the event is as old as the lookup budget: what it has not registered by then it has forgotten.
     /// So waiting never makes a backlog grow beyond the budget.
-    pub fn resolve_aged(&mut self, cgroup_id: u64, cgroup: Option<CgroupName<'_>>, age: Duration) -> Arc<Outcome> {
+    pub fn resolve_aged(
+        &mut self,
+        cgroup_id: u64,
+        cgroup: Option<CgroupName<'_>>,
+        age: impl FnOnce() -> Duration,
+    ) -> Arc<Outcome> {
         let claims = match self.by_cgroup.get(&cgroup_id) {
             Some(entry) if entry.expires.is_none_or(|at| (self.clock)() < at) => {
                 self.costs.hits += 1;
@@ -167,7 +172,7 @@ impl Resolver {
             },
         };
         let (outcome, expires) = match (claims.containers.is_empty(), claims.cut) {
-            (false, _) => self.place(&claims, age),
+            (false, _) => self.place(&claims, age()),
             (true, false) => (Arc::clone(&self.host), None),
             // So deep a path may begin in a container.
             (true, true) => (Arc::clone(&self.unknown), None),

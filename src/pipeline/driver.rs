@@ -301,8 +301,8 @@ impl<W: Write> Stages<W> {
                 path: &process.cgroup.text,
                 cut: process.cgroup.cut,
             });
-        let age = BootClock::since(header.time);
-        self.resolver.resolve_aged(cgroup_id, path, age)
+        self.resolver
+            .resolve_aged(cgroup_id, path, || BootClock::since(header.time))
     }
 
     fn emit(

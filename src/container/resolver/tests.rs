@@ -602,7 +602,7 @@ fn below_a_known_container_an_unknown_id_changes_nothing() {
     assert_eq!(name(&resolver.resolve(1, None)), Some("db"));
     assert_eq!(asked(UNKNOWN), 4);
     // Of a path that is not recorded whole, the container may be in the part that is missing.
-    let deep = resolver.resolve_aged(2, Some(cut("/a/a/a")), Duration::ZERO);
+    let deep = resolver.resolve_aged(2, Some(cut("/a/a/a")), || Duration::ZERO);
     assert_eq!(*deep, Outcome::cgroup_unknown());
 }
 
@@ -615,7 +615,7 @@ fn a_container_elsewhere_is_no_container_here() {
     assert_eq!(missing(&outcome), Some(Reason::CgroupMismatch));
     assert_eq!((&outcome.container, &outcome.kubernetes), (&None, &None));
     let deep = format!("{}{}", "/a".repeat(9), path(&victim));
-    let outcome = resolver.resolve_aged(2, Some(cut(&deep)), Duration::ZERO);
+    let outcome = resolver.resolve_aged(2, Some(cut(&deep)), || Duration::ZERO);
     assert_eq!(missing(&outcome), Some(Reason::CgroupUnknown));
     assert_eq!(outcome.container, None);
     // The container around cannot be asked for: then nobody knows.
