@@ -5,7 +5,10 @@
 //! ledger ([`ledger`]). Nothing outside this module knows that aya exists, and nothing in here knows what a container
 //! is. After [`Capture::start`] no `bpf()` call is ever made again: rings, counters and switches are mapped memory.
 
+pub mod arg;
 pub mod backend;
+pub mod call;
+pub mod calls;
 pub mod error;
 pub mod hierarchy;
 pub mod hook;

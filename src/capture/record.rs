@@ -131,6 +131,11 @@ pub struct KernelPath {
 }
 
 impl KernelPath {
+    /// Puts the names together, unless the kernel's structures could not be read.
+    pub(super) fn of_names(names: &[u8], flags: u32) -> Option<Self> {
+        (flags & path_flag::UNREADABLE == 0).then(|| kernel_path(names, flags))
+    }
+
     /// The words for what the path does not tell.
     #[must_use]
     pub fn notes(&self) -> Vec<&'static str> {
@@ -370,7 +375,7 @@ fn unix_name(path: &[u8]) -> Cow<'_, str> {
 }
 
 /// The bytes up to the first NUL. What is not UTF-8 is replaced, since JSON can carry nothing else.
-fn c_text(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn c_text(bytes: &[u8]) -> Cow<'_, str> {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end])
 }

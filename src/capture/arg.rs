@@ -1,0 +1,99 @@
+//! What an argument of a system call is: from it follows what the kernel side reads behind it, and how it is told.
+
+/// One argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arg {
+    /// Its name in the manual.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// An argument of a row of the table.
+pub(super) const fn arg(name: &'static str, kind: Kind) -> Arg {
+    Arg { name, kind }
+}
+
+/// What an argument is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A signed 32-bit number, told in decimal; AT_FDCWD by its name where the argument is a directory's descriptor.
+    Int,
+    /// An unsigned number of the machine's width: a size, a count, a length.
+    Size,
+    /// An address or a word without a known meaning, told in hexadecimal.
+    Pointer,
+    /// A pointer to what is not read: left out.
+    Unread,
+    /// A process, thread or process group: signed decimal.
+    Pid,
+    /// A user or group id: unsigned decimal, -1 for "leave it".
+    Id,
+    /// Permission bits, told in octal.
+    Mode,
+    /// Of several flags.
+    Bits(Bits),
+    /// One of several numbers.
+    Choice(Choice),
+    /// A string that is no path. Read.
+    Text,
+    /// What follows PR_SET_NAME: a string there, else a word. Read.
+    Name,
+    /// A path, relative to the descriptor in the argument given, else to the working directory. Read, and for a relative
+    /// one the directory too.
+    Path(Option<u8>),
+    /// A descriptor. What is behind it is read.
+    Fd,
+    /// A socket address, as long as the argument given says. Read.
+    Address(u8),
+    /// A `struct msghdr`, of which the destination is read.
+    Message,
+    /// A `struct open_how`. Read.
+    OpenHow,
+    /// A capability header. Read.
+    CapHeader,
+    /// Capability sets. Read.
+    CapData,
+    /// The attributes of bpf(2), of which the beginning is read.
+    Bpf,
+    /// A `struct io_uring_params`, of which the beginning is read.
+    IoUring,
+}
+
+/// Families of flags, each named in the headers after its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the prefixes of the kernel's headers")]
+pub enum Bits {
+    Open,
+    At,
+    /// `AT_REMOVEDIR`, whose number is another flag elsewhere.
+    Unlink,
+    Rename,
+    /// `SOCK_*`: the type in the low bits, flags above.
+    Socket,
+    /// `MSG_*`.
+    Message,
+    /// `MS_*`.
+    Mount,
+    /// `MNT_*` and `UMOUNT_*`.
+    Umount,
+    /// `CLONE_*`.
+    Clone,
+    /// `MFD_*`.
+    Memfd,
+    /// `MODULE_INIT_*`.
+    Module,
+}
+
+/// Families of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the prefixes of the kernel's headers")]
+pub enum Choice {
+    Signal,
+    Ptrace,
+    Prctl,
+    /// `AF_*`.
+    Family,
+    /// `BPF_*` commands.
+    Bpf,
+}
