@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* The life of processes, always watched: the agent's process table lives on it. */
+/*
+ * The life of processes, always watched: the agent's process table lives on it. The tasks come from the tracepoints'
+ * arguments (include/trace/events/sched.h), which are typed on every kernel.
+ */
 
 #define EEXIST 17
 
 SEC("tp_btf/sched_process_exec")
-int process_exec(void *ctx __attribute__((unused)))
+int process_exec(u64 *ctx __attribute__((unused)))
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct hook_counters *line = seen(HOOK_EXEC);
 	struct control *c = agent_control();
 
@@ -14,7 +16,7 @@ int process_exec(void *ctx __attribute__((unused)))
 		return 0;
 	if (!hook_enabled(c, HOOK_EXEC) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
 		return filter(line);
-	send_process(c, line, task, HOOK_EXEC, HOOK_EXEC);
+	send_process(HOOK_EXEC, FOR_EVENT);
 	return 0;
 }
 
@@ -32,77 +34,79 @@ static __always_inline void recognise_agent(struct control *c)
 SEC("tp_btf/sched_process_fork")
 int process_fork(u64 *ctx)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = (void *)ctx[0];
 	struct task_struct *child = (void *)ctx[1];
 	struct hook_counters *line = seen(HOOK_FORK);
 	struct control *c = agent_control();
-	struct scratch *s = scratch_of(HOOK_FORK);
 	struct fork_record *record;
+	struct scratch *s;
 	bool introduced;
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	if (!line || !c)
 		return 0;
 	if (!c->agent_pid)
 		recognise_agent(c);
 	/* A new thread is no new process. */
-	if (!hook_enabled(c, HOOK_FORK) || is_agent(c, pid) || BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (!hook_enabled(c, HOOK_FORK) || is_agent(c, bpf_get_current_pid_tgid() >> 32) ||
+	    get(child, pid) != get(child, tgid))
 		return filter(line);
+	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
 	record = &s->fork;
 	used(s) = sizeof(*record);
 	fill_header(&record->header, task, HOOK_FORK);
-	introduced = introduce(c, task, &record->header);
+	introduced = introduce(s, c, task);
 	read_key(&record->child, child);
-	read_key(&record->parent, BPF_CORE_READ(child, real_parent));
+	read_key(&record->parent, get(child, real_parent));
 	record->child_cgroup_id = task_cgroup_id(child);
 	/* Born into another cgroup (clone3 with CLONE_INTO_CGROUP). */
 	if (record->child_cgroup_id != record->header.cgroup_id)
 		record->header.flags |= append_cgroup(s, child);
 	record->cgroup_size = used(s) - sizeof(*record);
 	record->reserved = 0;
-	if (!send(c, line, s, 0))
-		return 0;
 	/* The child is what its caller was, so it needs no introduction, unless the caller itself is unknown. */
-	if (introduced)
-		remember(c, &record->child, record->child_cgroup_id);
+	if (send(c, line, s, 0) && introduced)
+		remember(s, c, &record->child, child, record->child_cgroup_id);
+	release(s);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
-int process_exit(void *ctx __attribute__((unused)))
+int process_exit(u64 *ctx)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = (void *)ctx[0];
 	struct hook_counters *line = seen(HOOK_EXIT);
 	struct control *c = agent_control();
-	struct scratch *s = scratch_of(HOOK_EXIT);
 	struct exit_record *record;
 	struct exited exited = {};
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct scratch *s;
 	s32 group_code;
 	u8 one = 1;
 
 	if (!line || !c)
 		return 0;
 	/* do_exit() has already taken this thread off the count. */
-	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || get(task, signal, live.counter) > 0)
 		return filter(line);
 	/* Threads that leave together all find nobody alive; the first one tells it. */
-	exited.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	exited.start = get(task, group_leader, start_boottime);
 	exited.pid = pid;
 	if (bpf_map_update_elem(&exits, &exited, &one, BPF_NOEXIST) == -EEXIST)
 		return filter(line);
+	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
 	record = &s->exit;
 	used(s) = sizeof(*record);
 	fill_header(&record->header, task, HOOK_EXIT);
-	introduce(c, task, &record->header);
+	introduce(s, c, task);
 	bpf_map_delete_elem(&processes, &pid);
-	group_code = BPF_CORE_READ(task, signal, group_exit_code);
-	record->exit_code = group_code ? group_code : BPF_CORE_READ(task, group_leader, exit_code);
+	group_code = get(task, signal, group_exit_code);
+	record->exit_code = group_code ? group_code : get(task, group_leader, exit_code);
 	record->reserved = 0;
 	send(c, line, s, 0);
+	release(s);
 	return 0;
 }

@@ -5,6 +5,9 @@
 
 #include "maps.h"
 
+/* Keeps the compiler from proving a bound that the verifier then cannot see. */
+#define opaque(value) asm volatile("" : "+r"(value))
+
 static __always_inline struct control *agent_control(void)
 {
 	u32 zero = 0;
@@ -12,19 +15,26 @@ static __always_inline struct control *agent_control(void)
 	return bpf_map_lookup_elem(&control, &zero);
 }
 
-static __always_inline struct hook_counters *counters_of(u32 hook)
+static __always_inline struct cpu_state *this_cpu(void)
 {
-	u32 key = bpf_get_smp_processor_id() * HOOK_COUNT + hook;
+	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&counters, &key);
+	return bpf_map_lookup_elem(&cpus, &zero);
 }
 
 /* Atomic, because a trampoline program may be preempted between read and write. */
 #define count(counter) __sync_fetch_and_add(&(counter), 1)
 
+static __always_inline struct hook_counters *line_of(u32 hook)
+{
+	u32 key = bpf_get_smp_processor_id() * HOOKS + hook;
+
+	return bpf_map_lookup_elem(&counters, &key);
+}
+
 static __always_inline struct hook_counters *seen(u32 hook)
 {
-	struct hook_counters *line = counters_of(hook);
+	struct hook_counters *line = line_of(hook);
 
 	if (line)
 		count(line->seen);
@@ -37,24 +47,63 @@ static __always_inline int filter(struct hook_counters *line)
 	return 0;
 }
 
-static __always_inline bool hook_enabled(const struct control *c, u32 hook)
-{
-	return c->hooks & (1u << hook);
-}
-
 static __always_inline int drop(struct hook_counters *line)
 {
+	struct cpu_state *cpu = this_cpu();
+
 	count(line->dropped);
+	if (cpu)
+		count(cpu->lost);
 	return 0;
 }
 
-static __always_inline struct scratch *scratch_of(u32 slot)
+static __always_inline bool hook_enabled(const struct control *c, u32 hook)
 {
-	return bpf_map_lookup_elem(&scratches, &slot);
+	return c->hooks[(hook / 64) % (HOOKS / 64)] & (1UL << (hook % 64));
 }
 
-#define CUT (RECORD_ARGS_TRUNCATED | RECORD_REQUEST_TRUNCATED | RECORD_CGROUP_TRUNCATED)
-#define UNREAD (RECORD_ARGS_UNREADABLE | RECORD_REQUEST_UNREADABLE | RECORD_CGROUP_UNREADABLE)
+static __always_inline bool is_agent(const struct control *c, u32 pid)
+{
+	return c->agent_pid && c->agent_pid == pid;
+}
+
+/* A place of one's own until release(). NULL when all are taken: the record is then lost, and counted. */
+static __always_inline struct scratch *claim(u32 purpose)
+{
+	struct scratch *s;
+	u32 key;
+
+	for (u32 i = 0; i < PLACES; i++) {
+		key = purpose * PLACES + i;
+		s = bpf_map_lookup_elem(&scratches, &key);
+		if (!s)
+			return NULL;
+		__sync_fetch_and_add(&s->users, 1);
+		if (*(volatile u64 *)&s->users == 1) {
+			s->place = key;
+			return s;
+		}
+		__sync_fetch_and_add(&s->users, -1);
+	}
+	return NULL;
+}
+
+/*
+ * The claimed place by its number. Functions that the verifier shall check by themselves, once for all who call them,
+ * take numbers and no pointers: kernels before 5.12 know no other arguments for them.
+ */
+static __always_inline struct scratch *place_of(u32 place)
+{
+	return bpf_map_lookup_elem(&scratches, &place);
+}
+
+static __always_inline void release(struct scratch *s)
+{
+	__sync_fetch_and_add(&s->users, -1);
+}
+
+#define CUT (RECORD_ARGS_TRUNCATED | RECORD_PART_TRUNCATED | RECORD_CGROUP_TRUNCATED)
+#define UNREAD (RECORD_ARGS_UNREADABLE | RECORD_PART_UNREADABLE | RECORD_CGROUP_UNREADABLE)
 
 /* Wakes the reader without telling it anything: a record that is given back at once. */
 static __always_inline void kick(void)
@@ -65,30 +114,36 @@ static __always_inline void kick(void)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
-/* Hands the record in the scratch over. path_flags joins those of all paths in it. */
+/*
+ * Hands the record in the scratch over. path_flags joins those of all paths in it. Records of system calls are refused
+ * before the ring is full, so that a flood of them leaves room for the life of processes, and for the snapshots, without
+ * which the events that do fit would mean nothing.
+ */
 static __always_inline bool send(struct control *c, struct hook_counters *line, struct scratch *s, u32 path_flags)
 {
 	struct record_header *header = &s->header;
+	struct cpu_state *cpu = this_cpu();
 	u64 size = s->size;
 	u64 wake = BPF_RB_NO_WAKEUP;
-	struct cpu_state *cpu;
-	u32 zero = 0, flags = header->flags;
+	u32 flags = header->flags;
+	u64 fill;
 
-	asm volatile("" : "+r"(size));
-	cpu = bpf_map_lookup_elem(&cpus, &zero);
-	if (!cpu || size > SCRATCH_SIZE) {
-		count(line->dropped);
+	opaque(size);
+	if (!cpu)
 		return false;
-	}
+	if (size > SCRATCH_SIZE)
+		return drop(line);
 	header->size = size;
 	header->lost = cpu->lost;
+	fill = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	if (fill > line->peak_fill)
+		line->peak_fill = fill;
+	if (header->hook >= HOOK_CALLS && fill > ring_share_of_calls)
+		return drop(line);
 	if (c->reader_waiting)
 		wake = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&events, s->data, size, wake)) {
-		count(line->dropped);
-		__sync_fetch_and_add(&cpu->lost, 1);
-		return false;
-	}
+	if (bpf_ringbuf_output(&events, s->data, size, wake))
+		return drop(line);
 	if (c->reader_waiting) {
 		/* The reader fell asleep while the record was on its way, perhaps without having seen it. */
 		if (wake == BPF_RB_NO_WAKEUP)

@@ -3,12 +3,8 @@
 #ifndef PINHOLE_MAPS_H
 #define PINHOLE_MAPS_H
 
+#include "get.h"
 #include "record.h"
-
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
 
 /* Where containers have their cgroup: 0 the unified hierarchy, else a v1 controller. */
 enum hierarchy {
@@ -23,8 +19,8 @@ volatile const u32 cgroup_hierarchy = HIERARCHY_UNIFIED;
 volatile const u64 agent_pidns_dev = 0;
 volatile const u64 agent_pidns_ino = 0;
 volatile const u32 agent_pidns_pid = 0;
-/* The system calls that the dispatcher looks at, a bit each, by number. */
-volatile const u64 watched_syscalls[SYSCALLS / 64] = {};
+/* So many unread bytes may be in the ring for a system call to be told; the room above is for the life of processes. */
+volatile const u64 ring_share_of_calls = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -39,18 +35,31 @@ struct {
 	__type(value, struct control);
 } control SEC(".maps");
 
-/* A line per CPU and hook; the agent sets the size to the number of possible CPUs. */
+/* A line per CPU and hook; the agent sets the size to the number of possible CPUs times HOOKS. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, HOOK_COUNT);
+	__uint(max_entries, HOOKS);
 	__type(key, u32);
 	__type(value, struct hook_counters);
 } counters SEC(".maps");
 
+/* What the agent was last told about a process. Another credential or working directory is another process to it. */
+struct known {
+	u64 start;
+	u64 exec_id;
+	u64 cgroup_id;
+	u64 epoch;
+	u64 cred;
+	u64 cwd;
+};
+
 struct cpu_state {
 	/* Records lost on this CPU. */
 	u64 lost;
+	/* The process that was found to be known last, to spare the search for it. */
+	u64 pid;
+	struct known known;
 };
 
 struct {
@@ -59,46 +68,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct cpu_state);
 } cpus SEC(".maps");
-
-/*
- * Where a record is put together. One for each program and what it builds, because a trampoline program may be
- * preempted by another on the same CPU (never by itself: the kernel skips a program that is already running there):
- * a slot per hook for its own records, and another per hook for the snapshots that it sends first.
- */
-#define SNAPSHOT_SLOT(hook) (HOOK_COUNT + (hook))
-
-struct scratch {
-	union {
-		struct record_header header;
-		struct process_record process;
-		struct fork_record fork;
-		struct exit_record exit;
-		struct open_record open;
-		struct connect_record connect;
-		u8 data[SCRATCH_SIZE];
-	};
-	/*
-	 * Bytes used so far, and enum path_flag of the path being walked. They live here and not in registers: the
-	 * verifier forgets the value of memory, so the turns of a loop look alike to it and it need not follow each.
-	 */
-	u64 size;
-	u64 path_flags;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2 * HOOK_COUNT);
-	__type(key, u32);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
-
-/* What the agent was last told about a process. */
-struct known {
-	u64 start;
-	u64 exec_id;
-	u64 cgroup_id;
-	u64 epoch;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -120,5 +89,94 @@ struct {
 	__type(key, struct exited);
 	__type(value, u8);
 } exits SEC(".maps");
+
+/* Where a path begins and where it ends, as addresses only. */
+struct walk {
+	u64 mnt;
+	u64 dentry;
+	u64 root_mnt;
+	u64 root_dentry;
+};
+
+/* One run of a system call. */
+struct call {
+	u64 args[6];
+	s64 ret;
+	u32 hook;
+	/* enum abi. */
+	u32 abi;
+};
+
+/* Messages of a socket to one destination, of which only the first is told. */
+struct flow {
+	u64 socket;
+	u64 inode;
+	u8 address[32];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct flow);
+	__type(value, u8);
+} flows SEC(".maps");
+
+/*
+ * The beginnings of kernel structures, copied in one go: what is read of them lies close together, and a helper call
+ * costs more than the bytes. The offsets within are the running kernel's; the verifier refuses a program for which one
+ * of them lies beyond.
+ */
+#define HEAD_SIZE 96
+#define DENTRY_HEAD 56
+#define MOUNT_HEAD 64
+#define SOCKET_HEAD 96
+
+/* What a record is put together for. */
+enum purpose {
+	FOR_EVENT,
+	/* The snapshot of a process that precedes its event. */
+	FOR_SNAPSHOT,
+};
+
+/*
+ * Room to put records together, per CPU. A trampoline program may be preempted by another on the same CPU, so there are
+ * several places and each is claimed: by counting up and being alone. A claim may fail although a place was free, when
+ * one program interrupts the other between the two steps; it never succeeds twice.
+ */
+#define PLACES 4
+
+struct scratch {
+	union {
+		struct record_header header;
+		struct process_record process;
+		struct fork_record fork;
+		struct exit_record exit;
+		struct call_record call;
+		u8 data[SCRATCH_SIZE];
+	};
+	/*
+	 * Bytes used so far, and enum path_flag of the path being walked. They live here and not in registers: the
+	 * verifier forgets the value of memory, so the turns of a loop look alike to it and it need not follow each.
+	 */
+	u64 size;
+	u64 path_flags;
+	/* How many programs want this place, and its number. */
+	u64 users;
+	u64 place;
+	/* What would not fit the stack, of which a program and all that it calls share 512 bytes. */
+	struct walk walk;
+	struct known now;
+	struct flow flow;
+	struct call call_made;
+	u64 head[HEAD_SIZE / 8];
+	u64 mount[MOUNT_HEAD / 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * PLACES);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
 
 #endif

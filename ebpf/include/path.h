@@ -3,10 +3,7 @@
 #ifndef PINHOLE_PATH_H
 #define PINHOLE_PATH_H
 
-#include "maps.h"
-
-/* Keeps the compiler from proving a bound that the verifier then cannot see. */
-#define opaque(value) asm volatile("" : "+r"(value))
+#include "ledger.h"
 
 /* Memory that is read and written each time, see struct scratch. */
 #define used(scratch) (*(volatile u64 *)&(scratch)->size)
@@ -33,125 +30,108 @@ static __always_inline long append_name(struct scratch *s, const void *name, u64
 	return size;
 }
 
-/*
- * Appends the path of a file as the current task's root directory shows it: up the dentries, over mount points, until
- * the root of the task. Leaves enum path_flag in the scratch.
- */
-static __always_inline void append_path(struct scratch *s, const struct path *of, const struct path *root)
+static __always_inline u64 mount_of(u64 mnt)
 {
-	struct vfsmount *mnt = BPF_CORE_READ(of, mnt), *root_mnt = BPF_CORE_READ(root, mnt);
-	struct dentry *dentry = BPF_CORE_READ(of, dentry), *root_dentry = BPF_CORE_READ(root, dentry);
-	const u64 start = used(s);
-	const void *name;
+	return mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/*
+ * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
+ * path_flag in the scratch.
+ */
+__noinline int append_path(u32 place)
+{
+	struct scratch *s = place_of(place);
+	u64 start, dentry, mnt, root_dentry, root_mnt, parent, name;
+	void *entry, *mount;
 	char first[2];
 	long size;
 
+	if (!s)
+		return 0;
+	start = used(s);
+	dentry = s->walk.dentry;
+	mnt = s->walk.mnt;
+	root_dentry = s->walk.root_dentry;
+	root_mnt = s->walk.root_mnt;
+	entry = s->head;
+	mount = s->mount;
 	path_notes(s) = 0;
-	if (!dentry || !mnt) {
+	if (!dentry || !mnt || bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)mount_of(mnt))) {
 		path_notes(s) = PATH_UNREADABLE;
-		return;
+		return 0;
 	}
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
-		path_notes(s) = PATH_DELETED;
-
 	for (int i = 0; i < PATH_COMPONENTS; i++) {
-		struct dentry *parent;
-
 		if (dentry == root_dentry && mnt == root_mnt)
-			return;
-		if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
-			struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+			return 0;
+		if (dentry == copied(mount, struct mount, mnt.mnt_root)) {
+			u64 above = copied(mount, struct mount, mnt_parent);
 
-			if (above == mount) {
+			if (above == mount_of(mnt)) {
 				path_notes(s) |= PATH_OUTSIDE_ROOT;
-				return;
+				return 0;
 			}
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
+			dentry = copied(mount, struct mount, mnt_mountpoint);
+			mnt = above + bpf_core_field_offset(struct mount, mnt);
+			if (bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)above)) {
+				path_notes(s) |= PATH_UNREADABLE;
+				return 0;
+			}
 			continue;
 		}
-		parent = BPF_CORE_READ(dentry, d_parent);
-		name = BPF_CORE_READ(dentry, d_name.name);
+		if (bpf_probe_read_kernel(entry, DENTRY_HEAD, (void *)dentry)) {
+			path_notes(s) |= PATH_UNREADABLE;
+			return 0;
+		}
+		parent = copied(entry, struct dentry, d_parent);
+		name = copied(entry, struct dentry, d_name.name);
+		/* Only the leaf can have been removed: a directory that still has an entry cannot be. */
+		if (used(s) == start && parent != dentry && !copied(entry, struct dentry, d_hash.pprev))
+			path_notes(s) |= PATH_DELETED;
 		if (dentry == parent) {
 			/* The root of a file system that is mounted elsewhere, or no file system at all. */
-			if (bpf_probe_read_kernel_str(first, sizeof(first), name) > 0 && first[0] == '/') {
+			if (bpf_probe_read_kernel_str(first, sizeof(first), (void *)name) > 0 && first[0] == '/') {
 				path_notes(s) |= PATH_OUTSIDE_ROOT;
-				return;
+				return 0;
 			}
 			path_notes(s) |= PATH_PSEUDO;
 		}
-		size = append_name(s, name, start, PATH_LIMIT);
+		size = append_name(s, (void *)name, start, PATH_LIMIT);
 		if (size < 0)
 			break;
 		if (!size)
 			path_notes(s) |= PATH_UNREADABLE;
 		if (!size || dentry == parent)
-			return;
+			return 0;
 		dentry = parent;
 	}
-	if (dentry == root_dentry && mnt == root_mnt)
-		return;
-	path_notes(s) |= PATH_TRUNCATED;
+	if (dentry != root_dentry || mnt != root_mnt)
+		path_notes(s) |= PATH_TRUNCATED;
+	return 0;
 }
 
-static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+static __always_inline void append_path_of(struct scratch *s, struct task_struct *task, u64 mnt, u64 dentry)
 {
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct cgroup_subsys_state *state = NULL;
-	u64 index;
-
-	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
-		return BPF_CORE_READ(set, dfl_cgrp);
-	if (cgroup_hierarchy == HIERARCHY_PIDS)
-		index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
-	else if (cgroup_hierarchy == HIERARCHY_MEMORY)
-		index = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	else
-		index = bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id);
-	bpf_probe_read_kernel(&state, sizeof(state),
-			      (void *)set + bpf_core_field_offset(struct css_set, subsys) + index * sizeof(state));
-	return BPF_CORE_READ(state, cgroup);
+	s->walk.mnt = mnt;
+	s->walk.dentry = dentry;
+	s->walk.root_mnt = (u64)get(task, fs, root.mnt);
+	s->walk.root_dentry = (u64)get(task, fs, root.dentry);
+	append_path(s->place);
 }
 
-static __always_inline u64 task_cgroup_id(struct task_struct *task)
+static __always_inline void append_cwd(struct scratch *s, struct task_struct *task)
 {
-	return BPF_CORE_READ(task_cgroup(task), kn, id);
+	append_path_of(s, task, (u64)get(task, fs, pwd.mnt), (u64)get(task, fs, pwd.dentry));
 }
 
-static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+/* The path of an open file, of which only the address is known. */
+static __always_inline void append_file_path(struct scratch *s, struct task_struct *task, struct file *file)
 {
-	struct kernfs_node___rcu *newer = (void *)node;
+	u64 path[2] = {};
 
-	if (bpf_core_field_exists(newer->__parent))
-		return BPF_CORE_READ(newer, __parent);
-	return BPF_CORE_READ(node, parent);
-}
-
-/*
- * Appends the names of the task's cgroup and of those above it, without the root. Returns enum record_flag: without one
- * the path is whole, and only then does a path without a container mean that there is none.
- */
-static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *task)
-{
-	struct kernfs_node *node = BPF_CORE_READ(task_cgroup(task), kn), *parent;
-	const u64 start = used(s);
-	long size;
-
-	if (!node)
-		return RECORD_CGROUP_UNREADABLE;
-	for (int i = 0; i < CGROUP_LEVELS; i++) {
-		parent = kernfs_parent(node);
-		if (!parent)
-			return 0;
-		size = append_name(s, BPF_CORE_READ(node, name), start, CGROUP_LIMIT);
-		if (!size)
-			return RECORD_CGROUP_UNREADABLE;
-		if (size < 0)
-			break;
-		node = parent;
-	}
-	return kernfs_parent(node) ? RECORD_CGROUP_TRUNCATED : 0;
+	/* struct path: the mount, then the dentry. */
+	bpf_probe_read_kernel(path, sizeof(path), (void *)file + bpf_core_field_offset(struct file, f_path));
+	append_path_of(s, task, path[0], path[1]);
 }
 
 #endif

@@ -12,15 +12,18 @@
 
 #include "kernel.h"
 
-/* What is counted in the ledger. The order is part of the format. */
+/*
+ * What is counted in the ledger: these, and from HOOK_CALLS on one for each system call, in the order of the agent's
+ * table. The order is part of the format.
+ */
 enum hook {
 	HOOK_EXEC,
 	HOOK_FORK,
 	HOOK_EXIT,
 	HOOK_SNAPSHOT,
-	HOOK_OPENAT,
-	HOOK_CONNECT,
-	HOOK_COUNT,
+	HOOK_CALLS,
+	/* Room, a power of two. */
+	HOOKS = 128,
 };
 
 /* Limits in bytes. Whatever is longer is cut and flagged. */
@@ -33,6 +36,9 @@ enum hook {
 #define ANCESTORS 8
 #define COMM_SIZE 16
 #define TTY_SIZE 16
+/* A sockaddr_storage: the most that the kernel takes as an address. */
+#define BYTES_LIMIT 128
+/* sun_path. */
 #define UNIX_PATH_SIZE 108
 /* A per-CPU value may not exceed 32 KiB (PCPU_MIN_UNIT_SIZE). */
 #define SCRATCH_SIZE 30720
@@ -58,16 +64,16 @@ enum record_flag {
 	RECORD_ARGS_TRUNCATED = 1,
 	/* argv could not be read. */
 	RECORD_ARGS_UNREADABLE = 2,
-	/* The requested path or address could not be read from the process. */
-	RECORD_REQUEST_UNREADABLE = 4,
-	/* The requested path was longer than PATH_LIMIT. */
-	RECORD_REQUEST_TRUNCATED = 8,
 	/* The process has no user memory: a kernel thread, or exiting. */
 	RECORD_NO_MEMORY = 16,
 	/* There are more ancestors than reported. */
 	RECORD_ANCESTORS_TRUNCATED = 32,
-	/* The socket's own family and addresses were read from the kernel. */
-	RECORD_SOCKET_KNOWN = 64,
+	/* A part of a system call could not be read. */
+	RECORD_PART_UNREADABLE = 4,
+	/* A part of a system call was cut at its limit. */
+	RECORD_PART_TRUNCATED = 8,
+	/* The executable lies in the upper layer of an overlay: it was written after the container's image. */
+	RECORD_EXE_UPPER_LAYER = 64,
 	/* The cgroup's path was longer than CGROUP_LIMIT or CGROUP_LEVELS: the part towards the root is missing. */
 	RECORD_CGROUP_TRUNCATED = 128,
 	/* The cgroup's path could not be read to its root. */
@@ -123,6 +129,9 @@ struct process_record {
 	u32 fsgid;
 	u32 loginuid;
 	u32 session_id;
+	/* Inode number of the user namespace, and how deep it is nested: 0 is the initial one. */
+	u32 user_ns;
+	u32 user_ns_level;
 	char comm[COMM_SIZE];
 	char tty[TTY_SIZE];
 	u32 exe_flags;
@@ -157,37 +166,83 @@ struct exit_record {
 	u32 reserved;
 };
 
-/* HOOK_OPENAT. */
-struct open_record {
-	struct record_header header;
-	s64 ret;
-	s32 dfd;
-	u32 open_flags;
-	u32 mode;
-	u32 path_flags;
-	/* Tail. */
-	u32 requested_size;
-	u32 path_size;
+/* How a process entered the kernel. */
+enum abi {
+	ABI_NATIVE,
+	/* The 32-bit calls of x86. */
+	ABI_I386,
+	ABIS,
 };
 
-/* HOOK_CONNECT. Addresses and ports in network byte order. */
-struct connect_record {
+/* HOOK_CALLS and above: a system call returned. */
+struct call_record {
 	struct record_header header;
 	s64 ret;
-	s32 fd;
-	/* Family of the requested address, and of the socket. */
+	/* As the process passed them. */
+	u64 args[6];
+	/* enum abi. */
+	u32 abi;
+	/* Tail: so many parts, each beginning at a multiple of eight bytes of the record. */
+	u32 part_count;
+};
+
+/* What a part is. */
+enum part_kind {
+	/* A string of the process, with its NUL unless it was cut. */
+	PART_TEXT = 1,
+	/* Bytes of the process. */
+	PART_BYTES,
+	/* struct file_part and the names of its path. */
+	PART_FILE,
+	/* struct socket_part and the paths of unix sockets. */
+	PART_SOCKET,
+	/* The names of the directory that a relative path starts from. */
+	PART_DIRECTORY,
+	/* There is no open file behind the descriptor. */
+	PART_NOT_OPEN,
+};
+
+/* What a part belongs to, besides an argument by its index. */
+#define PART_OF_RESULT 255
+
+/* One thing that was read for a system call. */
+struct part {
+	/* enum part_kind. */
+	u8 kind;
+	/* Index of the argument, or PART_OF_RESULT. */
+	u8 of;
+	u16 reserved;
+	/* enum path_flag; of text and bytes PATH_TRUNCATED and PATH_UNREADABLE. */
+	u32 flags;
+	/* Bytes that follow. */
+	u32 size;
+	u32 reserved2;
+};
+
+struct file_part {
+	u64 inode;
+	/* st_mode. */
+	u32 mode;
+	u32 reserved;
+};
+
+/* Addresses and ports in network byte order, read from the kernel's socket. */
+struct socket_part {
+	u64 inode;
 	u16 family;
-	u16 socket_family;
+	/* SOCK_*, IPPROTO_*. */
+	u16 type;
 	u16 protocol;
-	u16 requested_port;
 	u16 source_port;
 	u16 destination_port;
-	u8 requested_address[16];
-	u8 source_address[16];
-	u8 destination_address[16];
-	/* Tail: the path of a unix socket, NUL first when abstract. */
-	u32 path_size;
-	u32 reserved;
+	/* TCP_*. */
+	u8 state;
+	u8 reserved;
+	u8 source[16];
+	u8 destination[16];
+	/* Tail: sun_path of both ends, NUL first when abstract. */
+	u16 source_size;
+	u16 destination_size;
 };
 
 /* One line of the ledger: seen = filtered + delivered + dropped, always. */
@@ -200,19 +255,22 @@ struct hook_counters {
 	u64 truncated;
 	/* Delivered records with a part that could not be read. */
 	u64 unreadable;
-	u64 reserved[2];
+	/* The most unread bytes that this hook found in the ring; the agent sets it back to 0. */
+	u64 peak_fill;
+	u64 reserved;
 };
 
 /* The agent writes here by mmap, without a system call. */
 struct control {
 	/* Reported hooks, a bit each: may change at any time within what is attached. None: the agent is stopping. */
-	u32 hooks;
+	u64 hooks[HOOKS / 64];
 	/* The agent's own process id in the root PID namespace; the fork hook fills it in. */
 	u32 agent_pid;
 	/* The reader sleeps and wants to be woken. */
 	u32 reader_waiting;
 	/* What the kernel side remembers of an earlier epoch does not count: every process is introduced anew. */
 	u32 epoch;
+	u32 reserved;
 };
 
 #endif

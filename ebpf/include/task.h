@@ -4,14 +4,14 @@
 #define PINHOLE_TASK_H
 
 #include "arch.h"
-#include "ledger.h"
-#include "path.h"
+#include "cgroup.h"
+#include "file.h"
 
 static __always_inline void read_key(struct process_key *key, struct task_struct *task)
 {
-	key->start = BPF_CORE_READ(task, group_leader, start_boottime);
-	key->exec_id = BPF_CORE_READ(task, self_exec_id);
-	key->pid = BPF_CORE_READ(task, tgid);
+	key->start = get(task, group_leader, start_boottime);
+	key->exec_id = get(task, self_exec_id);
+	key->pid = get(task, tgid);
 	key->reserved = 0;
 }
 
@@ -20,7 +20,7 @@ static __always_inline void fill_header(struct record_header *header, struct tas
 	header->hook = hook;
 	header->cpu = bpf_get_smp_processor_id();
 	header->flags = 0;
-	header->tid = BPF_CORE_READ(task, pid);
+	header->tid = get(task, pid);
 	header->time = bpf_ktime_get_boot_ns();
 	header->cgroup_id = task_cgroup_id(task);
 	read_key(&header->process, task);
@@ -28,7 +28,7 @@ static __always_inline void fill_header(struct record_header *header, struct tas
 
 static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 {
-	u64 start = BPF_CORE_READ(mm, arg_start), size = BPF_CORE_READ(mm, arg_end) - start, off = used(s);
+	u64 start = get(mm, arg_start), size = get(mm, arg_end) - start, off = used(s);
 
 	if (size > ARGS_LIMIT) {
 		s->header.flags |= RECORD_ARGS_TRUNCATED;
@@ -44,21 +44,26 @@ static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 		used(s) = off + size;
 }
 
+static __always_inline void read_comm(char *comm, struct task_struct *task)
+{
+	bpf_probe_read_kernel(comm, COMM_SIZE, &task->comm);
+}
+
 static __always_inline void read_ancestors(struct process_record *record, struct task_struct *task)
 {
 	struct task_struct *parent;
 	u32 n = 0;
 
 	for (int i = 0; i <= ANCESTORS; i++) {
-		parent = BPF_CORE_READ(task, real_parent, group_leader);
-		if (!parent || parent == task || !BPF_CORE_READ(parent, tgid))
+		parent = get(task, real_parent, group_leader);
+		if (!parent || parent == task || !get(parent, tgid))
 			break;
 		if (i == ANCESTORS) {
 			record->header.flags |= RECORD_ANCESTORS_TRUNCATED;
 			break;
 		}
 		read_key(&record->ancestors[i].key, parent);
-		bpf_probe_read_kernel(record->ancestors[i].comm, COMM_SIZE, &parent->comm);
+		read_comm(record->ancestors[i].comm, parent);
 		task = parent;
 		n++;
 	}
@@ -66,88 +71,118 @@ static __always_inline void read_ancestors(struct process_record *record, struct
 	record->reserved = 0;
 }
 
+/* Two words on every kernel: an array of them before Linux 6.3, one of twice the size since. */
+static __always_inline u64 capabilities(const kernel_cap_t *set)
+{
+	const u32 *word = (const u32 *)set;
+	u64 bits = 0;
+
+	if (tasks_are_typed())
+		return word[0] | (u64)word[1] << 32;
+	bpf_probe_read_kernel(&bits, sizeof(bits), set);
+	return bits;
+}
+
 static __always_inline void read_credentials(struct process_record *record, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	const struct cred *cred = get(task, cred);
+	struct tty_struct *tty = get(task, signal, tty);
 
-	record->uid = BPF_CORE_READ(cred, uid.val);
-	record->gid = BPF_CORE_READ(cred, gid.val);
-	record->euid = BPF_CORE_READ(cred, euid.val);
-	record->egid = BPF_CORE_READ(cred, egid.val);
-	record->suid = BPF_CORE_READ(cred, suid.val);
-	record->sgid = BPF_CORE_READ(cred, sgid.val);
-	record->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	record->fsgid = BPF_CORE_READ(cred, fsgid.val);
-	bpf_probe_read_kernel(&record->cap_effective, sizeof(u64), &cred->cap_effective);
-	bpf_probe_read_kernel(&record->cap_permitted, sizeof(u64), &cred->cap_permitted);
-	bpf_probe_read_kernel(&record->cap_inheritable, sizeof(u64), &cred->cap_inheritable);
+	record->uid = get(cred, uid.val);
+	record->gid = get(cred, gid.val);
+	record->euid = get(cred, euid.val);
+	record->egid = get(cred, egid.val);
+	record->suid = get(cred, suid.val);
+	record->sgid = get(cred, sgid.val);
+	record->fsuid = get(cred, fsuid.val);
+	record->fsgid = get(cred, fsgid.val);
+	record->cap_effective = capabilities(&cred->cap_effective);
+	record->cap_permitted = capabilities(&cred->cap_permitted);
+	record->cap_inheritable = capabilities(&cred->cap_inheritable);
+	record->user_ns = get(cred, user_ns, ns.inum);
+	record->user_ns_level = get(cred, user_ns, level);
 
 	/* Kernels without CONFIG_AUDIT have neither; "not set" is what they would say. */
 	record->loginuid = (u32)-1;
 	record->session_id = (u32)-1;
 	if (bpf_core_field_exists(task->loginuid))
-		record->loginuid = BPF_CORE_READ(task, loginuid.val);
+		record->loginuid = get(task, loginuid.val);
 	if (bpf_core_field_exists(task->sessionid))
-		record->session_id = BPF_CORE_READ(task, sessionid);
+		record->session_id = get(task, sessionid);
 
 	__builtin_memset(record->tty, 0, TTY_SIZE);
 	if (tty)
 		bpf_probe_read_kernel_str(record->tty, TTY_SIZE, &tty->name);
 }
 
-static __always_inline bool is_known(const struct control *c, struct record_header *header)
+/* What the agent should know about a task, as the task is now. */
+static __always_inline void read_known(struct known *now, const struct control *c, const struct process_key *key,
+				       struct task_struct *task, u64 cgroup_id)
 {
-	struct known *known = bpf_map_lookup_elem(&processes, &header->process.pid);
-
-	return known && known->start == header->process.start && known->exec_id == header->process.exec_id &&
-	       known->cgroup_id == header->cgroup_id && known->epoch == c->epoch;
+	now->start = key->start;
+	now->exec_id = key->exec_id;
+	now->cgroup_id = cgroup_id;
+	now->epoch = c->epoch;
+	/* Addresses that tell one credential and one directory from another. A task that is exiting has no directory. */
+	now->cred = (u64)get(task, cred);
+	now->cwd = (u64)get(task, fs, pwd.dentry);
 }
 
-static __always_inline void remember(const struct control *c, const struct process_key *key, u64 cgroup_id)
+static __always_inline bool same(const struct known *a, const struct known *b)
 {
-	struct known known = {
-		.start = key->start, .exec_id = key->exec_id, .cgroup_id = cgroup_id, .epoch = c->epoch
-	};
+	return a->start == b->start && a->exec_id == b->exec_id && a->cgroup_id == b->cgroup_id &&
+	       a->epoch == b->epoch && a->cred == b->cred && a->cwd == b->cwd;
+}
+
+static __always_inline void remember(struct scratch *s, const struct control *c, const struct process_key *key,
+				     struct task_struct *task, u64 cgroup_id)
+{
 	u32 pid = key->pid;
 
-	bpf_map_update_elem(&processes, &pid, &known, BPF_ANY);
+	read_known(&s->now, c, key, task, cgroup_id);
+	bpf_map_update_elem(&processes, &pid, &s->now, BPF_ANY);
 }
 
-/* Describes the current process in full and hands it over. */
-static __always_inline bool send_process(struct control *c, struct hook_counters *line, struct task_struct *task,
-					 u32 hook, u32 slot)
+/* Describes the current process in full and hands it over. Says whether that went well. */
+__noinline int send_process(u32 hook, u32 purpose)
 {
-	struct scratch *s = scratch_of(slot);
+	struct hook_counters *line = line_of(hook);
+	struct task_struct *task = current_task();
+	struct scratch *s = claim(purpose);
+	struct control *c = agent_control();
 	struct process_record *record;
 	struct mm_struct *mm;
 	struct file *exe;
-	struct fs_struct *fs;
+	bool sent;
 	u64 start;
 
+	if (!line || !c)
+		return 0;
 	if (!s)
 		return drop(line);
 	record = &s->process;
 	fill_header(&record->header, task, hook);
 	/* The process's name, whichever thread came first. */
-	bpf_probe_read_kernel(record->comm, COMM_SIZE, &BPF_CORE_READ(task, group_leader)->comm);
+	read_comm(record->comm, get(task, group_leader));
 	read_credentials(record, task);
 	read_ancestors(record, task);
 
 	used(s) = sizeof(*record);
 	path_notes(s) = PATH_UNREADABLE;
-	mm = BPF_CORE_READ(task, mm);
-	fs = BPF_CORE_READ(task, fs);
-	exe = BPF_CORE_READ(mm, exe_file);
-	if (exe)
-		append_path(s, &exe->f_path, &fs->root);
-	else
+	mm = get(task, mm);
+	exe = mm ? get(mm, exe_file) : NULL;
+	if (exe) {
+		append_file_path(s, task, exe);
+		if (in_upper_layer(exe))
+			record->header.flags |= RECORD_EXE_UPPER_LAYER;
+	} else {
 		record->header.flags |= RECORD_NO_MEMORY;
+	}
 	record->exe_flags = path_notes(s);
 	start = used(s);
 	record->exe_size = start - sizeof(*record);
 
-	append_path(s, &fs->pwd, &fs->root);
+	append_cwd(s, task);
 	record->cwd_flags = path_notes(s);
 	record->cwd_size = used(s) - start;
 	start = used(s);
@@ -156,32 +191,45 @@ static __always_inline bool send_process(struct control *c, struct hook_counters
 	record->cgroup_size = used(s) - start;
 	start = used(s);
 
-	append_args(s, mm);
+	if (mm)
+		append_args(s, mm);
 	record->args_size = used(s) - start;
 
-	if (!send(c, line, s, record->exe_flags | record->cwd_flags))
+	sent = send(c, line, s, record->exe_flags | record->cwd_flags);
+	if (sent)
+		remember(s, c, &record->header.process, task, record->header.cgroup_id);
+	release(s);
+	return sent;
+}
+
+static __always_inline bool is_known(struct scratch *s, const struct control *c, struct task_struct *task)
+{
+	struct cpu_state *cpu = this_cpu();
+	u32 pid = s->header.process.pid;
+	struct known *known;
+
+	if (!cpu)
 		return false;
-	remember(c, &record->header.process, record->header.cgroup_id);
+	read_known(&s->now, c, &s->header.process, task, s->header.cgroup_id);
+	if (cpu->pid == pid && same(&cpu->known, &s->now))
+		return true;
+	known = bpf_map_lookup_elem(&processes, &pid);
+	if (!known || !same(known, &s->now))
+		return false;
+	/* Whatever interrupts this leaves a mixture of two processes at worst, which is the same as neither. */
+	cpu->pid = pid;
+	cpu->known = s->now;
 	return true;
 }
 
 /*
- * Makes sure that the agent was told about the current process before the event that follows: what ran before the
- * agent did, what it lost, and what moved to another cgroup. False when the agent could not be told.
+ * Makes sure that the agent was told about the current process before the event in the scratch: what ran before the
+ * agent did, what it lost, and what has since moved to another cgroup or directory or changed its credentials. False
+ * when the agent could not be told.
  */
-static __always_inline bool introduce(struct control *c, struct task_struct *task, struct record_header *header)
+static __always_inline bool introduce(struct scratch *s, struct control *c, struct task_struct *task)
 {
-	struct hook_counters *line;
-
-	if (is_known(c, header))
-		return true;
-	line = seen(HOOK_SNAPSHOT);
-	return line && send_process(c, line, task, HOOK_SNAPSHOT, SNAPSHOT_SLOT(header->hook));
-}
-
-static __always_inline bool is_agent(const struct control *c, u32 pid)
-{
-	return c->agent_pid && c->agent_pid == pid;
+	return is_known(s, c, task) || (seen(HOOK_SNAPSHOT) && send_process(HOOK_SNAPSHOT, FOR_SNAPSHOT));
 }
 
 #endif

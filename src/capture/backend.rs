@@ -1,10 +1,10 @@
 //! How system calls are hooked: two backends behind one choice, made by trying.
 
+use aya::maps::ProgramArray;
 use aya::programs::{BtfTracePoint, FExit, ProgramError};
 use aya::{Btf, Ebpf};
 
 use super::error::{Error, Failure};
-use super::hook::{HookSet, Syscall};
 use crate::config::settings::BackendChoice;
 
 /// How system calls are hooked.
@@ -37,47 +37,48 @@ pub struct Choice {
 }
 
 /// Attaches the watched system calls by the backend asked for, or by the better one that the kernel allows.
-pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: BackendChoice) -> Result<Choice, Error> {
+pub(crate) fn attach(
+    object: &mut Ebpf,
+    btf: &Btf,
+    functions: &[String],
+    wanted: BackendChoice,
+) -> Result<Choice, Error> {
     let refused = |backend: Backend| {
         move |failure| Error::Backend {
             backend: backend.as_str(),
             failure,
         }
     };
+    let chosen = |backend, why: &str| {
+        Ok(Choice {
+            backend,
+            why: why.to_owned(),
+        })
+    };
     match wanted {
         BackendChoice::Trampoline => {
-            attach_trampolines(object, btf, hooks)?.map_err(refused(Backend::Trampoline))?;
-            Ok(Choice {
-                backend: Backend::Trampoline,
-                why: "set by configuration".to_owned(),
-            })
+            attach_trampolines(object, btf, functions)?.map_err(refused(Backend::Trampoline))?;
+            chosen(Backend::Trampoline, "set by configuration")
         }
         BackendChoice::Dispatcher => {
-            attach_dispatcher(object, btf, hooks)?.map_err(refused(Backend::Dispatcher))?;
-            Ok(Choice {
-                backend: Backend::Dispatcher,
-                why: "set by configuration".to_owned(),
-            })
+            attach_dispatcher(object, btf, functions)?.map_err(refused(Backend::Dispatcher))?;
+            chosen(Backend::Dispatcher, "set by configuration")
         }
-        BackendChoice::Auto if hooks.syscalls().next().is_none() => Ok(Choice {
-            backend: Backend::Trampoline,
-            why: "no system call is watched, so nothing was tried".to_owned(),
-        }),
-        BackendChoice::Auto => match attach_trampolines(object, btf, hooks)? {
-            Ok(()) => Ok(Choice {
-                backend: Backend::Trampoline,
-                why: "the kernel allows it; unwatched system calls cost nothing".to_owned(),
-            }),
+        BackendChoice::Auto if functions.is_empty() => chosen(
+            Backend::Trampoline,
+            "no system call is watched, so nothing was tried",
+        ),
+        BackendChoice::Auto => match attach_trampolines(object, btf, functions)? {
+            Ok(()) => chosen(
+                Backend::Trampoline,
+                "the kernel allows it; unwatched system calls cost nothing",
+            ),
             Err(failure) => {
-                if let Some(log) = &failure.verifier {
-                    tracing::debug!(log, "what the verifier said to trampolines");
-                }
-                attach_dispatcher(object, btf, hooks)?.map_err(Error::Program)?;
-                let why = format!("the kernel refuses trampolines ({failure})");
-                Ok(Choice {
-                    backend: Backend::Dispatcher,
-                    why,
-                })
+                attach_dispatcher(object, btf, functions)?.map_err(Error::Program)?;
+                chosen(
+                    Backend::Dispatcher,
+                    &format!("the kernel refuses trampolines ({failure})"),
+                )
             }
         },
     }
@@ -86,46 +87,100 @@ pub(crate) fn attach(object: &mut Ebpf, btf: &Btf, hooks: HookSet, wanted: Backe
 /// The outer error is a broken build, the inner one the kernel's refusal; after a refusal nothing stays attached.
 type Attempt = Result<Result<(), Failure>, Error>;
 
-fn attach_trampolines(object: &mut Ebpf, btf: &Btf, hooks: HookSet) -> Attempt {
-    for syscall in hooks.syscalls() {
-        if let Err(failure) = attach_trampoline(object, btf, syscall)? {
-            for syscall in hooks.syscalls() {
-                // Not loaded is the only way in which this fails, and then there is nothing to take back.
-                let _ = trampoline(object, syscall)?.unload();
-            }
-            return Ok(Err(failure));
+/// How many programs the object has of either kind.
+const TRAMPOLINES: usize = 192;
+const WHOLE_TRAMPOLINES: usize = 16;
+
+fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+    let attempt = try_trampolines(object, btf, functions)?;
+    if attempt.is_err() {
+        let names = (0..TRAMPOLINES)
+            .map(|number| format!("trampoline_{number}"))
+            .chain((0..WHOLE_TRAMPOLINES).map(|number| format!("whole_trampoline_{number}")))
+            .chain([COMMON.to_owned()]);
+        for name in names {
+            // Not loaded is the only way in which this fails, and then there is nothing to take back.
+            let _ = trampoline(object, &name)?.unload();
         }
     }
+    Ok(attempt)
+}
+
+/// The program that does the work of all trampolines.
+const COMMON: &str = "trampoline_common";
+
+fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+    let Some(first) = functions.first() else {
+        return Ok(Ok(()));
+    };
+    // The common program is not attached; what it is loaded for only gives it its type.
+    if let Err(failure) = load(object, btf, COMMON, first)? {
+        return Ok(Err(failure));
+    }
+    install_common(object)?;
+    let (mut short, mut whole) = (0, 0);
+    for function in functions {
+        let name = format!("trampoline_{short}");
+        let (name, failure) = match load(object, btf, &name, function)? {
+            Ok(()) => {
+                short += 1;
+                (name, None)
+            }
+            // The type of this function is another than that of the first.
+            Err(failure) if failure.errno == Some(libc::EINVAL) => {
+                let name = format!("whole_trampoline_{whole}");
+                whole += 1;
+                let failure = load(object, btf, &name, function)?.err();
+                (name, failure)
+            }
+            Err(failure) => (name, Some(failure)),
+        };
+        if let Some(failure) = failure {
+            return Ok(Err(failure));
+        }
+        if let Err(error) = trampoline(object, &name)?.attach() {
+            return Ok(Err(Failure::of_program(
+                format!("attach an fexit program on {function}"),
+                &error,
+            )));
+        }
+    }
+    tracing::debug!(short, whole, "trampolines attached");
     Ok(Ok(()))
 }
 
-fn trampoline(object: &mut Ebpf, syscall: Syscall) -> Result<&mut FExit, Error> {
+/// Makes the common program the target of the tail calls.
+fn install_common(object: &mut Ebpf) -> Result<(), Error> {
+    let failed = |source: std::io::Error| Error::Map { map: "common", source };
+    let program = trampoline(object, COMMON)?
+        .fd()
+        .and_then(|fd| fd.try_clone().map_err(ProgramError::from))
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    let map = object.map_mut("common").ok_or(Error::Missing("common map"))?;
+    ProgramArray::try_from(map)
+        .and_then(|mut programs| programs.set(0, &program, 0))
+        .map_err(|error| failed(std::io::Error::other(error)))
+}
+
+fn trampoline<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut FExit, Error> {
     object
-        .program_mut(syscall.trampoline)
+        .program_mut(name)
         .and_then(|program| program.try_into().ok())
-        .ok_or(Error::Missing(syscall.trampoline))
+        .ok_or(Error::Missing("trampoline program"))
 }
 
-fn attach_trampoline(object: &mut Ebpf, btf: &Btf, syscall: Syscall) -> Attempt {
-    let function = syscall.kernel_function();
-    let program = trampoline(object, syscall)?;
-    let failed = |verb: &str, error: &ProgramError| {
-        Ok(Err(Failure::of_program(
-            format!("{verb} an fexit program on {function}"),
-            error,
-        )))
-    };
-    if let Err(error) = program.load(&function, btf) {
-        return failed("load", &error);
-    }
-    match program.attach() {
-        Ok(_) => Ok(Ok(())),
-        Err(error) => failed("attach", &error),
+fn load(object: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Attempt {
+    match trampoline(object, name)?.load(function, btf) {
+        Ok(()) => Ok(Ok(())),
+        Err(error) => Ok(Err(Failure::of_program(
+            format!("load an fexit program on {function}"),
+            &error,
+        ))),
     }
 }
 
-fn attach_dispatcher(object: &mut Ebpf, btf: &Btf, hooks: HookSet) -> Attempt {
-    if hooks.syscalls().next().is_none() {
+fn attach_dispatcher(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+    if functions.is_empty() {
         return Ok(Ok(()));
     }
     attach_tracepoint(object, btf, "dispatcher", "sys_exit")

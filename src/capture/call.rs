@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use zerocopy::FromBytes;
+
 use super::calls::Call;
-use super::record::{KernelPath, c_text};
+use super::record::{DecodeError, KernelPath, c_text, prefix, split};
+use super::wire::{self, PART_OF_RESULT, part_kind, path_flag};
 
 /// One run of a system call.
 #[derive(Debug)]
@@ -124,7 +127,37 @@ impl KernelNames<'_> {
     }
 }
 
+/// More parts than any row of the table has.
+const PARTS: u32 = 16;
+
 impl<'a> CallBody<'a> {
+    pub(super) fn decode(call: &'static Call, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let (raw, mut rest) = prefix::<wire::CallRecord>(bytes)?;
+        let mut parts = Vec::with_capacity(raw.part_count.min(PARTS) as usize);
+        for _ in 0..raw.part_count.min(PARTS) {
+            // Each part begins at a multiple of eight bytes of the record.
+            let padding = (bytes.len() - rest.len()).next_multiple_of(8) - (bytes.len() - rest.len());
+            rest = rest.get(padding..).ok_or(DecodeError::Short(bytes.len()))?;
+            let (head, after) = prefix::<wire::Part>(rest)?;
+            let (body, after) = split(after, head.size)?;
+            parts.push(Part {
+                of: match head.of {
+                    PART_OF_RESULT => Of::Result,
+                    index => Of::Arg(index),
+                },
+                what: What::decode(&head, body)?,
+            });
+            rest = after;
+        }
+        Ok(Self {
+            call,
+            abi: if raw.abi == 0 { Abi::Native } else { Abi::I386 },
+            ret: raw.ret,
+            args: raw.args,
+            parts,
+        })
+    }
+
     /// What was read of an argument or the result.
     pub fn parts_of(&self, of: Of) -> impl Iterator<Item = &What<'a>> {
         self.parts
@@ -137,6 +170,66 @@ impl<'a> CallBody<'a> {
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+
+impl<'a> What<'a> {
+    fn decode(head: &wire::Part, body: &'a [u8]) -> Result<Self, DecodeError> {
+        let unreadable = head.flags & path_flag::UNREADABLE != 0;
+        Ok(match head.kind {
+            part_kind::TEXT | part_kind::BYTES if unreadable => Self::Unreadable,
+            part_kind::TEXT => Self::Text {
+                bytes: body.strip_suffix(&[0]).unwrap_or(body),
+                truncated: head.flags & path_flag::TRUNCATED != 0,
+            },
+            part_kind::BYTES => Self::Bytes(body),
+            part_kind::DIRECTORY => Self::Directory(KernelNames {
+                names: body,
+                flags: head.flags,
+            }),
+            part_kind::FILE => {
+                let (file, names) = prefix::<wire::FilePart>(body)?;
+                Self::File {
+                    mode: file.mode,
+                    inode: file.inode,
+                    path: KernelNames {
+                        names,
+                        flags: head.flags,
+                    },
+                }
+            }
+            part_kind::SOCKET if unreadable => Self::Unreadable,
+            part_kind::SOCKET => Self::Socket(Box::new(Socket::decode(body)?)),
+            part_kind::NOT_OPEN => Self::NotOpen,
+            other => return Err(DecodeError::Part(other)),
+        })
+    }
+}
+
+impl<'a> Socket<'a> {
+    fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let (raw, _) = wire::SocketPart::read_from_prefix(body).map_err(|_| DecodeError::Short(body.len()))?;
+        let (source, rest) = split(&body[size_of::<wire::SocketPart>()..], raw.source_size.into())?;
+        let (destination, _) = split(rest, raw.destination_size.into())?;
+        let end = |address: &[u8; 16], port: u16, path: &'a [u8]| match raw.family {
+            AF_UNIX => (!path.is_empty()).then(|| Peer::Unix(unix_name(path))),
+            // An end without a port is none: a socket that is not bound, or not connected. Raw sockets have no ports.
+            family => {
+                let port = u16::from_be(port);
+                (port != 0 || address.iter().any(|byte| *byte != 0))
+                    .then(|| Peer::ip(family, address, port))
+                    .flatten()
+            }
+        };
+        Ok(Self {
+            family: raw.family,
+            kind: raw.r#type,
+            protocol: raw.protocol,
+            state: raw.state,
+            inode: raw.inode,
+            source: end(&raw.source, raw.source_port, source),
+            destination: end(&raw.destination, raw.destination_port, destination),
+        })
+    }
+}
 
 impl<'a> Peer<'a> {
     /// Understands a `struct sockaddr` of a family that has addresses here: AF_INET, AF_INET6, AF_UNIX.

@@ -25,6 +25,29 @@ pub enum Class {
     Module,
 }
 
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 5] = [
+        Self::Process,
+        Self::File,
+        Self::Network,
+        Self::Privilege,
+        Self::Module,
+    ];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::File => "file",
+            Self::Network => "network",
+            Self::Privilege => "privilege",
+            Self::Module => "module",
+        }
+    }
+}
+
 /// What the kernel side looks at besides the arguments once a call has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Result {
@@ -32,6 +55,8 @@ pub enum Result {
     Number,
     /// What is behind the descriptor that was returned.
     Descriptor,
+    /// The working directory, which it may have changed.
+    Directory,
 }
 
 /// Which runs of a call are told.
@@ -87,7 +112,7 @@ macro_rules! calls {
     ($($class:ident { $($where:ident $number:ident $name:literal [$($i386:literal),*]
         ($($arg:literal: $kind:expr),*) $(-> $result:ident)? $(, $told:expr)?;)* })*) => {
         /// Every call, in wire order: the hook of the first follows the base hooks.
-        pub static CALLS: &[Call] = &[$($(Call {
+        pub const CALLS: &[Call] = &[$($(Call {
             name: $name,
             class: Class::$class,
             number: number!($where $number),
@@ -113,7 +138,7 @@ calls! {
     everywhere SYS_execve "execve" [11] ("pathname": Path(None), "argv": Unread, "envp": Unread), Told::Failures;
     everywhere SYS_execveat "execveat" [358] ("dirfd": Int, "pathname": Path(Some(0)), "argv": Unread, "envp": Unread,
         "flags": Bits(B::At)), Told::Failures;
-    everywhere SYS_chdir "chdir" [12] ("path": Path(None));
+    everywhere SYS_chdir "chdir" [12] ("path": Path(None)) -> Directory;
     everywhere SYS_fchdir "fchdir" [133] ("fd": Fd);
     everywhere SYS_kill "kill" [37] ("pid": Pid, "sig": Choice(C::Signal));
     everywhere SYS_tkill "tkill" [238] ("tid": Pid, "sig": Choice(C::Signal));

@@ -26,6 +26,9 @@ impl Failure {
             ProgramError::LoadError { io_error, verifier_log } => (Some(verifier_log.to_string()), io_error),
             other => (None, other),
         };
+        if let Some(log) = &verifier {
+            tracing::debug!(step, log, "what the verifier said");
+        }
         Self {
             verifier: verifier.and_then(|log| tail(&log)),
             ..Self::of_error(step, cause)
@@ -92,6 +95,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Why capture could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The kernel's types cannot be read.
+    #[error("cannot read the kernel's types from {path}: {source}")]
+    Types {
+        /// The file.
+        path: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The kernel does not publish its types.
     #[error(
         "cannot read the kernel's type information from /sys/kernel/btf/vmlinux: {0}. A kernel built with CONFIG_DEBUG_INFO_BTF is needed (every AKS, OpenShift, EKS and GKE node has one)"

@@ -62,7 +62,7 @@ impl Ledger {
 
     /// The account of every hook, in wire order.
     #[must_use]
-    pub fn all(&self) -> [(Hook, HookCounters); Hook::COUNT] {
-        Hook::ALL.map(|hook| (hook, self.hook(hook)))
+    pub fn all(&self) -> impl Iterator<Item = (Hook, HookCounters)> {
+        Hook::all().map(|hook| (hook, self.hook(hook)))
     }
 }

@@ -6,7 +6,8 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::error::{Error, Failure};
 use super::hierarchy::Hierarchy;
-use super::hook::{Hook, HookSet};
+use super::hook::ROOM;
+use super::steps::Constants;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
 
@@ -15,11 +16,37 @@ pub(crate) fn kernel_types() -> Result<Btf, Error> {
     Btf::from_sys_fs().map_err(Error::Btf)
 }
 
+/// How large the maps are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// One more than the highest CPU id.
+    pub(crate) cpus: usize,
+    /// Of the ring, in bytes.
+    pub(crate) ring: u32,
+    /// How many processes the kernel side remembers.
+    pub(crate) processes: u32,
+}
+
+impl Size {
+    /// Where there is more unread, calls are no longer told: an eighth of the ring is kept for the life of processes, and
+    /// at least the largest record of one.
+    fn share_of_calls(self) -> u64 {
+        const LARGEST: u32 = 32 << 10;
+        u64::from(self.ring - (self.ring / 8).max(LARGEST.min(self.ring)))
+    }
+}
+
+/// The same as bytes, for the names in them.
+pub(crate) fn kernel_type_bytes() -> Result<Vec<u8>, Error> {
+    let path = "/sys/kernel/btf/vmlinux";
+    std::fs::read(path).map_err(|source| Error::Types { path, source })
+}
+
 /// Creates the maps and prepares the programs.
-pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, hooks: HookSet) -> Result<Ebpf, Error> {
+pub(crate) fn prepare(btf: &Btf, size: Size, constants: &Constants) -> Result<Ebpf, Error> {
     let own = OwnNamespace::read();
-    let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
-    let watched = hooks.syscall_bitmap();
+    let lines = u32::try_from(size.cpus * ROOM).unwrap_or(u32::MAX);
+    let share_of_calls = size.share_of_calls();
     let hierarchy = Hierarchy::detect();
     tracing::debug!(
         hierarchy = hierarchy.as_str(),
@@ -28,11 +55,16 @@ pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, ho
     let hierarchy = hierarchy as u32;
     EbpfLoader::new()
         .btf(Some(btf))
-        .map_max_entries("events", ring_size)
+        .map_max_entries("events", size.ring)
         .map_max_entries("counters", lines)
-        .map_max_entries("processes", processes)
+        .map_max_entries("processes", size.processes)
         .override_global("cgroup_hierarchy", &hierarchy, true)
-        .override_global("watched_syscalls", &watched[..], true)
+        .override_global("ring_share_of_calls", &share_of_calls, true)
+        .override_global("calls", &constants.specs[..], true)
+        .override_global("native_calls", &constants.native[..], true)
+        .override_global("i386_calls", &constants.i386[..], true)
+        .override_global("i386_socketcalls", &constants.socketcalls[..], true)
+        .override_global("watched_syscalls", &constants.watched[..], true)
         .override_global("agent_pidns_dev", &own.device, true)
         .override_global("agent_pidns_ino", &own.inode, true)
         .override_global("agent_pidns_pid", &own.pid, true)

@@ -2,9 +2,11 @@
 
 use super::backend::{attach, attach_tracepoint};
 use super::error::{Error, Failure};
-use super::hook::{Hook, HookSet};
-use super::object;
+use super::functions::{candidates, existing};
+use super::hook::HookSet;
+use super::object::{self, Size};
 use super::source::ring_bytes;
+use super::steps::{Constants, Flows};
 use crate::config::settings::BackendChoice;
 
 /// What was tried and how it went.
@@ -38,8 +40,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     });
     let backend = |wanted| {
         try_object(SMALL, move |object, btf| {
-            let hooks = HookSet::BASE.with(Hook::Openat).with(Hook::Connect);
-            attach(object, btf, hooks, wanted).map(|_| Ok(()))
+            attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
         })
     };
     let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
@@ -59,18 +60,19 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     }
 }
 
-/// Of the maps.
-#[derive(Clone, Copy)]
-struct Size {
-    cpus: usize,
-    ring: u32,
-    processes: u32,
+/// Two calls stand for all.
+fn tried() -> HookSet {
+    HookSet::BASE.with_calls(|call| matches!(call.name, "openat" | "connect"))
+}
+
+fn functions() -> Result<Vec<String>, Error> {
+    Ok(existing(candidates(tried()), &object::kernel_type_bytes()?))
 }
 
 /// As small as maps can be, where only the programs are of interest.
 const SMALL: Size = Size {
     cpus: 1,
-    ring: 4096,
+    ring: 64 << 10,
     processes: 1,
 };
 
@@ -80,7 +82,8 @@ fn try_object(
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
-        let mut object = object::prepare(&btf, size.cpus, size.ring, size.processes, HookSet::BASE)?;
+        let constants = Constants::of(tried(), Flows::First);
+        let mut object = object::prepare(&btf, size, &constants)?;
         with(&mut object, &btf)
     };
     match attempt() {

@@ -1,10 +1,10 @@
 //! Decoding: bytes of the ring to records with meaning. Pure, and total: any bytes give a record or an error.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use zerocopy::FromBytes;
 
+use super::call::CallBody;
 use super::hook::Hook;
 pub use super::wire::ProcessKey;
 use super::wire::{self, path_flag, record_flag};
@@ -58,10 +58,8 @@ pub enum Body<'a> {
         /// Its status as `wait(2)` encodes it.
         status: i32,
     },
-    /// `openat(2)`.
-    Open(OpenBody<'a>),
-    /// `connect(2)`.
-    Connect(ConnectBody<'a>),
+    /// A system call returned.
+    Call(CallBody<'a>),
 }
 
 /// A process in full.
@@ -89,6 +87,8 @@ pub struct ProcessBody<'a> {
     pub ancestors: Vec<(ProcessKey, String)>,
     /// There are more ancestors than told.
     pub ancestors_truncated: bool,
+    /// The executable lies in the upper layer of an overlay: it was written after the container's image.
+    pub exe_upper_layer: bool,
 }
 
 /// A cgroup as the kernel names it, in the hierarchy that names containers.
@@ -119,6 +119,10 @@ pub struct Credentials {
     pub cap_effective: u64,
     pub cap_permitted: u64,
     pub cap_inheritable: u64,
+    /// The user namespace, by its inode number.
+    pub user_ns: u32,
+    /// How deep that is nested: 0 is the initial one.
+    pub user_ns_level: u32,
 }
 
 /// A path as the kernel's own structures gave it.
@@ -152,53 +156,6 @@ impl KernelPath {
     }
 }
 
-/// `openat(2)`.
-#[derive(Debug)]
-pub struct OpenBody<'a> {
-    /// The descriptor, or a negated errno.
-    pub ret: i64,
-    /// The directory descriptor, -100 for AT_FDCWD.
-    pub dfd: i32,
-    /// `O_*` flags.
-    pub flags: u32,
-    /// Mode for created files.
-    pub mode: u32,
-    /// The path as the process passed it; absent when it could not be read.
-    pub requested: Option<Cow<'a, str>>,
-    /// The requested path was longer than the limit.
-    pub requested_truncated: bool,
-    /// What was opened, absent when nothing was.
-    pub path: Option<KernelPath>,
-}
-
-/// `connect(2)`.
-#[derive(Debug)]
-pub struct ConnectBody<'a> {
-    /// 0, or a negated errno.
-    pub ret: i64,
-    /// The descriptor.
-    pub fd: i32,
-    /// The socket's family (`AF_*`), else that of the address asked for; absent when neither could be read.
-    pub family: Option<u16>,
-    /// `IPPROTO_*` of the socket, absent when the descriptor is no socket.
-    pub protocol: Option<u16>,
-    /// The address asked for.
-    pub requested: Option<Peer<'a>>,
-    /// The socket's own end.
-    pub source: Option<SocketAddr>,
-    /// The other end, as the kernel's socket has it.
-    pub destination: Option<SocketAddr>,
-}
-
-/// An address asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Peer<'a> {
-    /// IPv4 or IPv6.
-    Ip(SocketAddr),
-    /// A unix socket; an abstract name begins with `@`, as in ss(8).
-    Unix(Cow<'a, str>),
-}
-
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
@@ -208,11 +165,11 @@ pub enum DecodeError {
     /// An unknown hook.
     #[error("a record of unknown hook {0}")]
     Hook(u16),
+    /// An unknown part of a system call.
+    #[error("a part of unknown kind {0}")]
+    Part(u8),
 }
 
-const AF_UNIX: u16 = 1;
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 const UNSET: u32 = u32::MAX;
 
 impl<'a> Record<'a> {
@@ -233,8 +190,8 @@ impl<'a> Record<'a> {
             process: raw.process,
         };
         let body = match hook {
-            Hook::Exec | Hook::Snapshot => Body::Process(Box::new(decode_process(bytes)?)),
-            Hook::Fork => {
+            Hook::EXEC | Hook::SNAPSHOT => Body::Process(Box::new(decode_process(bytes)?)),
+            Hook::FORK => {
                 let (raw, tail) = prefix::<wire::ForkRecord>(bytes)?;
                 let (names, _) = split(tail, raw.cgroup_size)?;
                 let moved = raw.child_cgroup_id != raw.header.cgroup_id;
@@ -245,21 +202,23 @@ impl<'a> Record<'a> {
                     cgroup: moved.then(|| cgroup_path(names, raw.header.flags)),
                 }
             }
-            Hook::Exit => Body::Exit {
+            Hook::EXIT => Body::Exit {
                 status: prefix::<wire::ExitRecord>(bytes)?.0.exit_code,
             },
-            Hook::Openat => Body::Open(decode_open(bytes)?),
-            Hook::Connect => Body::Connect(decode_connect(bytes)?),
+            other => {
+                let call = other.call().ok_or(DecodeError::Hook(raw.hook))?;
+                Body::Call(CallBody::decode(call, bytes)?)
+            }
         };
         Ok(Self { header, body })
     }
 }
 
-fn prefix<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
+pub(super) fn prefix<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {
     T::read_from_prefix(bytes).map_err(|_| DecodeError::Short(bytes.len()))
 }
 
-fn split(bytes: &[u8], size: u32) -> Result<(&[u8], &[u8]), DecodeError> {
+pub(super) fn split(bytes: &[u8], size: u32) -> Result<(&[u8], &[u8]), DecodeError> {
     bytes
         .split_at_checked(size as usize)
         .ok_or(DecodeError::Short(bytes.len()))
@@ -298,80 +257,19 @@ fn decode_process(bytes: &[u8]) -> Result<ProcessBody<'_>, DecodeError> {
             cap_effective: raw.cap_effective,
             cap_permitted: raw.cap_permitted,
             cap_inheritable: raw.cap_inheritable,
+            user_ns: raw.user_ns,
+            user_ns_level: raw.user_ns_level,
         },
         tty: Some(c_text(&raw.tty))
             .filter(|name| !name.is_empty())
             .map(Cow::into_owned),
         ancestors_truncated: flags & record_flag::ANCESTORS_TRUNCATED != 0,
+        exe_upper_layer: flags & record_flag::EXE_UPPER_LAYER != 0,
         ancestors: raw.ancestors[..count]
             .iter()
             .map(|one| (one.key, c_text(&one.comm).into_owned()))
             .collect(),
     })
-}
-
-fn decode_open(bytes: &[u8]) -> Result<OpenBody<'_>, DecodeError> {
-    let (raw, tail) = prefix::<wire::OpenRecord>(bytes)?;
-    let (requested, tail) = split(tail, raw.requested_size)?;
-    let (path, _) = split(tail, raw.path_size)?;
-    let flags = raw.header.flags;
-    Ok(OpenBody {
-        ret: raw.ret,
-        dfd: raw.dfd,
-        flags: raw.open_flags,
-        mode: raw.mode,
-        requested: (flags & record_flag::REQUEST_UNREADABLE == 0).then(|| c_text(requested)),
-        requested_truncated: flags & record_flag::REQUEST_TRUNCATED != 0,
-        path: (raw.ret >= 0 && raw.path_flags & path_flag::UNREADABLE == 0).then(|| kernel_path(path, raw.path_flags)),
-    })
-}
-
-fn decode_connect(bytes: &[u8]) -> Result<ConnectBody<'_>, DecodeError> {
-    let (raw, tail) = prefix::<wire::ConnectRecord>(bytes)?;
-    let (path, _) = split(tail, raw.path_size)?;
-    let readable = raw.header.flags & record_flag::REQUEST_UNREADABLE == 0;
-    let known = raw.header.flags & record_flag::SOCKET_KNOWN != 0;
-    // The socket's own family says how its addresses are to be read: a v6 socket may be asked for a v4 address, and what
-    // the process wrote may have changed since.
-    let socket = |address: &[u8; 16], port: u16| {
-        let port = u16::from_be(port);
-        (known && port != 0)
-            .then(|| address_of(raw.socket_family, address, port))
-            .flatten()
-    };
-    let requested = match raw.family {
-        AF_UNIX => Some(Peer::Unix(unix_name(path))),
-        family => address_of(family, &raw.requested_address, u16::from_be(raw.requested_port)).map(Peer::Ip),
-    };
-    Ok(ConnectBody {
-        ret: raw.ret,
-        fd: raw.fd,
-        family: if known {
-            Some(raw.socket_family)
-        } else {
-            readable.then_some(raw.family)
-        },
-        protocol: known.then_some(raw.protocol),
-        requested: requested.filter(|_| readable),
-        source: socket(&raw.source_address, raw.source_port),
-        destination: socket(&raw.destination_address, raw.destination_port),
-    })
-}
-
-fn address_of(family: u16, address: &[u8; 16], port: u16) -> Option<SocketAddr> {
-    let ip = match family {
-        AF_INET => IpAddr::V4(Ipv4Addr::new(address[0], address[1], address[2], address[3])),
-        AF_INET6 => IpAddr::V6(Ipv6Addr::from(*address)),
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip.to_canonical(), port))
-}
-
-fn unix_name(path: &[u8]) -> Cow<'_, str> {
-    match path {
-        [0, name @ ..] => Cow::Owned(format!("@{}", String::from_utf8_lossy(name).replace('\0', "@"))),
-        name => c_text(name),
-    }
 }
 
 /// The bytes up to the first NUL. What is not UTF-8 is replaced, since JSON can carry nothing else.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::hook::{Hook, HookSet};
+use super::hook::{Hook, HookSet, ROOM};
 use super::wire;
 
 /// A mapped array of 64-bit words. Programs in the kernel write to it at any time, so it is only ever read and written
@@ -64,9 +64,10 @@ impl Drop for Words {
 #[derive(Debug)]
 pub(crate) struct Switches(Words);
 
-/// `hooks` and `agent_pid` share a word, `reader_waiting` and `epoch` the next.
 const HOOKS_WORD: usize = std::mem::offset_of!(wire::Control, hooks) / size_of::<u64>();
-const WAITING_WORD: usize = std::mem::offset_of!(wire::Control, reader_waiting) / size_of::<u64>();
+/// `agent_pid` and `reader_waiting` share a word.
+const AGENT_WORD: usize = std::mem::offset_of!(wire::Control, agent_pid) / size_of::<u64>();
+const EPOCH_WORD: usize = std::mem::offset_of!(wire::Control, epoch) / size_of::<u64>();
 
 impl Switches {
     pub(crate) fn map(fd: impl AsFd) -> io::Result<Self> {
@@ -85,22 +86,25 @@ impl Switches {
 
     /// Says which of the attached hooks report.
     pub(crate) fn enable(&self, hooks: HookSet) {
-        self.halves(HOOKS_WORD)[0].store(hooks.bits(), Ordering::Release);
+        let words = &self.0.get()[HOOKS_WORD..];
+        for (word, bits) in words.iter().zip(hooks.words()) {
+            word.store(bits, Ordering::Release);
+        }
     }
 
     /// The agent's own process id in the root PID namespace, 0 until the kernel side has recognised it.
     pub(crate) fn agent_pid(&self) -> u32 {
-        self.halves(HOOKS_WORD)[1].load(Ordering::Acquire)
+        self.halves(AGENT_WORD)[0].load(Ordering::Acquire)
     }
 
     /// Makes the kernel side introduce every process anew.
     pub(crate) fn next_epoch(&self) {
-        self.halves(WAITING_WORD)[1].fetch_add(1, Ordering::Release);
+        self.halves(EPOCH_WORD)[0].fetch_add(1, Ordering::Release);
     }
 
     /// Asks for a wake-up with the next record.
     pub(crate) fn reader_waits(&self, waiting: bool) {
-        self.halves(WAITING_WORD)[0].store(u32::from(waiting), Ordering::SeqCst);
+        self.halves(AGENT_WORD)[1].store(u32::from(waiting), Ordering::SeqCst);
     }
 }
 
@@ -112,7 +116,7 @@ const LINE_WORDS: usize = size_of::<wire::Counters>() / size_of::<u64>();
 
 impl CounterLines {
     pub(crate) fn map(fd: impl AsFd, cpus: usize) -> io::Result<Self> {
-        Words::map(fd, cpus * Hook::COUNT * size_of::<wire::Counters>()).map(Self)
+        Words::map(fd, cpus * ROOM * size_of::<wire::Counters>()).map(Self)
     }
 
     /// The words of one hook on every CPU, in the order of `struct hook_counters`.
@@ -120,7 +124,7 @@ impl CounterLines {
         self.0
             .get()
             .chunks_exact(LINE_WORDS)
-            .skip(hook as usize)
-            .step_by(Hook::COUNT)
+            .skip(hook.index())
+            .step_by(ROOM)
     }
 }

@@ -9,11 +9,13 @@ use aya::maps::{Map, MapData, RingBuf};
 
 use super::backend::{self, Choice};
 use super::error::Error;
+use super::functions;
 use super::hook::HookSet;
 use super::ledger::Ledger;
-use super::object;
+use super::object::{self, Size};
 use super::record::Record;
 use super::shared::{CounterLines, Switches};
+use super::steps::{Constants, Flows};
 use crate::config::settings::BackendChoice;
 
 /// How long a thread that was joined may take to leave the process on a busy machine.
@@ -26,12 +28,14 @@ const QUIESCE: Duration = Duration::from_millis(5);
 pub struct Options {
     /// The backend for system calls.
     pub backend: BackendChoice,
-    /// Size of the ring in bytes: rounded up to a power of two of at least a page.
+    /// Size of the ring in bytes: rounded up to a power of two of at least 64 KiB.
     pub ring_size: u64,
     /// How many processes the kernel side remembers as introduced.
     pub processes: u32,
     /// The hooks that report.
     pub hooks: HookSet,
+    /// Which messages of a socket are told.
+    pub flows: Flows,
 }
 
 /// Capture in progress. Dropping it detaches every program.
@@ -63,7 +67,13 @@ impl Capture {
         let cpus = cpu_ids()?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
-        let mut object = object::prepare(&btf, cpus, ring_size, options.processes, options.hooks)?;
+        let size = Size {
+            cpus,
+            ring: ring_size,
+            processes: options.processes,
+        };
+        let functions = functions::existing(functions::candidates(options.hooks), &object::kernel_type_bytes()?);
+        let mut object = object::prepare(&btf, size, &Constants::of(options.hooks, options.flows))?;
 
         let ring = match object.take_map("events") {
             Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
@@ -87,7 +97,7 @@ impl Capture {
         ] {
             backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
         }
-        let choice = backend::attach(&mut object, &btf, options.hooks, options.backend)?;
+        let choice = backend::attach(&mut object, &btf, &functions, options.backend)?;
         drop(btf);
         object::return_memory();
 
@@ -209,10 +219,10 @@ fn array<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a MapData, Error>
     }
 }
 
-/// The kernel wants a power of two and whole pages.
+/// The kernel wants a power of two and whole pages; the largest records want 64 KiB.
 pub(super) fn ring_bytes(asked: u64) -> u32 {
-    let page = 4096;
-    u32::try_from(asked.max(page))
+    let least = 64 << 10;
+    u32::try_from(asked.max(least))
         .unwrap_or(1 << 30)
         .min(1 << 30)
         .next_power_of_two()
@@ -221,9 +231,9 @@ pub(super) fn ring_bytes(asked: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn ring_sizes_are_powers_of_two_of_at_least_a_page() {
-        assert_eq!(super::ring_bytes(0), 4096);
-        assert_eq!(super::ring_bytes(4097), 8192);
+    fn ring_sizes_are_powers_of_two_with_room_for_the_largest_record() {
+        assert_eq!(super::ring_bytes(0), 64 << 10);
+        assert_eq!(super::ring_bytes((64 << 10) + 1), 128 << 10);
         assert_eq!(super::ring_bytes(8 << 20), 8 << 20);
         assert_eq!(super::ring_bytes(u64::MAX), 1 << 30);
     }

@@ -31,14 +31,28 @@ pub mod record_flag {
     #![allow(missing_docs, reason = "documented in ebpf/include/record.h")]
     pub const ARGS_TRUNCATED: u32 = 1;
     pub const ARGS_UNREADABLE: u32 = 2;
-    pub const REQUEST_UNREADABLE: u32 = 4;
-    pub const REQUEST_TRUNCATED: u32 = 8;
+    pub const PART_UNREADABLE: u32 = 4;
+    pub const PART_TRUNCATED: u32 = 8;
     pub const NO_MEMORY: u32 = 16;
     pub const ANCESTORS_TRUNCATED: u32 = 32;
-    pub const SOCKET_KNOWN: u32 = 64;
+    pub const EXE_UPPER_LAYER: u32 = 64;
     pub const CGROUP_TRUNCATED: u32 = 128;
     pub const CGROUP_UNREADABLE: u32 = 256;
 }
+
+/// `enum part_kind`.
+pub mod part_kind {
+    #![allow(missing_docs, reason = "documented in ebpf/include/record.h")]
+    pub const TEXT: u8 = 1;
+    pub const BYTES: u8 = 2;
+    pub const FILE: u8 = 3;
+    pub const SOCKET: u8 = 4;
+    pub const DIRECTORY: u8 = 5;
+    pub const NOT_OPEN: u8 = 6;
+}
+
+/// What a part says that belongs to the result.
+pub const PART_OF_RESULT: u8 = 255;
 
 macro_rules! wire {
     ($($(#[$doc:meta])* struct $name:ident: $c:literal { $($field:ident: $type:ty,)* })*) => {
@@ -103,6 +117,8 @@ wire! {
         fsgid: u32,
         loginuid: u32,
         session_id: u32,
+        user_ns: u32,
+        user_ns_level: u32,
         comm: [u8; COMM_SIZE],
         tty: [u8; TTY_SIZE],
         exe_flags: u32,
@@ -130,33 +146,43 @@ wire! {
         exit_code: i32,
         reserved: u32,
     }
-    /// `openat(2)`.
-    struct OpenRecord: "open_record" {
+    /// A system call; its parts follow.
+    struct CallRecord: "call_record" {
         header: RecordHeader,
         ret: i64,
-        dfd: i32,
-        open_flags: u32,
-        mode: u32,
-        path_flags: u32,
-        requested_size: u32,
-        path_size: u32,
+        args: [u64; 6],
+        abi: u32,
+        part_count: u32,
     }
-    /// `connect(2)`.
-    struct ConnectRecord: "connect_record" {
-        header: RecordHeader,
-        ret: i64,
-        fd: i32,
+    /// One thing that was read for a system call.
+    struct Part: "part" {
+        kind: u8,
+        of: u8,
+        reserved: u16,
+        flags: u32,
+        size: u32,
+        reserved2: u32,
+    }
+    /// A file behind a descriptor; the names of its path follow.
+    struct FilePart: "file_part" {
+        inode: u64,
+        mode: u32,
+        reserved: u32,
+    }
+    /// A socket behind a descriptor; the paths of unix sockets follow.
+    struct SocketPart: "socket_part" {
+        inode: u64,
         family: u16,
-        socket_family: u16,
+        r#type: u16,
         protocol: u16,
-        requested_port: u16,
         source_port: u16,
         destination_port: u16,
-        requested_address: [u8; 16],
-        source_address: [u8; 16],
-        destination_address: [u8; 16],
-        path_size: u32,
-        reserved: u32,
+        state: u8,
+        reserved: u8,
+        source: [u8; 16],
+        destination: [u8; 16],
+        source_size: u16,
+        destination_size: u16,
     }
     /// One line of the ledger.
     struct Counters: "hook_counters" {
@@ -166,14 +192,16 @@ wire! {
         dropped: u64,
         truncated: u64,
         unreadable: u64,
-        reserved: [u64; 2],
+        peak_fill: u64,
+        reserved: u64,
     }
     /// The switches that the agent sets by mmap.
     struct Control: "control" {
-        hooks: u32,
+        hooks: [u64; 2],
         agent_pid: u32,
         reader_waiting: u32,
         epoch: u32,
+        reserved: u32,
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 
-use crate::capture::{Capture, Hook, HookSet, Options};
-use crate::config::settings::EventClass;
+use crate::capture::{Capture, Flows, HookSet, Options, Plan};
+use crate::config::settings::{EventClass, FlowChoice};
 use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{bind, server};
 use crate::output::{Format, Sink, Stdout};
-use crate::pipeline::driver::{Parts, Printed};
+use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Pipeline, Vitals};
 use crate::privilege::{capabilities, drop, limits, seccomp};
@@ -31,9 +31,6 @@ pub enum Error {
     /// Standard output cannot be written to.
     #[error("cannot use standard output: {0}")]
     Output(#[source] io::Error),
-    /// Events were asked for that nothing captures yet.
-    #[error("events = {0:?} is captured by no hook of this version: choose from process, file, network, all and none")]
-    Events(EventClass),
     /// The resolver cannot work.
     #[error(transparent)]
     Resolver(#[from] crate::container::resolver::Error),
@@ -61,7 +58,7 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) | Self::Events(_) => Exit::Configuration,
+            Self::Capture(_) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -73,7 +70,6 @@ impl Error {
 /// What kept the agent from starting or going on; nothing is left running.
 pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let (settings, profile) = (&loaded.settings, loaded.profile.name);
-    let (printed, hooks) = asked_for(&settings.events)?;
 
     // 1. What is granted, and nothing beyond it, before anything else happens.
     let grant = capabilities::check()?;
@@ -94,7 +90,11 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         backend: settings.capture.backend,
         ring_size: settings.capture.ring_size.as_u64(),
         processes: settings.capture.processes,
-        hooks,
+        hooks: plan(settings).hooks(),
+        flows: match settings.capture.flows {
+            FlowChoice::First => Flows::First,
+            FlowChoice::All => Flows::All,
+        },
     })?;
 
     // The admin socket comes after the hooks: who finds it there knows that the agent watches.
@@ -137,7 +137,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         watches,
         vitals,
         sink,
-        printed,
+        printed: printed(&settings.events),
         signals,
         batch: settings.capture.batch,
     })?;
@@ -159,26 +159,22 @@ fn admin_socket(settings: &Settings) -> Option<UnixListener> {
         .ok()
 }
 
-/// What is printed, and the hooks that takes.
-fn asked_for(classes: &[EventClass]) -> Result<(Printed, HookSet), Error> {
-    let unheard = |class: &&EventClass| matches!(class, EventClass::Privilege | EventClass::Module);
-    if let Some(class) = classes.iter().find(unheard) {
-        return Err(Error::Events(*class));
+/// The hooks whose events are printed.
+fn printed(classes: &[EventClass]) -> HookSet {
+    classes
+        .iter()
+        .flat_map(|class| class.classes())
+        .fold(HookSet::NONE, |set, class| set.or(HookSet::of_class(*class)))
+}
+
+/// What is loaded, and why.
+#[must_use]
+pub fn plan(settings: &Settings) -> Plan {
+    let mut plan = Plan::default();
+    for class in settings.events.iter().flat_map(|class| class.classes()) {
+        plan.ask(HookSet::of_class(*class), &format!("events: {}", class.as_str()));
     }
-    let has = |class| classes.contains(&class) || classes.contains(&EventClass::All);
-    let printed = Printed {
-        process: has(EventClass::Process),
-        file: has(EventClass::File),
-        network: has(EventClass::Network),
-    };
-    let mut hooks = HookSet::BASE;
-    if printed.file {
-        hooks = hooks.with(Hook::Openat);
-    }
-    if printed.network {
-        hooks = hooks.with(Hook::Connect);
-    }
-    Ok((printed, hooks))
+    plan
 }
 
 /// The configured name, which may come from Kubernetes' downward API, else the host's.

@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 17] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -129,14 +129,25 @@ pub const KEYS: [Key; 16] = [
         heading: CAPTURE,
     },
     Key {
+        name: "capture.flows",
+        flag: "capture-flows",
+        alias: None,
+        value_name: "WHICH",
+        help: "Which messages of sendto, sendmsg and sendmmsg are told",
+        long_help: "first tells the first message of each socket to each destination, all tells every one.",
+        allowed: "first or all",
+        choices: &["first", "all"],
+        heading: CAPTURE,
+    },
+    Key {
         name: "capture.ring_size",
         flag: "capture-ring-size",
         alias: None,
         value_name: "SIZE",
         help: "Size of the ring buffer between kernel and agent",
         long_help: "Rounded up to a power of two. A larger one bridges longer bursts; what does not fit is lost, and \
-            counted.",
-        allowed: "4KiB to 1GiB, for example 8MiB",
+            counted. An eighth is kept for the life of processes.",
+        allowed: "64KiB to 1GiB, for example 8MiB",
         choices: &[],
         heading: CAPTURE,
     },

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::capture::calls::Class;
+
 /// Everything that can be set, by file, environment or flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,13 +42,13 @@ pub struct Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventClass {
-    /// Process life: exec, fork, exit.
+    /// Process life, and processes acting on each other.
     Process,
-    /// Files: openat.
+    /// Files and directories.
     File,
-    /// Sockets: connect.
+    /// Sockets.
     Network,
-    /// Changes of privilege.
+    /// Changes of identity, capability, namespace and root.
     Privilege,
     /// Kernel modules and programs.
     Module,
@@ -54,6 +56,22 @@ pub enum EventClass {
     All,
     /// None: the process life cycle is still captured, for the process table.
     None,
+}
+
+impl EventClass {
+    /// What is captured for it.
+    #[must_use]
+    pub const fn classes(self) -> &'static [Class] {
+        match self {
+            Self::Process => &[Class::Process],
+            Self::File => &[Class::File],
+            Self::Network => &[Class::Network],
+            Self::Privilege => &[Class::Privilege],
+            Self::Module => &[Class::Module],
+            Self::All => &Class::ALL,
+            Self::None => &[],
+        }
+    }
 }
 
 /// `output`: standard output.
@@ -104,7 +122,9 @@ pub enum LogTarget {
 pub struct Capture {
     /// How system calls are hooked.
     pub backend: BackendChoice,
-    /// Size of the ring buffer; rounded up to a power of two of at least one page.
+    /// Which messages of a socket are told.
+    pub flows: FlowChoice,
+    /// Size of the ring buffer; rounded up to a power of two of at least 64 KiB.
     pub ring_size: ByteSize,
     /// How long events may wait in the ring so that the reader is woken for many at once.
     #[serde(with = "humantime_text")]
@@ -123,6 +143,16 @@ pub enum BackendChoice {
     Trampoline,
     /// One program on the exit of every system call, with a bitmap test first.
     Dispatcher,
+}
+
+/// Which messages of a socket are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlowChoice {
+    /// The first to each destination.
+    First,
+    /// Each.
+    All,
 }
 
 /// `runtime`: container runtimes.
@@ -166,6 +196,7 @@ impl Default for Settings {
             },
             capture: Capture {
                 backend: BackendChoice::Auto,
+                flows: FlowChoice::First,
                 ring_size: ByteSize::mib(8),
                 batch: Duration::from_millis(2),
                 processes: 32_768,

@@ -36,7 +36,7 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
     within(
         "capture.ring_size",
         capture.ring_size,
-        ByteSize::kib(4),
+        ByteSize::kib(64),
         ByteSize::gib(1),
     )?;
     within("capture.processes", capture.processes, 256, 4_194_304)?;
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn each_limit_holds_at_its_edge() {
-        for (bytes, ok) in [(4096, true), (4095, false), (1 << 30, true), ((1 << 30) + 1, false)] {
+        for (bytes, ok) in [(65536, true), (65535, false), (1 << 30, true), ((1 << 30) + 1, false)] {
             assert_eq!(
                 key_of(|s| s.capture.ring_size = ByteSize(bytes)).is_none(),
                 ok,

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use crate::capture::record::Body;
-use crate::capture::{self, Capture, Hook, HookSet, Options, Record};
+use crate::capture::{self, Capture, Flows, Hook, HookSet, Options, Record};
 use crate::config::Settings;
 use crate::container::{self, Resolver};
 use crate::event::build::Context;
@@ -52,6 +52,7 @@ pub fn watch(
         ring_size: RING_SIZE,
         processes: PROCESSES,
         hooks: HookSet::BASE,
+        flows: Flows::First,
     })?;
     let clock = BootClock::now()?;
     let mut table = ProcessTable::new(NonZeroUsize::MIN);
@@ -62,7 +63,7 @@ pub fn watch(
         capture.drain(DRAIN_LIMIT, |record| {
             let Record { header, body } = record;
             let Body::Process(told) = body else { return };
-            if header.hook != Hook::Exec || !told.args.iter().any(|arg| arg == token) {
+            if header.hook != Hook::EXEC || !told.args.iter().any(|arg| arg == token) {
                 return;
             }
             let process = table.describe(&header, *told);

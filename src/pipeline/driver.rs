@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
-use crate::capture::{Capture, Hook, Record};
+use crate::capture::{Capture, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::Context;
@@ -32,17 +32,6 @@ const CLOCK_REFRESH: Duration = Duration::from_secs(1);
 const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
 /// A pause where the ring is readable and yet yields nothing, because whoever writes the first record was preempted.
 const UNFINISHED: Duration = Duration::from_millis(1);
-
-/// Which raw events are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Printed {
-    /// Process life.
-    pub process: bool,
-    /// Files.
-    pub file: bool,
-    /// Connections.
-    pub network: bool,
-}
 
 /// Why the pipeline ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +62,7 @@ struct Stages<W> {
     watches: Arc<ExecWatches>,
     vitals: Arc<Vitals>,
     sink: Sink<W>,
-    printed: Printed,
+    printed: HookSet,
     clock: BootClock,
     clock_read: Instant,
     lost: LostCount,
@@ -96,8 +85,8 @@ pub struct Parts<W> {
     pub vitals: Arc<Vitals>,
     /// Where the events go.
     pub sink: Sink<W>,
-    /// Which of them.
-    pub printed: Printed,
+    /// The hooks whose events are written.
+    pub printed: HookSet,
     /// Who may interrupt.
     pub signals: Signals,
     /// How long records may collect in the ring while there is traffic.
@@ -258,9 +247,9 @@ impl<W: Write> Stages<W> {
                 self.table.fork(&header.process, &fork)
             }
             Body::Exit { .. } => self.table.exit(&header.process),
-            Body::Open(_) | Body::Connect(_) => self.table.get(&header.process).cloned(),
+            Body::Call(_) => self.table.get(&header.process).cloned(),
         };
-        if header.hook == Hook::Snapshot {
+        if header.hook == Hook::SNAPSHOT {
             // Nothing happened; but its container is asked for before the event that follows.
             self.outcome(&header, &body, process.as_deref());
             return Ok(());
@@ -268,8 +257,8 @@ impl<W: Write> Stages<W> {
         self.drifted |= process.is_none();
         let outcome = self.outcome(&header, &body, process.as_deref());
         self.vitals.count(outcome.metadata);
-        let watched = header.hook == Hook::Exec && self.watches.armed();
-        if self.prints(header.hook) {
+        let watched = header.hook == Hook::EXEC && self.watches.armed();
+        if self.printed.contains(header.hook) {
             self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
         }
         if let (true, Some(process)) = (watched, &process) {
@@ -278,15 +267,6 @@ impl<W: Write> Stages<W> {
             });
         }
         Ok(())
-    }
-
-    fn prints(&self, hook: Hook) -> bool {
-        match hook {
-            Hook::Exec | Hook::Fork | Hook::Exit => self.printed.process,
-            Hook::Openat => self.printed.file,
-            Hook::Connect => self.printed.network,
-            Hook::Snapshot => false,
-        }
     }
 
     /// The metadata of the cgroup in which the event happened. The path of the process is that cgroup's, or none.

@@ -13,7 +13,7 @@ fn a_flood_through_a_tiny_ring_is_accounted_for() {
     let _turn = Turn::take().unwrap();
     let installed = Installed::new(agent()).unwrap();
     let agent = installed
-        .run(["--capture-ring-size", "4KiB", "--events", "process,file,network"])
+        .run(["--capture-ring-size", "64KiB", "--events", "process,file,network"])
         .unwrap();
     for _ in 0..FLOOD {
         drop(File::open("/dev/null").unwrap());

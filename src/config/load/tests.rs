@@ -266,7 +266,7 @@ fn bad_values_name_key_value_source_and_what_is_allowed() {
             [
                 "capture.ring_size = \"2GiB\" from flag --capture-ring-size",
                 "too large",
-                "4KiB to 1GiB",
+                "64KiB to 1GiB",
             ],
         ),
     ] {

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * System calls, all of them by one handler: the agent's table says for each call what to read, as a few steps. The paths
+ * and addresses that were asked for come from the process, which may have rewritten them meanwhile; what came of it comes
+ * from the kernel's own structures and stands beside it.
+ *
+ * A file is looked up by its descriptor when the call returns: another thread that replaces the descriptor in between is
+ * found out unless it puts the file back.
+ */
+
+/* What to read for a call. */
+enum step_kind {
+	STEP_END,
+	/* A string: argument arg. */
+	STEP_TEXT,
+	/* The same where the first argument is aux, else nothing. */
+	STEP_TEXT_IF,
+	/* A path: argument arg; for a relative one the directory too, by the descriptor in argument aux, if any. */
+	STEP_PATH,
+	/* Bytes: argument arg, as many as argument aux says, else limit. */
+	STEP_BYTES,
+	/* The destination of a struct msghdr: argument arg. */
+	STEP_MESSAGE,
+	/* What is behind a descriptor: argument arg. */
+	STEP_DESCRIPTOR,
+	/* What is behind the descriptor that was returned. */
+	STEP_RESULT,
+	/* The working directory after a success. */
+	STEP_CWD,
+};
+
+#define NO_ARGUMENT 255
+#define AT_FDCWD -100
+
+struct step {
+	u8 kind;
+	u8 arg;
+	u8 aux;
+	u8 limit;
+};
+
+/* Which runs of a call are told. */
+enum told {
+	TOLD_ALL,
+	TOLD_FAILURES,
+	TOLD_FIRST_OF_FLOW,
+	TOLD_SELECTED,
+};
+
+#define STEPS 4
+#define SELECTED 12
+
+struct call_spec {
+	struct step steps[STEPS];
+	/* enum told. */
+	u32 told;
+	u32 selected[SELECTED];
+};
+
+volatile const struct call_spec calls[HOOKS] = {};
+/* The hook of each watched system call, by its number, 0 where there is none. */
+volatile const u8 native_calls[SYSCALLS] = {};
+volatile const u8 i386_calls[SYSCALLS] = {};
+/* The same for the calls behind socketcall(2), which on i386 stands for all of them. */
+#define SOCKETCALLS 32
+#define I386_SOCKETCALL 102
+volatile const u8 i386_socketcalls[SOCKETCALLS] = {};
+
+static __always_inline u64 argument(const struct call *call, u64 index)
+{
+	opaque(index);
+	return index < 6 ? call->args[index] : 0;
+}
+
+static __always_inline void append_directory(struct scratch *s, struct task_struct *task, const struct call *call,
+					     u8 dirfd, u8 of)
+{
+	struct part *part = begin_part(s, PART_DIRECTORY, of);
+	struct file *file;
+
+	if (!part)
+		return;
+	if (dirfd == NO_ARGUMENT || (s32)argument(call, dirfd) == AT_FDCWD) {
+		append_cwd(s, task);
+	} else {
+		file = file_of(task, (s32)argument(call, dirfd));
+		path_notes(s) = PATH_UNREADABLE;
+		if (file)
+			append_file_path(s, task, file);
+	}
+	part->flags = path_notes(s);
+	end_part(s, part);
+}
+
+static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
+{
+	struct file *file = file_of(task, fd);
+	struct inode *inode;
+	struct file_part *body;
+	struct part *part;
+	u64 number;
+	u32 mode;
+
+	if (!file) {
+		part = begin_part(s, PART_NOT_OPEN, of);
+		if (part)
+			end_part(s, part);
+		return 0;
+	}
+	inode = probe(file, f_inode);
+	mode = probe(inode, i_mode);
+	number = probe(inode, i_ino);
+	if ((mode & S_IFMT) == S_IFSOCK) {
+		s->flow.socket = (u64)file;
+		s->flow.inode = number;
+		return append_socket(s, file, number, of);
+	}
+	part = begin_part(s, PART_FILE, of);
+	if (!part)
+		return 0;
+	body = append(s, sizeof(*body));
+	if (!body)
+		return 0;
+	body->inode = number;
+	body->mode = mode;
+	body->reserved = 0;
+	append_file_path(s, task, file);
+	if (file_of(task, fd) != file)
+		path_notes(s) = PATH_UNREADABLE;
+	part->flags = path_notes(s);
+	end_part(s, part);
+	if (part->flags & PATH_UNREADABLE)
+		s->header.flags |= RECORD_PART_UNREADABLE;
+	if (part->flags & PATH_TRUNCATED)
+		s->header.flags |= RECORD_PART_TRUNCATED;
+	return 0;
+}
+
+/* An address that the process named: it tells one flow of an unconnected socket from another. */
+static __always_inline void append_address(struct scratch *s, const void *user, u32 size, u8 of)
+{
+	void *at = append_bytes(s, user, size, of);
+
+	if (at && size >= sizeof(u16))
+		__builtin_memcpy(s->flow.address, at, sizeof(s->flow.address));
+}
+
+static __always_inline void append_message(struct scratch *s, struct call *call, u8 of)
+{
+	/* struct user_msghdr, struct compat_msghdr: the name and its length come first. */
+	struct {
+		u64 name;
+		u32 size;
+		u32 reserved;
+	} native = {};
+	struct {
+		u32 name;
+		u32 size;
+	} compat = {};
+	const void *user = (void *)argument(call, of);
+
+	if (call->abi == ABI_NATIVE) {
+		bpf_probe_read_user(&native, sizeof(native), user);
+	} else {
+		bpf_probe_read_user(&compat, sizeof(compat), user);
+		native.name = compat.name;
+		native.size = compat.size;
+	}
+	if (native.name)
+		append_address(s, (void *)native.name, native.size, of);
+}
+
+/* Takes one step, a struct step as a number, for the call in that place. */
+__noinline int take_step(u32 place, u32 packed)
+{
+	u8 kind = packed, arg = packed >> 8, aux = packed >> 16, limit = packed >> 24;
+	struct scratch *s = place_of(place);
+	struct task_struct *task = current_task();
+	struct call *call;
+	int first;
+
+	if (!s)
+		return 0;
+	call = &s->call_made;
+	switch (kind) {
+	case STEP_TEXT_IF:
+		if ((u32)call->args[0] != limit)
+			break;
+		/* fall through */
+	case STEP_TEXT:
+		/* Optional strings are passed as NULL. */
+		if (argument(call, arg))
+			append_text(s, (void *)argument(call, arg), arg);
+		break;
+	case STEP_PATH:
+		first = append_text(s, (void *)argument(call, arg), arg);
+		/* What a relative path led to is told by the result, where that is a descriptor. */
+		if (first >= 0 && first != '/' && (call->ret < 0 || !limit))
+			append_directory(s, task, call, aux, arg);
+		break;
+	case STEP_BYTES:
+		append_address(s, (void *)argument(call, arg),
+			       aux == NO_ARGUMENT ? limit : (u32)argument(call, aux), arg);
+		break;
+	case STEP_MESSAGE:
+		append_message(s, call, arg);
+		break;
+	case STEP_DESCRIPTOR:
+		append_descriptor(s, task, (s32)argument(call, arg), arg);
+		break;
+	case STEP_RESULT:
+		if (call->ret >= 0)
+			append_descriptor(s, task, (s32)call->ret, PART_OF_RESULT);
+		break;
+	case STEP_CWD:
+		if (call->ret >= 0)
+			append_directory(s, task, call, NO_ARGUMENT, PART_OF_RESULT);
+		break;
+	}
+	return 0;
+}
+
+static __always_inline bool selected(const volatile struct call_spec *spec, const struct call *call)
+{
+	for (int i = 0; i < SELECTED; i++) {
+		if (spec->selected[i] == (u32)call->args[0])
+			return true;
+	}
+	return false;
+}
+
+/* Whether this flow was told before. Only a message that was sent makes a flow known. */
+static __always_inline bool flow_is_known(struct scratch *s, const struct call *call)
+{
+	u8 one = 1;
+
+	if (bpf_map_lookup_elem(&flows, &s->flow))
+		return true;
+	if (call->ret >= 0)
+		bpf_map_update_elem(&flows, &s->flow, &one, BPF_ANY);
+	return false;
+}
+
+static __always_inline int handle_call(const struct call *call)
+{
+	struct task_struct *task = current_task();
+	struct hook_counters *line = seen(call->hook);
+	struct control *c = agent_control();
+	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
+	struct call_record *record;
+	struct scratch *s;
+
+	if (!line || !c)
+		return 0;
+	if (!hook_enabled(c, call->hook) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
+		return filter(line);
+	if (spec->told == TOLD_FAILURES && call->ret >= 0)
+		return filter(line);
+	if (spec->told == TOLD_SELECTED && !selected(spec, call))
+		return filter(line);
+	s = claim(FOR_EVENT);
+	if (!s)
+		return drop(line);
+	record = &s->call;
+	fill_header(&record->header, task, call->hook);
+	record->ret = call->ret;
+	for (int i = 0; i < 6; i++)
+		record->args[i] = call->args[i];
+	record->abi = call->abi;
+	record->part_count = 0;
+	s->call_made = *call;
+	used(s) = sizeof(*record);
+	if (spec->told == TOLD_FIRST_OF_FLOW)
+		__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	for (int i = 0; i < STEPS; i++) {
+		u32 packed = *(const volatile u32 *)&spec->steps[i];
+
+		if (!(packed & 255))
+			break;
+		take_step(s->place, packed);
+	}
+	if (spec->told == TOLD_FIRST_OF_FLOW && flow_is_known(s, call)) {
+		filter(line);
+	} else {
+		introduce(s, c, task);
+		send(c, line, s, 0);
+	}
+	release(s);
+	return 0;
+}
+
+/* How many words each call behind socketcall(2) takes (net/socket.c). */
+volatile const u8 socketcall_words[SOCKETCALLS] = { 0, 3, 3, 3, 2, 3, 3, 3, 4, 4, 4, 6, 6, 2, 5, 5, 3, 3, 4, 5, 4 };
+
+/* A 32-bit program's socketcall becomes the call that it stands for. False when that is not watched. */
+static __always_inline bool resolve_socketcall(struct call *call)
+{
+	u64 code = call->args[0], size;
+	u32 words[8] = {};
+
+	if (code >= SOCKETCALLS || !i386_socketcalls[code])
+		return false;
+	call->hook = i386_socketcalls[code];
+	size = socketcall_words[code] * sizeof(u32);
+	opaque(size);
+	if (!size || size > sizeof(words) || bpf_probe_read_user(words, size, (void *)call->args[1]))
+		return false;
+	for (int i = 0; i < 6; i++)
+		call->args[i] = words[i];
+	return true;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The cgroup that names the container of a task, in the hierarchy where runtimes put containers. */
+#ifndef PINHOLE_CGROUP_H
+#define PINHOLE_CGROUP_H
+
+#include "path.h"
+
+static __always_inline struct cgroup_subsys_state **controller_state(struct css_set *set)
+{
+	u64 index;
+
+	if (cgroup_hierarchy == HIERARCHY_PIDS)
+		index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	else if (cgroup_hierarchy == HIERARCHY_MEMORY)
+		index = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	else
+		index = bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id);
+	return (void *)set + bpf_core_field_offset(struct css_set, subsys) + index * sizeof(void *);
+}
+
+/* Where the hierarchy is a controller's, the verifier cannot follow the choice among them, so it is probed. */
+static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
+{
+	struct cgroup_subsys_state *state = NULL;
+
+	bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
+	return probe(state, cgroup, kn);
+}
+
+static __always_inline u64 task_cgroup_id(struct task_struct *task)
+{
+	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
+		return get(task, cgroups, dfl_cgrp, kn, id);
+	return probe(controller_node(task), id);
+}
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+{
+	struct kernfs_node___rcu *newer = (void *)node;
+
+	if (bpf_core_field_exists(newer->__parent))
+		return probe(newer, __parent);
+	return probe(node, parent);
+}
+
+/*
+ * Appends the names of the task's cgroup and of those above it, without the root. Returns enum record_flag: without one
+ * the path is whole, and only then does a path without a container mean that there is none.
+ */
+static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *task)
+{
+	struct kernfs_node *node, *parent;
+	const u64 start = used(s);
+	long size;
+
+	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
+		node = get(task, cgroups, dfl_cgrp, kn);
+	else
+		node = controller_node(task);
+	if (!node)
+		return RECORD_CGROUP_UNREADABLE;
+	for (int i = 0; i < CGROUP_LEVELS; i++) {
+		parent = kernfs_parent(node);
+		if (!parent)
+			return 0;
+		size = append_name(s, probe(node, name), start, CGROUP_LIMIT);
+		if (!size)
+			return RECORD_CGROUP_UNREADABLE;
+		if (size < 0)
+			break;
+		node = parent;
+	}
+	return kernfs_parent(node) ? RECORD_CGROUP_TRUNCATED : 0;
+}
+
+#endif

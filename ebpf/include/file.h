@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Open files. They may be closed at any time by another thread, so only their address is kept and what is read is data. */
+#ifndef PINHOLE_FILE_H
+#define PINHOLE_FILE_H
+
+#include "path.h"
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+/* include/uapi/linux/magic.h */
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+
+/* The file behind a descriptor of the current task. */
+static __always_inline struct file *file_of(struct task_struct *task, s64 fd)
+{
+	struct file **slots, *file = NULL;
+
+	if (fd < 0 || fd >= get(task, files, fdt, max_fds))
+		return NULL;
+	slots = get(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	return file;
+}
+
+/*
+ * Whether a file of an overlay was written above the image. In struct ovl_inode the dentry of the upper layer follows
+ * the inode (fs/overlayfs/ovl_entry.h, since Linux 4.19); overlayfs may be a module, whose types are not at hand.
+ */
+static __always_inline bool in_upper_layer(struct file *file)
+{
+	struct inode *inode = probe(file, f_inode);
+	u64 upper = 0;
+
+	if (probe(inode, i_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+		return false;
+	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
+	return upper != 0;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Reading the kernel's structures, in two ways.
+ *
+ * Directly, where the verifier knows the type of the pointer: a load costs as much as in the kernel itself, faults are
+ * caught by the kernel, and no helper is used that lockdown for confidentiality forbids. Or by bpf_probe_read_kernel,
+ * where a pointer is only a number. The current task is typed from Linux 5.11 on; before that everything is probed.
+ * The verifier sees which of the two it is and drops the other.
+ */
+#ifndef PINHOLE_GET_H
+#define PINHOLE_GET_H
+
+#include "kernel.h"
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#ifdef PINHOLE_REDUCED
+/* Programs that may not probe take their tasks from their context only, which is typed on every kernel. */
+#define tasks_are_typed() true
+#define get(pointer, ...) ___arrow(pointer, __VA_ARGS__)
+#else
+#define tasks_are_typed() bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+/* Follows fields from a task: get(task, signal, tty) is task->signal->tty. */
+#define get(pointer, ...) \
+	(tasks_are_typed() ? ___arrow(pointer, __VA_ARGS__) : BPF_CORE_READ(pointer, __VA_ARGS__))
+#endif
+
+/* Follows fields from a pointer that is only a number. */
+#define probe(pointer, ...) BPF_CORE_READ(pointer, __VA_ARGS__)
+
+static __always_inline struct task_struct *current_task(void)
+{
+#ifndef PINHOLE_REDUCED
+	if (!tasks_are_typed())
+		return (struct task_struct *)bpf_get_current_task();
+#endif
+	return bpf_get_current_task_btf();
+}
+
+/* A field in the copy of the beginning of a structure. */
+#define copied(copy, type, member) (*(u64 *)((void *)(copy) + bpf_core_field_offset(type, member)))
+
+#endif
