@@ -1,0 +1,1 @@
+//! The deeds on other kernels, in virtual machines.
