@@ -13,6 +13,8 @@ pub struct CallBody<'a> {
     pub call: &'static Call,
     /// How the process made it.
     pub abi: Abi,
+    /// The number by which it was called, one of that way of calling.
+    pub number: u16,
     /// What it returned: negated errno on failure.
     pub ret: i64,
     /// The arguments, as passed; what a 32-bit program passed is not sign-extended.

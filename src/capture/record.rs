@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use zerocopy::FromBytes;
 
+use super::call::CallBody;
 use super::hook::Hook;
 pub use super::wire::ProcessKey;
 use super::wire::{self, path_flag, record_flag};
@@ -58,6 +59,8 @@ pub enum Body<'a> {
         /// Its status as `wait(2)` encodes it.
         status: i32,
     },
+    /// A system call returned.
+    Call(CallBody<'a>),
     /// `openat(2)`.
     Open(OpenBody<'a>),
     /// `connect(2)`.

@@ -258,7 +258,7 @@ impl<W: Write> Stages<W> {
                 self.table.fork(&header.process, &fork)
             }
             Body::Exit { .. } => self.table.exit(&header.process),
-            Body::Open(_) | Body::Connect(_) => self.table.get(&header.process).cloned(),
+            Body::Call(_) | Body::Open(_) | Body::Connect(_) => self.table.get(&header.process).cloned(),
         };
         if header.hook == Hook::Snapshot {
             // Nothing happened; but its container is asked for before the event that follows.
