@@ -110,3 +110,82 @@ pub(super) fn network<'a>(call: &'a ConnectBody<'a>) -> Network<'a> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::build::{Context, build};
+    use super::super::clock::BootClock;
+    use super::super::tests::HEADER;
+    use super::*;
+    use crate::capture::Hook;
+    use crate::capture::record::Body;
+    use crate::container::Outcome;
+
+    fn event(body: &Body<'_>, _: Hook) -> Value {
+        let context = Context {
+            node: "node-1",
+            clock: &BootClock::at_epoch(),
+            process: None,
+            outcome: &Outcome::host(),
+            lost_before: 2,
+        };
+        serde_json::to_value(build(&HEADER, HEADER.process, body, context)).unwrap()
+    }
+
+    #[test]
+    fn a_failed_open_keeps_the_request_and_invents_no_path() {
+        let open = Body::Open(OpenBody {
+            ret: -2,
+            dfd: -100,
+            flags: 0o2_000_000,
+            mode: 0o644,
+            requested: Some("/nope".into()),
+            requested_truncated: false,
+            path: None,
+        });
+        assert_eq!(
+            event(&open, Hook::Openat),
+            json!({
+                "time": "1970-01-01T00:00:01.500000001Z",
+                "node": "node-1",
+                "type": "syscall",
+                "process": {"pid": 42, "tid": 43, "exec_id": "3b9aca00-2a-3", "start_time": "1970-01-01T00:00:01.000000000Z"},
+                "syscall": {"name": "openat", "ret": -2, "error": "ENOENT",
+                            "args": {"dirfd": "AT_FDCWD", "pathname": "/nope", "flags": "O_RDONLY|O_CLOEXEC"}},
+                "file": {"requested_path": "/nope", "flags": "O_RDONLY|O_CLOEXEC"},
+                "metadata": {"status": "host"},
+                "lost_before": 2,
+            })
+        );
+    }
+
+    #[test]
+    fn the_kernels_address_wins_over_the_request() {
+        let call = |destination| ConnectBody {
+            ret: 0,
+            fd: 3,
+            family: Some(2),
+            protocol: Some(6),
+            requested: Some(Peer::Ip("10.0.0.1:80".parse().unwrap())),
+            source: None,
+            destination,
+        };
+        let known = event(
+            &Body::Connect(call(Some("127.0.0.1:80".parse().unwrap()))),
+            Hook::Connect,
+        );
+        assert_eq!(
+            known["network"]["destination"],
+            json!({"address": "127.0.0.1", "port": 80})
+        );
+        assert_eq!(known["syscall"]["args"], json!({"sockfd": 3, "addr": "10.0.0.1:80"}));
+        let unknown = event(&Body::Connect(call(None)), Hook::Connect);
+        assert_eq!(
+            unknown["network"]["destination"],
+            json!({"address": "10.0.0.1", "port": 80})
+        );
+        assert_eq!(unknown["network"]["protocol"], "tcp");
+    }
+}

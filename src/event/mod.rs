@@ -22,3 +22,6 @@ pub use build::build;
 pub use clock::BootClock;
 pub use shape::{Event, Kind};
 pub use summary::Summary;
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,9 @@ pub fn network<'a>(body: &'a CallBody<'a>) -> Option<Network<'a>> {
     let family = socket
         .map(|socket| socket.family)
         .or(asked.as_ref().map(|(family, _)| *family));
-    let asked = asked.and_then(|(_, peer)| peer).map(endpoint);
+    // An empty unix name is none: bind(2) with it asks the kernel for one.
+    let named = |peer: &Peer<'_>| !matches!(peer, Peer::Unix(path) if path.is_empty());
+    let asked = asked.and_then(|(_, peer)| peer).filter(named).map(endpoint);
     let source = socket.and_then(|socket| socket.source.as_ref()).map(known);
     let destination = socket.and_then(|socket| socket.destination.as_ref()).map(known);
     // bind(2) asks for this end, the others for the other one.
