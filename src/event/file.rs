@@ -25,7 +25,7 @@ pub struct Notes(u16);
 
 impl Notes {
     /// The words, in the order of their telling. The first five are [`path_flag`]s.
-    const WORDS: [(Self, &'static str); 11] = [
+    pub(super) const WORDS: [(Self, &'static str); 11] = [
         (Self(path_flag::TRUNCATED as u16), "truncated"),
         (Self(path_flag::DELETED as u16), "deleted"),
         (Self(path_flag::OUTSIDE_ROOT as u16), "outside_root"),

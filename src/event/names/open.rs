@@ -4,10 +4,16 @@ use super::set::{FlagSet, Names, of_libc};
 
 /// The access mode and the flags of open(2).
 pub static OPEN: FlagSet = FlagSet {
+    frequent: FREQUENT,
+    ..PARTS
+};
+
+/// What [`OPEN`] is put together from.
+pub(super) const PARTS: FlagSet = FlagSet {
     choice: Some((libc::O_ACCMODE as u64, ACCESS)),
     flags: FLAGS,
     shifted: None,
-    frequent: FREQUENT,
+    frequent: &[],
 };
 
 /// Where the flags stand without an access mode: dup3(2), delete_module(2).
