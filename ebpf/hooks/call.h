@@ -267,6 +267,7 @@ static __always_inline int handle_call(const struct call *call)
 	for (int i = 0; i < 6; i++)
 		record->args[i] = call->args[i];
 	record->abi = call->abi;
+	record->number = call->number;
 	record->part_count = 0;
 	s->call_made = *call;
 	used(s) = sizeof(*record);

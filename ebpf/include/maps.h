@@ -102,7 +102,8 @@ struct walk {
 struct call {
 	u64 args[6];
 	s64 ret;
-	u32 hook;
+	u16 hook;
+	u16 number;
 	/* enum abi. */
 	u32 abi;
 };

@@ -181,7 +181,9 @@ struct call_record {
 	/* As the process passed them. */
 	u64 args[6];
 	/* enum abi. */
-	u32 abi;
+	u16 abi;
+	/* The number by which it was called. */
+	u16 number;
 	/* Tail: so many parts, each beginning at a multiple of eight bytes of the record. */
 	u32 part_count;
 };
@@ -231,7 +233,7 @@ struct socket_part {
 	u64 inode;
 	u16 family;
 	/* SOCK_*, IPPROTO_*. */
-	u16 type;
+	u16 kind;
 	u16 protocol;
 	u16 source_port;
 	u16 destination_port;

@@ -64,10 +64,9 @@ pub(crate) fn attach(
             attach_dispatcher(object, btf, functions)?.map_err(refused(Backend::Dispatcher))?;
             chosen(Backend::Dispatcher, "set by configuration")
         }
-        BackendChoice::Auto if functions.is_empty() => chosen(
-            Backend::Trampoline,
-            "no system call is watched, so nothing was tried",
-        ),
+        BackendChoice::Auto if functions.is_empty() => {
+            chosen(Backend::Trampoline, "no system call is watched, so nothing was tried")
+        }
         BackendChoice::Auto => match attach_trampolines(object, btf, functions)? {
             Ok(()) => chosen(
                 Backend::Trampoline,

@@ -42,10 +42,7 @@ pub(crate) fn existing(candidates: Vec<String>, kernel_types: &[u8]) -> Vec<Stri
         .split(|byte| *byte == 0)
         .filter(|word| wanted.contains(word))
         .collect();
-    let keep: Vec<bool> = candidates
-        .iter()
-        .map(|name| found.contains(name.as_bytes()))
-        .collect();
+    let keep: Vec<bool> = candidates.iter().map(|name| found.contains(name.as_bytes())).collect();
     candidates
         .into_iter()
         .zip(keep)
@@ -78,7 +75,11 @@ mod tests {
         let functions = existing(candidates(hooks), &types);
         let has = |name: &str| functions.contains(&format!("{NATIVE}{name}"));
         assert!(has("openat") && has("connect") && has("umount"));
-        assert!(functions.len() < 192, "more than there are programs: {}", functions.len());
+        assert!(
+            functions.len() < 192,
+            "more than there are programs: {}",
+            functions.len()
+        );
         assert!(existing(candidates(hooks), b"no types at all").is_empty());
         assert!(candidates(HookSet::BASE).is_empty());
     }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::hook::Hook;
+use super::hook::{Hook, HookSet};
 use super::shared::CounterLines;
 
 /// One hook's account, summed over all CPUs, since the programs were loaded.
@@ -37,11 +37,12 @@ impl HookCounters {
 #[derive(Debug)]
 pub struct Ledger {
     lines: CounterLines,
+    hooks: HookSet,
 }
 
 impl Ledger {
-    pub(crate) fn new(lines: CounterLines) -> Self {
-        Self { lines }
+    pub(crate) fn new(lines: CounterLines, hooks: HookSet) -> Self {
+        Self { lines, hooks }
     }
 
     /// The account of one hook.
@@ -60,9 +61,8 @@ impl Ledger {
         sum
     }
 
-    /// The account of every hook, in wire order.
-    #[must_use]
+    /// The account of every hook that is loaded, in wire order.
     pub fn all(&self) -> impl Iterator<Item = (Hook, HookCounters)> {
-        Hook::all().map(|hook| (hook, self.hook(hook)))
+        self.hooks.iter().map(|hook| (hook, self.hook(hook)))
     }
 }

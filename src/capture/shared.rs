@@ -121,10 +121,6 @@ impl CounterLines {
 
     /// The words of one hook on every CPU, in the order of `struct hook_counters`.
     pub(crate) fn of(&self, hook: Hook) -> impl Iterator<Item = &[AtomicU64]> {
-        self.0
-            .get()
-            .chunks_exact(LINE_WORDS)
-            .skip(hook.index())
-            .step_by(ROOM)
+        self.0.get().chunks_exact(LINE_WORDS).skip(hook.index()).step_by(ROOM)
     }
 }

@@ -106,7 +106,7 @@ impl Capture {
             ring,
             ring_size,
             switches,
-            ledger: Arc::new(Ledger::new(lines)),
+            ledger: Arc::new(Ledger::new(lines, options.hooks)),
             choice,
         };
         capture.introduce_self()?;

@@ -151,7 +151,8 @@ wire! {
         header: RecordHeader,
         ret: i64,
         args: [u64; 6],
-        abi: u32,
+        abi: u16,
+        number: u16,
         part_count: u32,
     }
     /// One thing that was read for a system call.
@@ -173,7 +174,7 @@ wire! {
     struct SocketPart: "socket_part" {
         inode: u64,
         family: u16,
-        r#type: u16,
+        kind: u16,
         protocol: u16,
         source_port: u16,
         destination_port: u16,

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::container::{Metadata, Status};
-use crate::event::shape::{Endpoint, Event, Kind};
+use crate::event::shape::{Endpoint, Event, Kind, Network};
+use crate::event::value::{Told, Value};
 use crate::event::{Summary, shape};
 
 const DIM: Style = Style::new().dimmed();
@@ -158,30 +159,85 @@ fn exec(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     }
 }
 
+/// As strace writes it, then what the kernel made of it.
 fn syscall(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     let Some(call) = &event.syscall else { return Ok(()) };
-    f.write_str(call.name)?;
-    if let Some(file) = &event.file {
-        let asked = file.requested_path.unwrap_or("?");
-        write!(f, " {}", Safe(asked))?;
-        if let Some(path) = file.path.filter(|path| *path != asked) {
-            write!(f, " ({})", Safe(path))?;
+    write!(f, "{}(", call.name())?;
+    let told = call.args.iter().filter(|(_, told)| !matches!(told, Told::Nothing));
+    for (index, (_, told)) in told.enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
         }
-        write!(f, " {}", file.flags)?;
-    }
-    if let Some(network) = &event.network {
-        if let Some(protocol) = &network.protocol {
-            write!(f, " {protocol}")?;
-        }
-        match &network.destination {
-            Some(Endpoint::Ip { address, port }) => write!(f, " {}", std::net::SocketAddr::new(*address, *port))?,
-            Some(Endpoint::Unix { path }) => write!(f, " unix:{}", Safe(path))?,
-            None => write!(f, " {}", network.family.as_deref().unwrap_or("?"))?,
+        match told {
+            Told::Value(value) => argument(f, value)?,
+            Told::Cut(value) => {
+                argument(f, value)?;
+                f.write_str("…")?;
+            }
+            Told::Nothing | Told::Unread => f.write_char('?')?,
         }
     }
     match &call.error {
-        Some(error) => write!(f, " = {error}"),
-        None => write!(f, " = {}", call.ret),
+        Some(error) => write!(f, ") = -1 {error}")?,
+        None => write!(f, ") = {}", call.ret)?,
+    }
+    if let Some(file) = &event.file
+        && let Some(path) = &file.path
+        && file.requested_path != file.path
+    {
+        write!(f, " ({})", Safe(path))?;
+    }
+    match &event.network {
+        Some(network) => connection(f, network),
+        None => Ok(()),
+    }
+}
+
+fn argument(f: &mut fmt::Formatter<'_>, value: &Value<'_>) -> fmt::Result {
+    match value {
+        Value::Text(text) => {
+            let shown = text.floor_char_boundary(ARGUMENTS_SHOWN);
+            let more = if shown < text.len() { "…" } else { "" };
+            write!(f, "\"{}\"{more}", Safe(&text[..shown].replace('"', "\\\"")))
+        }
+        Value::Fields(fields) => {
+            f.write_char('{')?;
+            for (index, (name, value)) in fields.iter().enumerate() {
+                write!(f, "{}{name}=", if index > 0 { ", " } else { "" })?;
+                argument(f, value)?;
+            }
+            f.write_char('}')
+        }
+        other => write!(f, "{other}"),
+    }
+}
+
+/// ` (tcp 10.0.0.1:4000 -> 10.0.0.2:80)`
+fn connection(f: &mut fmt::Formatter<'_>, network: &Network<'_>) -> fmt::Result {
+    let words = [
+        network.protocol.as_deref(),
+        network.kind.as_deref(),
+        network.family.as_deref(),
+    ];
+    write!(f, " ({}", words.into_iter().flatten().next().unwrap_or("?"))?;
+    if let Some(source) = &network.source {
+        write!(f, " {}", End(source))?;
+    }
+    if let Some(destination) = &network.destination {
+        write!(f, " -> {}", End(destination))?;
+    }
+    f.write_char(')')
+}
+
+/// One end of a connection.
+struct End<'a>(&'a Endpoint<'a>);
+
+impl fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Endpoint::Ip { address, port } => std::net::SocketAddr::new(*address, *port).fmt(f),
+            Endpoint::Unix { path } => write!(f, "unix:{}", Safe(path)),
+        }
     }
 }
 

@@ -96,7 +96,6 @@ impl Vitals {
             hooks: self
                 .ledger
                 .all()
-                .into_iter()
                 .map(|(hook, counters)| (hook.name(), counters))
                 .collect(),
             metadata: MetadataCounts {
@@ -128,7 +127,6 @@ impl StatusSource for Vitals {
             hooks: self
                 .ledger
                 .all()
-                .into_iter()
                 .map(|(hook, line)| {
                     let counters = api::HookCounters {
                         seen: line.seen,

@@ -165,7 +165,7 @@ mod tests {
 
     fn header(process: ProcessKey, cgroup_id: u64) -> Header {
         Header {
-            hook: Hook::Exec,
+            hook: Hook::EXEC,
             cpu: 0,
             tid: process.pid,
             time: 0,
@@ -194,6 +194,7 @@ mod tests {
             tty: None,
             ancestors,
             ancestors_truncated: false,
+            exe_upper_layer: false,
         }
     }
 

@@ -25,3 +25,4 @@ mod ledger;
 mod pod;
 mod privileges;
 mod strace_oracle;
+mod words;
