@@ -145,7 +145,7 @@ fn word(arg: Argument<'_>) -> Told<'static> {
     let raw = arg.raw();
     let names = |names: Names| name_of(names, raw).map_or(Value::Hex(raw), |name| Value::Word(Cow::Borrowed(name)));
     let position = arg.index.saturating_sub(1);
-    match prctl::words(operation).get(position) {
+    match prctl::words(operation, arg.sibling(1).raw()).get(position) {
         // Unsigned, as in strace; more than an i64 holds is nobody's number.
         Some(prctl::Word::Number) => i64::try_from(raw).map_or(Value::Hex(raw), Value::Decimal).into(),
         Some(prctl::Word::Process) if arg.int() == -1 => Value::Word(Cow::Borrowed("PR_SET_PTRACER_ANY")).into(),
@@ -232,10 +232,9 @@ fn protocol(arg: Argument<'_>) -> Value<'static> {
     let number = arg.int();
     let domain = arg.sibling(0).int();
     if domain == libc::AF_PACKET
-        && let Ok(wire) = u16::try_from(number)
-        && let Some(name) = name_of(protocol::ETHERNET, u16::from_be(wire).into())
+        && let Ok(protocol) = u16::try_from(number)
     {
-        return Value::Network(name);
+        return Value::Ethernet(u16::from_be(protocol));
     }
     match protocol::protocols(domain) {
         Some(names) => name_of(names, arg.unsigned().into()).map_or(Value::Hex(arg.unsigned().into()), |name| {
@@ -266,7 +265,7 @@ fn text(arg: Argument<'_>) -> Told<'_> {
 }
 
 fn name(arg: Argument<'_>) -> Told<'_> {
-    match prctl::words(arg.sibling(0).unsigned().into()) {
+    match prctl::words(arg.sibling(0).unsigned().into(), 0) {
         [prctl::Word::Text, ..] => text(arg),
         _ => word(arg),
     }

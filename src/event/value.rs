@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::names::capability;
-use super::names::set::Flags;
+use super::names::protocol::ETHERNET;
+use super::names::set::{Flags, name_of};
 use crate::capture::calls::Call;
 
 /// The most arguments that a system call has.
@@ -34,8 +35,8 @@ pub enum Value<'a> {
     Flags(Flags),
     /// Names.
     Capabilities(capability::Set),
-    /// A number in the byte order of the network.
-    Network(&'static str),
+    /// A protocol of Ethernet, which is passed in the byte order of the network.
+    Ethernet(u16),
     /// Text of the process.
     Text(Cow<'a, str>),
     /// An address of an IP socket.
@@ -57,7 +58,10 @@ impl fmt::Display for Value<'_> {
             Self::Word(word) => f.write_str(word),
             Self::Flags(flags) => flags.fmt(f),
             Self::Capabilities(set) => set.fmt(f),
-            Self::Network(name) => write!(f, "htons({name})"),
+            Self::Ethernet(protocol) => match name_of(ETHERNET, (*protocol).into()) {
+                Some(name) => write!(f, "htons({name})"),
+                None => write!(f, "htons({})", Self::Hex((*protocol).into())),
+            },
             Self::Text(text) => f.write_str(text),
             Self::Ip(address) => address.fmt(f),
             Self::Fields(fields) => {

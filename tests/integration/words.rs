@@ -214,7 +214,7 @@ fn operations(all: &mut Vec<Case>) {
             all.push(case("prctl", [operation, Number(*word), NULL, NULL, NULL]));
         }
     }
-    for word in known(prctl::words(47)[..1].iter().find_map(names_of).unwrap()) {
+    for word in known(prctl::words(47, 0)[..1].iter().find_map(names_of).unwrap()) {
         all.push(case("prctl", [Number(47), Number(word), Number(12), Number(3), NULL]));
     }
     for command in known(bpf::COMMANDS) {
@@ -314,22 +314,43 @@ fn arguments_are_told_in_the_words_of_strace() {
     let made: Vec<&strace::Call> = calls[begin + 1..].iter().filter(|call| call.pid == thread).collect();
     assert_eq!(made[cases.len()].name, "chdir", "one call in the trace for each case");
 
-    let mut compared = 0;
+    let (mut compared, mut differing) = (0, Vec::new());
     for (case, theirs) in cases.iter().zip(made) {
         assert_eq!(theirs.name, case.call.name);
         let body = body(case);
         for (index, (name, told)) in arguments::args(&body).iter().enumerate() {
             let Told::Value(value) = told else { continue };
+            if differs_on_purpose(case, index) {
+                continue;
+            }
             let word = theirs
                 .args
                 .get(index)
                 .unwrap_or_else(|| panic!("{name} is told: {theirs:?}"));
-            assert!(same(value, word), "{name}: {value}\nof {theirs:?}");
+            if !same(value, word) {
+                differing.push(format!("{name}: {value} of {theirs:?}"));
+            }
             compared += 1;
         }
     }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
     println!("{compared} arguments of {} calls compared", cases.len());
     assert!(compared > 2000, "{compared}");
+}
+
+/// What strace tells otherwise and better left as it is: what follows an operation of ptrace, as registers, signals and the
+/// like; protocols of families that nobody uses; the type of a file system where mount(2) does not look at it, as a pointer.
+fn differs_on_purpose(case: &Case, index: usize) -> bool {
+    let first = match case.args.first() {
+        Some(Number(number)) => *number,
+        _ => 0,
+    };
+    match case.call.name {
+        "ptrace" => index > 1,
+        "socket" => index == 2 && ![1, 2, 10, 16, 17].contains(&first),
+        "mount" => index == 2,
+        _ => false,
+    }
 }
 
 fn body(case: &Case) -> CallBody<'_> {
@@ -365,10 +386,7 @@ fn body(case: &Case) -> CallBody<'_> {
 /// strace adds comments to numbers without a name, quotes strings, writes sets of capabilities as shifts, and tells more
 /// of the structures.
 fn same(ours: &Value<'_>, theirs: &str) -> bool {
-    let theirs = match theirs.split_once(" /*") {
-        Some((number, _)) => number,
-        None => theirs,
-    };
+    let theirs = &uncommented(theirs);
     match ours {
         Value::Text(text) => theirs.trim_matches('"') == text,
         Value::Fields(fields) => fields.iter().all(|(name, value)| {
@@ -378,6 +396,20 @@ fn same(ours: &Value<'_>, theirs: &str) -> bool {
             let theirs = rest.split([',', '}']).next().unwrap_or(rest);
             same(value, theirs)
         }),
+        // Their order is no promise.
+        Value::Flags(flags) => {
+            let words = |text: &str| text.split('|').map(str::to_owned).collect::<BTreeSet<String>>();
+            words(theirs) == words(&flags.to_string())
+        }
         other => theirs.replace("1<<CAP", "CAP") == other.to_string(),
     }
+}
+
+fn uncommented(text: &str) -> String {
+    let mut text = text.to_owned();
+    while let Some(start) = text.find(" /*") {
+        let end = text[start..].find("*/").map_or(text.len(), |end| start + end + 2);
+        text.replace_range(start..end, "");
+    }
+    text
 }

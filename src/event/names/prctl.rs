@@ -19,20 +19,23 @@ pub enum Word {
     Text,
 }
 
-/// What the operation takes besides itself; what is beyond is not looked at by the kernel.
+/// What the operation takes besides itself, where the first of it may decide about the others; what is beyond is not looked at by the kernel.
 #[must_use]
-pub fn words(operation: u64) -> &'static [Word] {
+pub fn words(operation: u64, first: u64) -> &'static [Word] {
     const RAW: Word = Word::Raw;
     match i32::try_from(operation).unwrap_or(-1) {
         libc::PR_SET_NAME => &[Word::Text],
         libc::PR_SET_DUMPABLE => &[Word::Choice(DUMPABLE)],
         libc::PR_SET_KEEPCAPS | libc::PR_SET_CHILD_SUBREAPER => &[Word::Number],
         libc::PR_SET_PTRACER => &[Word::Process],
-        libc::PR_SET_SECCOMP => &[Word::Choice(SECCOMP), RAW],
+        libc::PR_SET_SECCOMP => &[Word::Choice(SECCOMP)],
         libc::PR_CAPBSET_DROP => &[Word::Choice(super::capability::CAPABILITIES)],
         libc::PR_SET_SECUREBITS => SECURE_WORDS,
         libc::PR_SET_MM => &[Word::Choice(MM), RAW, RAW, RAW],
         libc::PR_SET_NO_NEW_PRIVS => &[Word::Number, RAW, RAW, RAW],
+        libc::PR_CAP_AMBIENT if first == libc::PR_CAP_AMBIENT_CLEAR_ALL as u64 => {
+            &[Word::Choice(AMBIENT), RAW, RAW, RAW]
+        }
         libc::PR_CAP_AMBIENT => &[
             Word::Choice(AMBIENT),
             Word::Choice(super::capability::CAPABILITIES),

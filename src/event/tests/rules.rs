@@ -157,6 +157,7 @@ fn operations_decide_about_what_follows() {
         prctl(&[47, 2, 12]),
         json!({"op": "PR_CAP_AMBIENT", "arg2": "PR_CAP_AMBIENT_RAISE", "arg3": "CAP_NET_ADMIN", "arg4": "0", "arg5": "0"})
     );
+    assert_eq!(prctl(&[47, 4, 0])["arg3"], "0");
     assert_eq!(
         prctl(&[0x5961_6d61, u64::MAX]),
         json!({"op": "PR_SET_PTRACER", "arg2": "PR_SET_PTRACER_ANY"})
