@@ -11,6 +11,7 @@ use super::backend::{self, Choice};
 use super::error::Error;
 use super::hook::HookSet;
 use super::ledger::Ledger;
+use super::misses::Misses;
 use super::object;
 use super::record::Record;
 use super::shared::{CounterLines, Switches};
@@ -91,12 +92,13 @@ impl Capture {
         drop(btf);
         object::return_memory();
 
+        let ledger = Arc::new(Ledger::new(lines, Misses::of(&object)));
         let capture = Self {
             _object: object,
             ring,
             ring_size,
             switches,
-            ledger: Arc::new(Ledger::new(lines)),
+            ledger,
             choice,
         };
         capture.introduce_self()?;
@@ -140,6 +142,13 @@ impl Capture {
     #[must_use]
     pub fn ring_size(&self) -> u32 {
         self.ring_size
+    }
+
+    /// The most unread data that a hook found in the ring since the last call, in bytes; absent where none looked.
+    #[must_use]
+    pub fn ring_fill(&self) -> Option<u64> {
+        let ring = u64::from(self.ring_size);
+        self.ledger.take_peak_fill().map(|bytes| bytes.min(ring))
     }
 
     /// Hands up to `limit` records over, in order. Returns how many there were.
