@@ -66,12 +66,24 @@ impl Ledger {
         sum
     }
 
+    /// The account of every hook, in wire order, from mapped memory alone.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(Hook, HookCounters)> {
+        Hook::ALL.into_iter().map(|hook| (hook, self.hook(hook))).collect()
+    }
+
     /// The account of every hook, in wire order, `missed` included: a read of a file of `/proc` for each program.
     #[must_use]
     pub fn all(&self) -> [(Hook, HookCounters); Hook::COUNT] {
         Hook::ALL.map(|hook| {
             let missed = self.misses.hook(hook);
-            (hook, HookCounters { missed, ..self.hook(hook) })
+            (
+                hook,
+                HookCounters {
+                    missed,
+                    ..self.hook(hook)
+                },
+            )
         })
     }
 

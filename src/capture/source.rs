@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, RingBuf};
+use nix::time::{ClockId, clock_gettime};
 
 use super::backend::{self, Choice};
 use super::error::Error;
@@ -41,6 +42,7 @@ pub struct Capture {
     _object: Ebpf,
     ring: RingBuf<MapData>,
     ring_size: u32,
+    started: u64,
     switches: Switches,
     ledger: Arc<Ledger>,
     choice: Choice,
@@ -61,6 +63,7 @@ impl Capture {
     /// # Errors
     /// The kernel's types are not to be had, or it refuses the maps, a base program or the backend insisted on.
     pub fn start(options: &Options) -> Result<Self, Error> {
+        let started = boottime()?;
         let cpus = cpu_ids()?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
@@ -97,6 +100,7 @@ impl Capture {
             _object: object,
             ring,
             ring_size,
+            started,
             switches,
             ledger,
             choice,
@@ -142,6 +146,12 @@ impl Capture {
     #[must_use]
     pub fn ring_size(&self) -> u32 {
         self.ring_size
+    }
+
+    /// A moment before the first program was attached, in nanoseconds of CLOCK_BOOTTIME.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
     }
 
     /// The most unread data that a hook found in the ring since the last call, in bytes; absent where none looked.
@@ -193,6 +203,12 @@ impl AsFd for Capture {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
     }
+}
+
+/// The clock of the hooks.
+fn boottime() -> Result<u64, Error> {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(Error::Clock)?;
+    Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// One more than the highest CPU id that can ever appear: ids may have gaps.

@@ -9,7 +9,7 @@ use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
     OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
-use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
+use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Runtime, Thread};
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
 
@@ -137,6 +137,27 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
         ring_size: 8 << 20,
+        rates: [("10s", 10.0), ("1m", 60.0), ("1h", 61.5)]
+            .map(|(window, seconds)| (window.to_owned(), rate(seconds, 0.0)))
+            .into(),
+        latency: Some(Latency {
+            count: seen,
+            p50_us: 1100,
+            p90_us: 2000,
+            p99_us: 2600,
+            max_us: 3100,
+        }),
+        dispatcher_missed: None,
+    }
+}
+
+/// A hundred wanted events a second, of which so many were dropped.
+pub(super) fn rate(seconds: f64, dropped: f64) -> Rate {
+    Rate {
+        seconds,
+        seen: 150.0,
+        delivered: 100.0 - dropped,
+        dropped,
     }
 }
 

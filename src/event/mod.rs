@@ -6,10 +6,12 @@
 pub mod build;
 pub mod clock;
 pub mod flags;
+pub mod loss;
 pub mod shape;
 pub mod summary;
 
 pub use build::build;
 pub use clock::BootClock;
+pub use loss::Loss;
 pub use shape::{Event, Kind};
 pub use summary::Summary;

@@ -10,7 +10,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::container::{Metadata, Status};
 use crate::event::shape::{Endpoint, Event, Kind};
-use crate::event::{Summary, shape};
+use crate::event::summary::Rate;
+use crate::event::{Loss, Summary, shape};
 
 const DIM: Style = Style::new().dimmed();
 const PLACE: Style = AnsiColor::Cyan.on_default();
@@ -219,6 +220,35 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Appends a loss.
+///
+/// # Errors
+/// Never for memory; the signature is `Write`'s.
+pub fn loss(out: &mut Vec<u8>, loss: &Loss, colour: bool) -> io::Result<()> {
+    let hooks: Vec<String> = loss
+        .hooks
+        .iter()
+        .map(|(hook, counts)| format!("{hook} {}", counts.dropped))
+        .collect();
+    let mut text = format!(
+        "-- loss: {} of {} events dropped since {} ({:.3} %: {})",
+        loss.all.dropped,
+        loss.all.dropped.saturating_add(loss.all.delivered),
+        loss.window.from.strftime("%H:%M:%S%.6f"),
+        loss.share * 100.0,
+        hooks.join(", "),
+    );
+    if let Some(share) = loss.ring.peak_share {
+        write!(text, ", ring up to {:.0} % full", share * 100.0).map_err(io::Error::other)?;
+    }
+    writeln!(
+        out,
+        "{} {}",
+        Styled(loss.time.strftime("%H:%M:%S%.6f"), DIM, colour),
+        Styled(format_args!("{text} --"), TROUBLE, colour)
+    )
+}
+
 /// Appends a summary.
 ///
 /// # Errors
@@ -257,7 +287,31 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         out,
         "\n  lookups: {}, median {} µs, p99 {} µs",
         lookups.count, lookups.p50_us, lookups.p99_us
-    )
+    )?;
+    let latency = summary.latency_us;
+    writeln!(
+        out,
+        "  hook to output: median {} µs, p90 {} µs, p99 {} µs, longest {} µs",
+        latency.p50_us, latency.p90_us, latency.p99_us, latency.max_us
+    )?;
+    let rates = summary.rates;
+    let rate = |rate: Rate| format!("{:.0} ({:.0} dropped)", rate.seen, rate.dropped);
+    writeln!(
+        out,
+        "  events per second: {} over 10 s, {} over 1 min, {} over 1 h",
+        rate(rates.ten_seconds),
+        rate(rates.minute),
+        rate(rates.hour)
+    )?;
+    let missed = summary.hooks.iter().map(|(name, line)| (*name, line.missed));
+    let dispatcher = summary
+        .dispatcher
+        .map(|dispatcher| ("dispatcher", Some(dispatcher.missed)));
+    for (name, missed) in missed.chain(dispatcher).filter(|(_, missed)| *missed > Some(0)) {
+        let text = format!("  the kernel skipped {} runs of {name}", missed.unwrap_or_default());
+        writeln!(out, "{}", Styled(text, TROUBLE, colour))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::latency::Unwritten;
+use super::loss::{Losses, Told};
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
@@ -25,9 +27,8 @@ use crate::process::{Fork, Process, ProcessTable};
 const DRAIN_LIMIT: usize = 4096;
 /// The longest sleep. Wake-ups are announced to the kernel side, but an announcement can cross a record on its way.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-/// How often the calendar's clock is read again.
-const CLOCK_REFRESH: Duration = Duration::from_secs(1);
-
+/// How often the calendar's clock is read again, and the ledger looked at.
+const EACH_SECOND: Duration = Duration::from_secs(1);
 /// How often, at most, every process is introduced anew after the table lost track.
 const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
 /// A pause where the ring is readable and yet yields nothing, because whoever writes the first record was preempted.
@@ -77,6 +78,8 @@ struct Stages<W> {
     clock: BootClock,
     clock_read: Instant,
     lost: LostCount,
+    losses: Losses,
+    unwritten: Unwritten,
     published_lookups: Option<u64>,
     /// An event came of a process that the table does not know, though the kernel side takes it for known.
     drifted: bool,
@@ -102,6 +105,8 @@ pub struct Parts<W> {
     pub signals: Signals,
     /// How long records may collect in the ring while there is traffic.
     pub batch: Duration,
+    /// When a loss is told.
+    pub losses: Losses,
 }
 
 impl<W: Write> Pipeline<W> {
@@ -120,6 +125,8 @@ impl<W: Write> Pipeline<W> {
             clock: BootClock::now().map_err(Error::Clock)?,
             clock_read: Instant::now(),
             lost: LostCount::default(),
+            losses: parts.losses,
+            unwritten: Unwritten::default(),
             published_lookups: None,
             drifted: false,
             introduced_anew: Instant::now(),
@@ -152,6 +159,7 @@ impl<W: Write> Pipeline<W> {
                     // From here on nothing is reported, and what was is told: the last summary is exact.
                     capture.quiesce();
                     stages.drain_dry(capture)?;
+                    stages.tell_the_rest(capture)?;
                 }
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
@@ -196,9 +204,10 @@ fn wait(on: &[BorrowedFd<'_>], at_most: Duration) -> Result<bool, Error> {
 
 impl<W: Write> Stages<W> {
     fn drain(&mut self, capture: &mut Capture) -> Result<usize, Error> {
-        if self.clock_read.elapsed() >= CLOCK_REFRESH {
+        if self.clock_read.elapsed() >= EACH_SECOND {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
+            self.look_for_losses(capture)?;
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
             capture.introduce_anew();
@@ -216,8 +225,54 @@ impl<W: Write> Stages<W> {
         }
         match failed {
             Some(error) => Err(Error::Output(error)),
-            None => self.sink.flush().map(|()| taken).map_err(Error::Output),
+            None => {
+                self.sink.flush().map_err(Error::Output)?;
+                self.written().map_err(Error::Output)?;
+                Ok(taken)
+            }
         }
+    }
+
+    /// Everything that was handed to the output is written.
+    fn written(&mut self) -> io::Result<()> {
+        self.unwritten.written(self.vitals.latency(), BootClock::reading)?;
+        Ok(())
+    }
+
+    fn look_for_losses(&mut self, capture: &Capture) -> Result<(), Error> {
+        let now = BootClock::reading().map_err(Error::Clock)?;
+        let reading = self.vitals.read_ledger(now, capture.ring_fill());
+        match self.losses.note(&reading) {
+            Some(told) => self.tell(&told),
+            None => Ok(()),
+        }
+    }
+
+    /// What was held back, once nothing more can be lost.
+    fn tell_the_rest(&mut self, capture: &Capture) -> Result<(), Error> {
+        let now = BootClock::reading().map_err(Error::Clock)?;
+        let reading = self.vitals.read_ledger(now, capture.ring_fill());
+        match self.losses.finish(&reading) {
+            Some(told) => self.tell(&told),
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, told: &Told) -> Result<(), Error> {
+        let loss = self.vitals.loss(told, &self.clock);
+        let what = if told.first {
+            "events were lost, for the first time"
+        } else {
+            "events were lost"
+        };
+        tracing::warn!(
+            dropped = loss.all.dropped,
+            share = loss.share,
+            ring_bytes = loss.ring.size,
+            since = %loss.window.from,
+            "{what}: the ring buffer was full"
+        );
+        self.sink.loss(&loss).map_err(Error::Output)
     }
 
     /// Empties the ring, but follows no producer that outruns the reader for ever.
@@ -320,7 +375,12 @@ impl<W: Write> Stages<W> {
             outcome,
             lost_before: self.lost.take(),
         };
-        self.sink.event(&build(header, subject, body, context))
+        self.sink.event(&build(header, subject, body, context))?;
+        self.unwritten.add(header.time);
+        if self.sink.is_written() {
+            self.written()?;
+        }
+        Ok(())
     }
 
     fn as_json(
