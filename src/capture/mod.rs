@@ -10,6 +10,7 @@ pub mod error;
 pub mod hierarchy;
 pub mod hook;
 pub mod ledger;
+pub mod memory;
 mod misses;
 mod object;
 pub mod probe;

@@ -6,9 +6,10 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::error::{Error, Failure};
 use super::hierarchy::Hierarchy;
-use super::hook::{Hook, HookSet};
+use super::hook::HookSet;
+use super::memory::Sizes;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
 
 /// The kernel's types.
 pub(crate) fn kernel_types() -> Result<Btf, Error> {
@@ -16,9 +17,8 @@ pub(crate) fn kernel_types() -> Result<Btf, Error> {
 }
 
 /// Creates the maps and prepares the programs.
-pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, hooks: HookSet) -> Result<Ebpf, Error> {
+pub(crate) fn prepare(btf: &Btf, sizes: Sizes, hooks: HookSet) -> Result<Ebpf, Error> {
     let own = OwnNamespace::read();
-    let lines = u32::try_from(cpus * Hook::COUNT).unwrap_or(u32::MAX);
     let watched = hooks.syscall_bitmap();
     let hierarchy = Hierarchy::detect();
     tracing::debug!(
@@ -26,11 +26,12 @@ pub(crate) fn prepare(btf: &Btf, cpus: usize, ring_size: u32, processes: u32, ho
         "containers are named by their cgroup there"
     );
     let hierarchy = hierarchy as u32;
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    for (map, entries) in sizes.entries() {
+        loader.map_max_entries(map, entries);
+    }
+    loader
         .btf(Some(btf))
-        .map_max_entries("events", ring_size)
-        .map_max_entries("counters", lines)
-        .map_max_entries("processes", processes)
         .override_global("cgroup_hierarchy", &hierarchy, true)
         .override_global("watched_syscalls", &watched[..], true)
         .override_global("agent_pidns_dev", &own.device, true)

@@ -3,6 +3,7 @@
 use super::backend::{attach, attach_tracepoint};
 use super::error::{Error, Failure};
 use super::hook::{Hook, HookSet};
+use super::memory::Sizes;
 use super::object;
 use super::source::ring_bytes;
 use crate::config::settings::BackendChoice;
@@ -45,7 +46,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
     // Last, because kernels before 5.11 take what was charged to RLIMIT_MEMLOCK back only some time after the maps are
     // gone: the largest must not make the small ones fail.
-    let full = Size {
+    let full = Sizes {
         cpus: aya::util::nr_cpus().unwrap_or(1),
         ring: ring_bytes(ring_size),
         processes,
@@ -59,28 +60,20 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     }
 }
 
-/// Of the maps.
-#[derive(Clone, Copy)]
-struct Size {
-    cpus: usize,
-    ring: u32,
-    processes: u32,
-}
-
 /// As small as maps can be, where only the programs are of interest.
-const SMALL: Size = Size {
+const SMALL: Sizes = Sizes {
     cpus: 1,
     ring: 4096,
     processes: 1,
 };
 
 fn try_object(
-    size: Size,
+    sizes: Sizes,
     with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
-        let mut object = object::prepare(&btf, size.cpus, size.ring, size.processes, HookSet::BASE)?;
+        let mut object = object::prepare(&btf, sizes, HookSet::BASE)?;
         with(&mut object, &btf)
     };
     match attempt() {

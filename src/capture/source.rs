@@ -12,6 +12,7 @@ use super::backend::{self, Choice};
 use super::error::Error;
 use super::hook::HookSet;
 use super::ledger::Ledger;
+use super::memory::Sizes;
 use super::misses::Misses;
 use super::object;
 use super::record::Record;
@@ -67,7 +68,12 @@ impl Capture {
         let cpus = cpu_ids()?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
-        let mut object = object::prepare(&btf, cpus, ring_size, options.processes, options.hooks)?;
+        let sizes = Sizes {
+            cpus,
+            ring: ring_size,
+            processes: options.processes,
+        };
+        let mut object = object::prepare(&btf, sizes, options.hooks)?;
 
         let ring = match object.take_map("events") {
             Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
@@ -212,7 +218,7 @@ fn boottime() -> Result<u64, Error> {
 }
 
 /// One more than the highest CPU id that can ever appear: ids may have gaps.
-fn cpu_ids() -> Result<usize, Error> {
+pub(super) fn cpu_ids() -> Result<usize, Error> {
     let path = "/sys/devices/system/cpu/possible";
     let text = std::fs::read_to_string(path).map_err(|source| Error::Cpus { path, source })?;
     let highest = text

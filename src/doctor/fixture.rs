@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
-    OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
+    MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Runtime, Thread};
 use crate::privilege::Capabilities;
@@ -45,6 +45,19 @@ pub(super) fn cold() -> Facts {
             trampoline: Ok(()),
             dispatcher: Ok(()),
             memlock: None,
+        }),
+        memory: timed(MemoryFacts {
+            cpus: 4,
+            maps: [
+                ("events", 8 << 20),
+                ("scratches", 4 << 20),
+                ("processes", 3 << 20),
+                ("counters", 8192),
+            ]
+            .map(|(map, bytes)| (map.to_owned(), bytes))
+            .into(),
+            per_cpu: 1 << 20,
+            limit: Some(128 << 20),
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {

@@ -95,6 +95,12 @@ const GRID: &[Case] = &[
     Case { name: "no backend", start: cold, root: ("PIN-BPF-002", Status::Fail), blocks: &[],
         harm: |f| { let c = f.capture.value.as_mut().unwrap(); c.trampoline = Err(refusal("load fexit", libc::EPERM));
                     c.dispatcher = Err(refusal("load tp_btf/sys_exit", libc::EINVAL)); } },
+    Case { name: "maps beyond the memory limit", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: &[],
+        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(8 << 20) },
+    Case { name: "a memory limit just above the maps", start: live, root: ("PIN-BPF-003", Status::Warn), blocks: &[],
+        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(32 << 20) },
+    Case { name: "memory unknown", start: cold, root: ("PIN-BPF-003", Status::Unknown), blocks: &[],
+        harm: |f| f.memory.value = Err(Gap::Crashed) },
     Case { name: "no socket", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
         harm: |f| *runtime_of(f) = absent(CONTAINERD) },
     Case { name: "socket is a file", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,

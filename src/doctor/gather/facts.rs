@@ -39,13 +39,14 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
-    let for_capture = settings.clone();
+    let (for_capture, for_memory) = (settings.clone(), settings.clone());
     let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
     progress("looking at the kernel, the runtimes and the running agent");
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = start("process", FILES, move || process::read(root));
     let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
+    let memory = start("memory", FILES, move || wiring::memory(&for_memory, root));
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = start("own", RUNTIMES, move || {
         let own = runtime::own_cgroup(root)?;
@@ -81,6 +82,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         kernel,
         process,
         capture,
+        memory: memory.finish(),
         runtimes: runtimes.finish(),
         own,
         live,
