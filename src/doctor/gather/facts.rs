@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, OwnContainer, ProfileFacts};
+use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts};
 use super::step::{now, start};
 use super::{canary, kernel, live, process, runtime, wiring};
 use crate::config::Settings;
@@ -46,7 +46,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = start("process", FILES, move || process::read(root));
     let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
-    let memory = start("memory", FILES, move || wiring::memory(&for_memory, root));
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = start("own", RUNTIMES, move || {
         let own = runtime::own_cgroup(root)?;
@@ -67,6 +66,12 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         progress("watching the running agent for a second");
     }
     let (live, mut canary) = split(live.finish());
+    // What the running agent made counts, not what this process would make.
+    let running = match &live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent.second.ring_size).filter(|size| *size > 0),
+        _ => None,
+    };
+    let memory = start("memory", FILES, move || wiring::memory(&for_memory, running, root));
     // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
     let capture = capture.finish();
     if canary.value.is_err() {

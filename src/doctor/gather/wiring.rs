@@ -40,14 +40,14 @@ pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
     })
 }
 
-/// Computes what the kernel side takes on this machine.
+/// Computes what the kernel side takes on this machine, with the ring of the running agent where there is one.
 ///
 /// # Errors
 /// The CPUs are unknown.
-pub fn memory(settings: &Settings, root: &Path) -> Result<MemoryFacts, Gap> {
+pub fn memory(settings: &Settings, running: Option<u64>, root: &Path) -> Result<MemoryFacts, Gap> {
     let capture = &settings.capture;
-    let estimate = Estimate::here(capture.ring_size.as_u64(), capture.processes)
-        .map_err(|error| Gap::Refused(error.to_string()))?;
+    let ring = running.unwrap_or_else(|| capture.ring_size.as_u64());
+    let estimate = Estimate::here(ring, capture.processes).map_err(|error| Gap::Refused(error.to_string()))?;
     Ok(MemoryFacts {
         cpus: estimate.cpus as u64,
         per_cpu: estimate.per_cpu,
