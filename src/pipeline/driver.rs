@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::latency::Unwritten;
 use super::loss::{Losses, Told};
+use super::lost_before::LostCount;
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
@@ -159,7 +160,7 @@ impl<W: Write> Pipeline<W> {
                     // From here on nothing is reported, and what was is told: the last summary is exact.
                     capture.quiesce();
                     stages.drain_dry(capture)?;
-                    stages.tell_the_rest(capture)?;
+                    stages.look_for_losses(capture, true)?;
                 }
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
@@ -207,7 +208,7 @@ impl<W: Write> Stages<W> {
         if self.clock_read.elapsed() >= EACH_SECOND {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
-            self.look_for_losses(capture)?;
+            self.look_for_losses(capture, false)?;
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
             capture.introduce_anew();
@@ -239,23 +240,16 @@ impl<W: Write> Stages<W> {
         Ok(())
     }
 
-    fn look_for_losses(&mut self, capture: &Capture) -> Result<(), Error> {
+    /// Takes a reading of the ledger. The last one, once nothing more can be lost, tells what was held back.
+    fn look_for_losses(&mut self, capture: &Capture, last: bool) -> Result<(), Error> {
         let now = BootClock::reading().map_err(Error::Clock)?;
         let reading = self.vitals.read_ledger(now, capture.ring_fill());
-        match self.losses.note(&reading) {
-            Some(told) => self.tell(&told),
-            None => Ok(()),
-        }
-    }
-
-    /// What was held back, once nothing more can be lost.
-    fn tell_the_rest(&mut self, capture: &Capture) -> Result<(), Error> {
-        let now = BootClock::reading().map_err(Error::Clock)?;
-        let reading = self.vitals.read_ledger(now, capture.ring_fill());
-        match self.losses.finish(&reading) {
-            Some(told) => self.tell(&told),
-            None => Ok(()),
-        }
+        let told = if last {
+            self.losses.finish(&reading)
+        } else {
+            self.losses.note(&reading)
+        };
+        told.map_or(Ok(()), |told| self.tell(&told))
     }
 
     fn tell(&mut self, told: &Told) -> Result<(), Error> {
@@ -417,48 +411,5 @@ impl<W: Write> Stages<W> {
             };
             self.vitals.publish_runtimes(lookups, self.resolver.runtimes());
         }
-    }
-}
-
-/// How many records were lost since the last event that was told. The kernel side counts by CPU, in every record.
-#[derive(Debug, Default)]
-struct LostCount {
-    by_cpu: Vec<u64>,
-    untold: u64,
-}
-
-impl LostCount {
-    fn note(&mut self, cpu: u16, total: u64) {
-        let cpu = usize::from(cpu);
-        if self.by_cpu.len() <= cpu {
-            self.by_cpu.resize(cpu + 1, 0);
-        }
-        // A record may be overtaken by one of the same CPU; what it says is then already counted.
-        if let Some(more) = total.checked_sub(self.by_cpu[cpu]) {
-            self.by_cpu[cpu] = total;
-            self.untold += more;
-        }
-    }
-
-    fn take(&mut self) -> u64 {
-        std::mem::take(&mut self.untold)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::LostCount;
-
-    #[test]
-    fn each_loss_is_told_once() {
-        let mut lost = LostCount::default();
-        lost.note(1, 0);
-        assert_eq!(lost.take(), 0);
-        lost.note(1, 3);
-        lost.note(0, 2);
-        assert_eq!(lost.take(), 5);
-        lost.note(1, 2);
-        lost.note(1, 3);
-        assert_eq!(lost.take(), 0);
     }
 }

@@ -7,6 +7,7 @@ pub mod canary;
 pub mod driver;
 mod latency;
 pub mod loss;
+mod lost_before;
 mod rates;
 pub mod signals;
 pub mod vitals;
