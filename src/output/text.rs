@@ -316,7 +316,54 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::event::loss::{Counts, Ring, Window};
+    use crate::event::summary::Rates;
+
+    #[test]
+    fn a_loss_is_one_line_with_or_without_the_rings_fill() {
+        let counts = |dropped| Counts {
+            seen: 100,
+            delivered: 75,
+            dropped,
+        };
+        let mut lost = Loss {
+            time: Timestamp::from_second(61).unwrap(),
+            node: "node-1".to_owned(),
+            kind: "loss",
+            window: Window {
+                from: Timestamp::from_second(60).unwrap(),
+                to: Timestamp::from_second(61).unwrap(),
+            },
+            all: counts(25),
+            share: 0.25,
+            hooks: [("exit", counts(1)), ("openat", counts(24))].into(),
+            ring: Ring {
+                size: 4096,
+                peak: Some(4055),
+                peak_share: Some(0.99),
+            },
+            rates: Rates::default(),
+        };
+        let line = |lost: &Loss| {
+            let mut out = Vec::new();
+            loss(&mut out, lost, false).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            line(&lost),
+            "00:01:01.000000 -- loss: 25 of 100 events dropped since 00:01:00.000000 (25.000 %: exit 1, openat 24), ring up to \
+             99 % full --\n"
+        );
+        (lost.ring.peak, lost.ring.peak_share) = (None, None);
+        assert!(line(&lost).ends_with("openat 24) --\n"), "{}", line(&lost));
+        let json = serde_json::to_value(&lost).unwrap();
+        assert_eq!(json["dropped"], 25);
+        assert_eq!(json["hooks"]["exit"]["dropped"], 1);
+        assert_eq!(json["ring"], serde_json::json!({"size": 4096}), "absent, never null");
+    }
 
     #[test]
     fn hostile_text_neither_forges_lines_nor_steers_the_terminal() {
