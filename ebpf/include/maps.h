@@ -153,6 +153,10 @@ struct scratch {
 		struct fork_record fork;
 		struct exit_record exit;
 		struct call_record call;
+		/* What follows a call_record; here for the object's BTF to name them. */
+		struct part part;
+		struct file_part file;
+		struct socket_part socket;
 		u8 data[SCRATCH_SIZE];
 	};
 	/*

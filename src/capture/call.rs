@@ -214,13 +214,11 @@ impl<'a> Socket<'a> {
         let (destination, _) = split(rest, raw.destination_size.into())?;
         let end = |address: &[u8; 16], port: u16, path: &'a [u8]| match raw.family {
             AF_UNIX => (!path.is_empty()).then(|| Peer::Unix(unix_name(path))),
-            // An end without a port is none: a socket that is not bound, or not connected. Raw sockets have no ports.
-            family => {
-                let port = u16::from_be(port);
-                (port != 0 || address.iter().any(|byte| *byte != 0))
-                    .then(|| Peer::ip(family, address, port))
-                    .flatten()
-            }
+            // An end without a port is none: a socket that is not bound, or not connected.
+            family => match u16::from_be(port) {
+                0 => None,
+                port => Peer::ip(family, address, port),
+            },
         };
         Ok(Self {
             family: raw.family,

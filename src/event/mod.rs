@@ -10,6 +10,7 @@ pub mod arguments;
 pub mod build;
 pub mod clock;
 pub mod file;
+pub mod loss;
 pub mod names;
 pub mod network;
 pub mod shape;
@@ -19,6 +20,7 @@ pub mod value;
 
 pub use build::build;
 pub use clock::BootClock;
+pub use loss::Loss;
 pub use shape::{Event, Kind};
 pub use summary::Summary;
 

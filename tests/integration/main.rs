@@ -22,6 +22,7 @@ mod harness;
 mod journald;
 mod kernels;
 mod ledger;
+mod memory;
 mod pod;
 mod privileges;
 mod strace_oracle;
