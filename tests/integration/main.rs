@@ -15,13 +15,17 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod actor;
 mod bad_input;
+mod descriptors;
 mod edges;
 mod event;
 mod harness;
 mod journald;
 mod kernels;
 mod ledger;
+mod limits;
 mod pod;
 mod privileges;
+mod processes;
 mod strace_oracle;
