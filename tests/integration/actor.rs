@@ -89,10 +89,12 @@ fn exec_from_thread(place: &Path) {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
+                let path = place.join("read-by-thread");
+                drop(fs::File::open(&path));
                 all_there.wait();
                 // Until the exec takes this thread away.
                 loop {
-                    drop(fs::File::open(place.join("read-by-thread")));
+                    drop(fs::File::open(&path));
                 }
             });
         }

@@ -36,14 +36,14 @@ fn a_replaced_descriptor_never_gives_another_files_path_for_certain() {
         if !is_call(event, "openat") || event["process"]["pid"] != pid || event["syscall"]["ret"].as_i64() < Some(100) {
             continue;
         }
-        let (path, notes) = (event["file"]["path"].as_str(), event["file"]["notes"].as_array());
-        let what = match path {
+        let notes = event["file"]["notes"].as_array();
+        let what = match event["file"]["path"].as_str() {
             Some(path) if path == asked => "itself",
-            None => "nothing",
-            Some(_) if notes.is_some() => "flagged",
-            Some(_) => {
+            Some(_) if notes.is_some() => "another file, flagged",
+            None if notes.is_some() => "nothing, flagged",
+            _ => {
                 wrong.push(event);
-                "another file"
+                "another file or nothing, and no word of it"
             }
         };
         *told.entry((name.to_owned(), what.to_owned())).or_default() += 1;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -152,7 +153,7 @@ fn names_that_are_no_text_are_replaced_everywhere() {
         // The task's name is cut by the kernel, wherever that falls.
         let odd_program = place.join(name);
         fs::rename(&program, &odd_program).unwrap();
-        let event = exec_of(&agent, Command::new(&odd_program).arg("true").env("PATH", "/"));
+        let event = exec_of(&agent, Command::new(&odd_program).arg0("busybox").arg("true"));
         let comm = &name.as_bytes()[..15];
         assert_eq!(event["process"]["name"], *String::from_utf8_lossy(comm), "{event}");
 
