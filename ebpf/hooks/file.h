@@ -63,6 +63,9 @@ static __always_inline int handle_openat(const struct syscall_args *args, s64 re
 			used(s) = start;
 			path_notes(s) = PATH_UNREADABLE;
 		}
+		/* One that replaced the descriptor before both looks leaves no other trace. */
+		if (BPF_CORE_READ(task, files, count.counter) > 1)
+			path_notes(s) |= PATH_SHARED;
 	}
 	record->path_flags = path_notes(s);
 	record->path_size = used(s) - start;

@@ -51,6 +51,8 @@ enum path_flag {
 	PATH_PSEUDO = 8,
 	/* The kernel's structures could not be read. */
 	PATH_UNREADABLE = 16,
+	/* Others share the descriptors: the file may have been put in the place of the one that was opened. */
+	PATH_SHARED = 32,
 };
 
 enum record_flag {

@@ -24,6 +24,7 @@ pub mod path_flag {
     pub const OUTSIDE_ROOT: u32 = 4;
     pub const PSEUDO: u32 = 8;
     pub const UNREADABLE: u32 = 16;
+    pub const SHARED: u32 = 32;
 }
 
 /// `enum record_flag`.

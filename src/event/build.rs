@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 
 use super::clock::BootClock;
+use super::confirm::names;
 use super::flags::{error_name, family_name, open_flags, protocol_name};
 use super::shape::{Args, Endpoint, Event, Exit, File, Kind, Network, ProcessView, Syscall};
 use crate::capture::record::{Body, ConnectBody, Header, OpenBody, Peer, ProcessKey};
+use crate::capture::wire::path_flag;
 use crate::container::Outcome;
 use crate::process::Process;
 
@@ -61,7 +63,8 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
             event.exit = Some(exit(*status));
         }
         Body::Open(open) => {
-            event.file = Some(file(open));
+            let cwd = context.process.and_then(|process| process.cwd.as_ref());
+            event.file = Some(file(open, cwd.map(|cwd| cwd.text.as_str())));
             event.syscall = Some(openat(open));
         }
         Body::Connect(call) => {
@@ -106,7 +109,7 @@ fn openat<'a>(open: &'a OpenBody<'a>) -> Syscall<'a> {
     }
 }
 
-fn file<'a>(open: &'a OpenBody<'a>) -> File<'a> {
+fn file<'a>(open: &'a OpenBody<'a>, cwd: Option<&str>) -> File<'a> {
     let mut notes = open
         .path
         .as_ref()
@@ -114,6 +117,17 @@ fn file<'a>(open: &'a OpenBody<'a>) -> File<'a> {
         .unwrap_or_default();
     if open.ret >= 0 && open.path.is_none() {
         notes.push("unreadable");
+    }
+    // Another thread may have put a file of its own in the place of the one that was opened. Where the words agree it can
+    // have gained nothing by that.
+    if let Some(path) = &open.path
+        && path.flags & path_flag::SHARED != 0
+    {
+        let directory = cwd.filter(|_| open.dfd == libc::AT_FDCWD);
+        let requested = open.requested.as_deref().unwrap_or_default();
+        if !names(&path.text, requested, directory) {
+            notes.push("unconfirmed");
+        }
     }
     if open.requested.is_none() {
         notes.push("requested_unreadable");
@@ -167,6 +181,7 @@ mod tests {
 
     use super::*;
     use crate::capture::Hook;
+    use crate::capture::record::KernelPath;
 
     fn event(body: &Body<'_>, hook: Hook) -> Value {
         let key = ProcessKey {
@@ -219,6 +234,28 @@ mod tests {
                 "lost_before": 2,
             })
         );
+    }
+
+    #[test]
+    fn a_path_that_another_thread_may_have_put_there_is_vouched_for_by_its_words_only() {
+        let notes = |requested: &'static str, flags| {
+            let open = Body::Open(OpenBody {
+                ret: 3,
+                dfd: libc::AT_FDCWD,
+                flags: 0,
+                mode: 0,
+                requested: Some(requested.into()),
+                requested_truncated: false,
+                path: Some(KernelPath {
+                    text: "/etc/passwd".to_owned(),
+                    flags,
+                }),
+            });
+            event(&open, Hook::Openat)["file"]["notes"].clone()
+        };
+        assert_eq!(notes("/etc/passwd", path_flag::SHARED), Value::Null);
+        assert_eq!(notes("/etc/shadow", path_flag::SHARED), json!(["unconfirmed"]));
+        assert_eq!(notes("/etc/shadow", 0), Value::Null, "nobody else has the descriptor");
     }
 
     #[test]

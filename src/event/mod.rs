@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod clock;
+pub mod confirm;
 pub mod flags;
 pub mod shape;
 pub mod summary;

@@ -140,7 +140,8 @@ pub struct File<'a> {
     pub requested_path: Option<&'a str>,
     /// The flags by name.
     pub flags: String,
-    /// What the paths do not tell: truncated, deleted, outside_root, pseudo, unreadable, requested_truncated.
+    /// What the paths do not tell: truncated, deleted, outside_root, pseudo, unreadable, unconfirmed,
+    /// requested_truncated, requested_unreadable.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<&'static str>,
 }

@@ -50,5 +50,11 @@ fn a_replaced_descriptor_never_gives_another_files_path_for_certain() {
     }
     let opens: usize = told.values().sum();
     assert!(opens > OPENS, "the contest took place: {told:?}");
+    let flagged: usize = told
+        .iter()
+        .filter(|((_, what), _)| what.ends_with("flagged"))
+        .map(|(_, count)| count)
+        .sum();
+    assert!(flagged > 0, "descriptors were lost: {told:?}");
     assert!(wrong.is_empty(), "{told:?}; the first: {}", wrong[0]);
 }
