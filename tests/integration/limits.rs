@@ -266,7 +266,9 @@ fn assert_whole_or_flagged(told: &Value, notes: &Value, real: &str) -> bool {
         false
     } else {
         assert_eq!(told, real, "{notes}");
-        assert!(notes.is_null(), "{notes}");
+        // The tests run on threads, so a request that starts from a directory by its descriptor may be unconfirmed.
+        let others = notes.as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(others.iter().all(|note| note == "unconfirmed"), "{notes}");
         true
     }
 }
