@@ -8,13 +8,14 @@ use std::fs::{self, OpenOptions};
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{OFlag, open};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
-use nix::unistd::{close, gettid};
+use nix::unistd::{Pid, close, gettid};
 
 use crate::lab::tool;
 
@@ -50,6 +51,28 @@ pub(crate) fn command(role: Role, place: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command
+}
+
+/// A child in a process group of its own, which is killed as a whole in the end.
+pub(crate) struct Group(pub(crate) Child);
+
+impl Group {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).spawn().unwrap())
+    }
+
+    /// The process id of the child.
+    pub(crate) fn pid(&self) -> u64 {
+        u64::from(self.0.id())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -118,12 +141,19 @@ fn replace(place: &Path) {
         fillers.push(filler);
     }
     let done = AtomicBool::new(false);
+    let rounds = &AtomicU64::new(0);
     std::thread::scope(|scope| {
         let openers: Vec<_> = [&left, &right]
             .into_iter()
             .map(|path| {
                 scope.spawn(move || {
+                    let mut seen = 0;
                     for _ in 0..OPENS {
+                        // On a busy machine the threads would take turns, and nobody would be disturbed.
+                        while rounds.load(Ordering::Relaxed) == seen {
+                            std::thread::yield_now();
+                        }
+                        seen = rounds.load(Ordering::Relaxed);
                         // No owner: whoever closes it, this thread or another, is as it may be.
                         if let Ok(file) = open(path, OFlag::O_RDONLY, Mode::empty()) {
                             let _ = close(file.into_raw_fd());
@@ -137,6 +167,7 @@ fn replace(place: &Path) {
                 for slot in CONTESTED {
                     put(kept.as_raw_fd(), slot);
                     let _ = close(slot);
+                    rounds.fetch_add(1, Ordering::Relaxed);
                 }
             }
         });

@@ -56,5 +56,6 @@ fn a_replaced_descriptor_never_gives_another_files_path_for_certain() {
         .map(|(_, count)| count)
         .sum();
     assert!(flagged > 0, "descriptors were lost: {told:?}");
+    println!("{told:?}");
     assert!(wrong.is_empty(), "{told:?}; the first: {}", wrong[0]);
 }

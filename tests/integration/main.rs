@@ -17,6 +17,7 @@ mod lab;
 
 mod actor;
 mod bad_input;
+mod bomb;
 mod descriptors;
 mod edges;
 mod event;

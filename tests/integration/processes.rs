@@ -1,201 +1,21 @@
-//! Who did it, where processes make that hard to say: very many at once, ids that come again, threads.
+//! Who did it, where processes make that hard to say: ids that come again, threads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::actor::{self, Role, THREADS};
-use crate::event::{agent, balanced_hooks, is_call, is_exec};
-use crate::lab::agent::{Installed, Stopped};
+use crate::actor::{self, Group, Role, THREADS};
+use crate::event::{agent, assert_nothing_dropped, exec_id_of, is_call, is_exec, last_arg, of_type, pid_of};
+use crate::lab::agent::Installed;
 use crate::lab::tool;
 use crate::lab::turn::Turn;
 
 fn busybox() -> PathBuf {
     tool::find("busybox", "busybox-static").unwrap()
-}
-
-fn pid_of(event: &Value) -> u64 {
-    event["process"]["pid"].as_u64().unwrap()
-}
-
-fn exec_id_of(event: &Value) -> &str {
-    event["process"]["exec_id"].as_str().unwrap()
-}
-
-fn of_type<'a>(events: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
-    events.iter().filter(move |event| event["type"] == kind)
-}
-
-/// The last argument of an exec.
-fn token(event: &Value) -> &str {
-    let args = event["process"]["args"].as_array().unwrap();
-    args.last().and_then(Value::as_str).unwrap_or_default()
-}
-
-fn assert_nothing_dropped(stopped: &Stopped) {
-    let summary = stopped.summary().expect("the last line is the summary");
-    for (hook, [.., dropped]) in balanced_hooks(summary) {
-        assert_eq!(dropped, 0, "{hook}: {summary}");
-    }
-}
-
-/// A child in a process group of its own, which is killed as a whole in the end.
-struct Group(Child);
-
-impl Group {
-    fn start(command: &mut Command) -> Self {
-        Self(command.process_group(0).spawn().unwrap())
-    }
-
-    fn pid(&self) -> u64 {
-        u64::from(self.0.id())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGKILL);
-        let _ = self.0.wait();
-    }
-}
-
-/// Each node is a process that writes down itself and its parent, has two children but at depth 0, and when they are gone
-/// executes a program: by then all its ancestors are still there, and none has executed anything since it was born.
-const BOMB: &str = r#"
-node() {
-    read -r me _ _ up _ </proc/self/stat
-    echo "$me $up" >>"$log"
-    if [ "$1" -gt 0 ]; then
-        node $(($1 - 1)) & node $(($1 - 1)) & wait
-    fi
-    exec "$busybox" true "node-$me"
-}
-for burst in 1 2 3; do node 9 & wait; done
-"#;
-/// Three trees of ten levels.
-const NODES: usize = 3 * 1023;
-
-/// Sets the bomb off. Gives its first process, the parent of each node as the nodes themselves wrote it down, and what the
-/// agent left.
-fn explode(arguments: &[&str]) -> (u64, BTreeMap<u64, u64>, Stopped) {
-    let _turn = Turn::take().unwrap();
-    let installed = Installed::new(agent()).unwrap();
-    let agent = installed.run(["--events", "process"].iter().chain(arguments)).unwrap();
-    let log = installed.dir().join("tree");
-    let mut bomb = Group::start(
-        Command::new(busybox())
-            .args(["sh", "-c", BOMB])
-            .env("busybox", busybox())
-            .env("log", &log),
-    );
-    assert!(bomb.0.wait().unwrap().success());
-    let stopped = agent.stop().unwrap();
-    assert!(stopped.status.success(), "{}", stopped.stderr);
-    let parents: BTreeMap<u64, u64> = fs::read_to_string(&log)
-        .unwrap()
-        .lines()
-        .map(|line| line.split_once(' ').unwrap())
-        .map(|(me, up)| (me.parse().unwrap(), up.parse().unwrap()))
-        .collect();
-    assert_eq!(parents.len(), NODES, "no pid came twice, or the test proves nothing");
-    (bomb.pid(), parents, stopped)
-}
-
-/// The ids of the nodes before their exec, as far as their births were told; each below its parent.
-fn births<'a>(stopped: &'a Stopped, parents: &BTreeMap<u64, u64>) -> BTreeMap<u64, &'a str> {
-    let mut born = BTreeMap::new();
-    for event in of_type(&stopped.events, "process_fork") {
-        let Some(up) = parents.get(&pid_of(event)) else {
-            continue;
-        };
-        // Of a process whose parent was lost nothing is told but itself.
-        if let Some(told) = event["process"].get("ppid") {
-            assert_eq!(told, up, "{event}");
-        }
-        assert!(
-            born.insert(pid_of(event), exec_id_of(event)).is_none(),
-            "born twice: {event}"
-        );
-    }
-    born
-}
-
-/// The execs of the nodes, after checking what is above each: not only the number, but the process that was born with it.
-fn execs<'a>(
-    stopped: &'a Stopped,
-    top: u64,
-    parents: &BTreeMap<u64, u64>,
-    born: &BTreeMap<u64, &str>,
-) -> Vec<&'a Value> {
-    let execs: Vec<&Value> = of_type(&stopped.events, "process_exec")
-        .filter(|event| parents.contains_key(&pid_of(event)))
-        .collect();
-    let mut ids = BTreeSet::new();
-    for event in &execs {
-        assert_eq!(token(event), format!("node-{}", pid_of(event)), "{event}");
-        assert!(ids.insert(exec_id_of(event)), "twice: {event}");
-        assert_eq!(event["process"]["ppid"], parents[&pid_of(event)], "{event}");
-        let mut below = pid_of(event);
-        for ancestor in event["process"]["ancestors"].as_array().unwrap() {
-            let Some(up) = parents.get(&below) else {
-                assert_eq!(below, top, "{event}");
-                break;
-            };
-            assert_eq!(ancestor["pid"], *up, "above {below}: {event}");
-            if let Some(id) = born.get(up) {
-                assert_eq!(ancestor["exec_id"], *id, "above {below}: {event}");
-            }
-            below = *up;
-        }
-    }
-    execs
-}
-
-/// How often each process ended.
-fn exits(stopped: &Stopped) -> BTreeMap<u64, usize> {
-    let mut exits = BTreeMap::new();
-    for event in of_type(&stopped.events, "process_exit") {
-        *exits.entry(pid_of(event)).or_default() += 1;
-    }
-    exits
-}
-
-#[test]
-fn in_a_fork_bomb_every_process_has_its_parent() {
-    let (top, parents, stopped) = explode(&[]);
-    assert_nothing_dropped(&stopped);
-    let born = births(&stopped, &parents);
-    assert_eq!(born.len(), NODES);
-    assert_eq!(execs(&stopped, top, &parents, &born).len(), NODES);
-    let exits = exits(&stopped);
-    for pid in parents.keys() {
-        assert_eq!(exits.get(pid), Some(&1), "exits of {pid}");
-    }
-}
-
-#[test]
-fn in_a_fork_bomb_that_is_half_lost_nobody_gets_anothers_parent() {
-    let (top, parents, stopped) = explode(&["--capture-ring-size", "4KiB"]);
-    let summary = stopped.summary().expect("the last line is the summary");
-    let hooks = balanced_hooks(summary);
-    let dropped: u64 = hooks.iter().map(|(_, [.., dropped])| dropped).sum();
-    assert!(dropped > 0, "so tiny a ring must overflow: {summary}");
-    let born = births(&stopped, &parents);
-    let execs = execs(&stopped, top, &parents, &born);
-    assert!(!execs.is_empty(), "{summary}");
-    for event in of_type(&stopped.events, "process_exit") {
-        if let (Some(up), Some(told)) = (parents.get(&pid_of(event)), event["process"].get("ppid")) {
-            assert_eq!(told, up, "{event}");
-        }
-    }
-    assert!(exits(&stopped).values().all(|count| *count == 1));
 }
 
 /// Starts programs until one has the process id that is wanted and free. Others of the machine may take it first.
@@ -240,7 +60,7 @@ fn a_process_id_that_comes_again_is_another_process() {
     let mut parents = BTreeSet::new();
     for round in 0..ROUNDS {
         let event = ours("process_exec")
-            .find(|event| token(event) == format!("round-{round}"))
+            .find(|event| last_arg(event) == format!("round-{round}"))
             .unwrap_or_else(|| panic!("no exec of round {round}"));
         assert_eq!(event["process"]["ppid"], me, "{event}");
         assert!(ids.insert(exec_id_of(event)), "an id of an earlier process: {event}");
@@ -253,7 +73,7 @@ fn a_process_id_that_comes_again_is_another_process() {
             .filter(|exit| exec_id_of(exit) == exec_id_of(event))
             .collect();
         assert_eq!(exits.len(), 1, "{exits:?}");
-        assert_eq!(token(exits[0]), format!("round-{round}"), "{}", exits[0]);
+        assert_eq!(last_arg(exits[0]), format!("round-{round}"), "{}", exits[0]);
     }
     assert_eq!(parents.len(), 1, "one parent under one name: {parents:?}");
 }
@@ -317,7 +137,7 @@ fn who_takes_a_dead_parents_process_id_is_no_parent() {
 
     let exec = |last: &str| {
         of_type(&stopped.events, "process_exec")
-            .find(|event| token(event) == last)
+            .find(|event| last_arg(event) == last)
             .unwrap_or_else(|| panic!("no exec of {last}"))
     };
     let pids_above = |event: &Value| -> Vec<u64> {
