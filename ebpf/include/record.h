@@ -57,6 +57,8 @@ enum path_flag {
 	PATH_PSEUDO = 8,
 	/* The kernel's structures could not be read. */
 	PATH_UNREADABLE = 16,
+	/* Others share the descriptors: the file may have been put in the place of the one that was opened. */
+	PATH_SHARED = 32,
 };
 
 enum record_flag {
@@ -225,7 +227,8 @@ struct file_part {
 	u64 inode;
 	/* st_mode. */
 	u32 mode;
-	u32 reserved;
+	/* Magic number of the file system, where the path says that it is no ordinary one; else 0. */
+	u32 magic;
 };
 
 /* Addresses and ports in network byte order, read from the kernel's socket. */

@@ -75,6 +75,9 @@ pub enum What<'a> {
         mode: u32,
         /// The inode's number.
         inode: u64,
+        /// Magic number of the file system (`include/uapi/linux/magic.h`), where the path says that it is no ordinary
+        /// one; else 0.
+        magic: u32,
         /// Its path; pipes, anonymous inodes and namespaces have a name only or none.
         path: KernelNames<'a>,
     },
@@ -193,6 +196,7 @@ impl<'a> What<'a> {
                 Self::File {
                     mode: file.mode,
                     inode: file.inode,
+                    magic: file.magic,
                     path: KernelNames {
                         names,
                         flags: head.flags,

@@ -255,6 +255,10 @@ pub(super) fn ring_bytes(asked: u64) -> u32 {
 }
 
 #[cfg(test)]
+#[path = "corpus_tests.rs"]
+mod corpus;
+
+#[cfg(test)]
 mod tests {
     #[test]
     fn ring_sizes_are_powers_of_two_with_room_for_the_largest_record() {

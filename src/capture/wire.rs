@@ -24,6 +24,7 @@ pub mod path_flag {
     pub const OUTSIDE_ROOT: u32 = 4;
     pub const PSEUDO: u32 = 8;
     pub const UNREADABLE: u32 = 16;
+    pub const SHARED: u32 = 32;
 }
 
 /// `enum record_flag`.
@@ -168,7 +169,7 @@ wire! {
     struct FilePart: "file_part" {
         inode: u64,
         mode: u32,
-        reserved: u32,
+        magic: u32,
     }
     /// A socket behind a descriptor; the paths of unix sockets follow.
     struct SocketPart: "socket_part" {

@@ -98,6 +98,7 @@ fn hooks_and_limits_agree() {
         ("PATH_OUTSIDE_ROOT", super::path_flag::OUTSIDE_ROOT),
         ("PATH_PSEUDO", super::path_flag::PSEUDO),
         ("PATH_UNREADABLE", super::path_flag::UNREADABLE),
+        ("PATH_SHARED", super::path_flag::SHARED),
         ("RECORD_ARGS_TRUNCATED", super::record_flag::ARGS_TRUNCATED),
         ("RECORD_ARGS_UNREADABLE", super::record_flag::ARGS_UNREADABLE),
         ("RECORD_PART_UNREADABLE", super::record_flag::PART_UNREADABLE),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, Serializer};
 
 use super::arguments::{Argument, open_flags};
+use super::confirm::names;
 use super::names::clone;
 use super::names::open::OPEN;
 use super::names::set::Flags;
@@ -25,7 +26,7 @@ pub struct Notes(u16);
 
 impl Notes {
     /// The words, in the order of their telling. The first five are [`path_flag`]s.
-    pub(super) const WORDS: [(Self, &'static str); 11] = [
+    pub(super) const WORDS: [(Self, &'static str); 12] = [
         (Self(path_flag::TRUNCATED as u16), "truncated"),
         (Self(path_flag::DELETED as u16), "deleted"),
         (Self(path_flag::OUTSIDE_ROOT as u16), "outside_root"),
@@ -33,6 +34,7 @@ impl Notes {
         (Self::UNREADABLE, "unreadable"),
         (Self::REQUESTED_UNREADABLE, "requested_unreadable"),
         (Self::REQUESTED_TRUNCATED, "requested_truncated"),
+        (Self::UNCONFIRMED, "unconfirmed"),
         (Self(1 << 8), "directory_truncated"),
         (Self(1 << 9), "directory_deleted"),
         (Self(1 << 10), "directory_outside_root"),
@@ -44,6 +46,9 @@ impl Notes {
     pub const REQUESTED_UNREADABLE: Self = Self(1 << 5);
     /// The path that was asked for is cut.
     pub const REQUESTED_TRUNCATED: Self = Self(1 << 6);
+
+    /// Another thread may have put a file of its own in the place of the one that was opened.
+    pub const UNCONFIRMED: Self = Self(1 << 7);
 
     /// What a path of the kernel does not tell.
     #[must_use]
@@ -149,9 +154,13 @@ fn behind_descriptor<'a>(body: &'a CallBody<'a>, asked: Option<File<'a>>) -> Opt
         _ => None,
     });
     match what {
-        Some(What::File { mode, inode, path }) => {
+        Some(What::File { mode, inode, path, .. }) => {
             let mut file = asked.unwrap_or_default();
             describe(&mut file, *mode, *inode, *path, joined_namespace(body));
+            // Where the words agree, another thread can have gained nothing by putting its own file there.
+            if path.flags & path_flag::SHARED != 0 && !is_confirmed(&file) {
+                file.notes.add(Notes::UNCONFIRMED);
+            }
             Some(file)
         }
         // Calls on sockets tell them as the network.
@@ -175,6 +184,14 @@ fn behind_descriptor<'a>(body: &'a CallBody<'a>, asked: Option<File<'a>>) -> Opt
             file
         }
     }
+}
+
+/// Whether the path that was found is the one that was asked for, by its words.
+fn is_confirmed(file: &File<'_>) -> bool {
+    let (Some(path), Some(requested)) = (&file.path, &file.requested_path) else {
+        return false;
+    };
+    names(path, requested, file.directory.as_deref())
 }
 
 /// The kind of namespace that setns(2) was to join, when it was told.

@@ -9,6 +9,7 @@
 pub mod arguments;
 pub mod build;
 pub mod clock;
+pub mod confirm;
 pub mod file;
 pub mod loss;
 pub mod names;

@@ -22,7 +22,7 @@ use crate::event::build::Context;
 use crate::event::summary::Lookups;
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
-use crate::process::{Fork, Process, ProcessTable};
+use crate::process::{Process, ProcessTable};
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
@@ -274,30 +274,7 @@ impl<W: Write> Stages<W> {
     fn take(&mut self, record: Record<'_>) -> io::Result<()> {
         let Record { header, mut body } = record;
         self.lost.note(header.cpu, header.lost);
-        let mut subject = header.process;
-        let process = match &mut body {
-            Body::Process(told) => {
-                let told = std::mem::take(&mut **told);
-                Some(self.table.describe(&header, told))
-            }
-            Body::Fork {
-                child,
-                parent,
-                child_cgroup_id,
-                cgroup,
-            } => {
-                subject = *child;
-                let fork = Fork {
-                    child: *child,
-                    parent: *parent,
-                    cgroup_id: *child_cgroup_id,
-                    cgroup: cgroup.as_ref(),
-                };
-                self.table.fork(&header.process, &fork)
-            }
-            Body::Exit { .. } => self.table.exit(&header.process),
-            Body::Call(_) => self.table.get(&header.process).cloned(),
-        };
+        let (subject, process) = self.table.follow(&header, &mut body);
         if header.hook == Hook::SNAPSHOT {
             // Nothing happened; but its container is asked for before the event that follows.
             self.outcome(&header, &body, process.as_deref());

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::lab::agent::Stopped;
+
 /// The agent under test.
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
 /// The agent under test, as a path.
@@ -73,4 +75,33 @@ pub(crate) fn balanced_hooks(summary: &Value) -> Vec<(String, [u64; 4])> {
             (name.clone(), [seen, filtered, delivered, dropped])
         })
         .collect()
+}
+
+/// The process id of the subject.
+pub(crate) fn pid_of(event: &Value) -> u64 {
+    event["process"]["pid"].as_u64().unwrap()
+}
+
+/// The name of its image.
+pub(crate) fn exec_id_of(event: &Value) -> &str {
+    event["process"]["exec_id"].as_str().unwrap()
+}
+
+/// The events of one type.
+pub(crate) fn of_type<'a>(events: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    events.iter().filter(move |event| event["type"] == kind)
+}
+
+/// The last argument of the program.
+pub(crate) fn last_arg(event: &Value) -> &str {
+    let args = event["process"]["args"].as_array().unwrap();
+    args.last().and_then(Value::as_str).unwrap_or_default()
+}
+
+/// No hook lost anything in this run.
+pub(crate) fn assert_nothing_dropped(stopped: &Stopped) {
+    let summary = stopped.summary().expect("the last line is the summary");
+    for (hook, [.., dropped]) in balanced_hooks(summary) {
+        assert_eq!(dropped, 0, "{hook}: {summary}");
+    }
 }

@@ -22,6 +22,7 @@ fn what<'a>(kind: u8, bytes: &'a [u8], number: u64) -> What<'a> {
         2 => What::Unreadable,
         3 => What::Directory(names),
         4 => What::File {
+            magic: 0,
             mode: (number >> 32) as u32,
             inode: number,
             path: names,

@@ -179,6 +179,7 @@ fn operations_decide_about_what_follows() {
 
 fn file(mode: u32, inode: u64, names: &'static [u8], flags: u32) -> What<'static> {
     What::File {
+        magic: 0,
         mode,
         inode,
         path: KernelNames { names, flags },

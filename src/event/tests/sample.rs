@@ -148,6 +148,7 @@ fn read(call: &Call, arg: &Arg, succeeds: bool) -> Vec<What<'static>> {
 /// `/srv/data`
 pub(super) fn file() -> What<'static> {
     What::File {
+        magic: 0,
         mode: 0o100_644,
         inode: 12,
         path: KernelNames {
