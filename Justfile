@@ -25,7 +25,7 @@ demo: (setup "build" "lab") root clean-lab
     cargo run --quiet --example demo
 
 # All that must hold before a change goes in: format, lints, unit tests, integration tests.
-test: (setup "all") root clean-lab lint kernels test-unit test-integration
+test: (setup "all") root clean-lab lint kernels test-unit test-integration (fuzz "20")
 
 # As `test`, and what takes longer: the release build, and the licences and sources of dependencies.
 test-full: test build-release deny
@@ -33,6 +33,7 @@ test-full: test build-release deny
 # Formatting and lints.
 lint: (setup "build")
     cargo fmt --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
     cargo clippy --all-targets -- -D warnings
 
 # Tests of single modules.
@@ -42,6 +43,18 @@ test-unit: (setup "build")
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
 test-integration *args: (setup "all") root clean-lab kernels
     cargo test --test integration -- {{ args }}
+
+# Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
+fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
+    @cargo tree --locked --quiet --manifest-path fuzz/Cargo.toml >/dev/null \
+        || { echo 'fuzz/Cargo.lock is behind: cargo update --workspace --manifest-path fuzz/Cargo.toml'; exit 65; }
+    mkdir -p target/fuzz/corpus
+    PATH="$PATH:$PWD/.tools/bin" cargo fuzz run --sanitizer none --codegen-units 16 --target-dir target/fuzz wire \
+        target/fuzz/corpus fuzz/corpus/wire -- -max_total_time={{ seconds }} -max_len=32768 -timeout=10 -verbosity=0 -print_final_stats=1
+
+# Record the fuzzer's corpus anew, in the ring of this kernel: after every change of the wire format.
+fuzz-corpus: (setup "build" "lab") root
+    cargo test --quiet --lib write_the_corpus -- --ignored
 
 # Measure the costs, as ratios taken in one run.
 bench: (setup "build" "lab") root build-release
@@ -58,6 +71,10 @@ advisories: cargo-deny
 [private]
 cargo-deny:
     @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --locked --quiet --root "$root"; }
+
+[private]
+cargo-fuzz:
+    @PATH="$PATH:$PWD/.tools/bin" cargo fuzz --version >/dev/null 2>&1 || { echo 'building cargo-fuzz into ./.tools, once, half a minute'; root="$PWD/.tools"; cd / && cargo install cargo-fuzz --locked --quiet --root "$root"; }
 
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")

@@ -3,6 +3,7 @@
 //! The modules follow the path of an event, in this order:
 //! [`capture`] (kernel hooks, ring buffer, loss ledger) → [`process`] (who did it) → [`container`] (where it ran) →
 //! [`event`] (what is told) → [`output`] (how it is written). [`pipeline`] drives that path on one thread.
+//! [`histogram`] is what two of them measure with.
 //! Around it: [`config`] and [`platform`] decide the settings, [`privilege`] gives up every right after the start,
 //! [`control`] answers questions about the running agent, [`doctor`] judges all of it, [`cli`] is the front door.
 //!
@@ -15,6 +16,7 @@ pub mod container;
 pub mod control;
 pub mod doctor;
 pub mod event;
+pub mod histogram;
 pub mod output;
 pub mod pipeline;
 pub mod platform;

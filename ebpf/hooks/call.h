@@ -4,8 +4,8 @@
  * and addresses that were asked for come from the process, which may have rewritten them meanwhile; what came of it comes
  * from the kernel's own structures and stands beside it.
  *
- * A file is looked up by its descriptor when the call returns: another thread that replaces the descriptor in between is
- * found out unless it puts the file back.
+ * A file is looked up by its descriptor when the call returns: where threads share their descriptors, another one may
+ * have put its own file there since, which the agent is told.
  */
 
 /* What to read for a call. */
@@ -123,10 +123,15 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 		return 0;
 	body->inode = number;
 	body->mode = mode;
-	body->reserved = 0;
+	body->magic = 0;
 	append_file_path(s, task, file);
+	if (path_notes(s) & (PATH_PSEUDO | PATH_OUTSIDE_ROOT))
+		body->magic = probe(inode, i_sb, s_magic);
 	if (file_of(task, fd) != file)
 		path_notes(s) = PATH_UNREADABLE;
+	/* Looking twice finds only who came between the two looks. */
+	else if (of == PART_OF_RESULT && shares_files(task))
+		path_notes(s) |= PATH_SHARED;
 	part->flags = path_notes(s);
 	end_part(s, part);
 	if (part->flags & PATH_UNREADABLE)
@@ -194,8 +199,8 @@ __noinline int take_step(u32 place, u32 packed)
 		break;
 	case STEP_PATH:
 		first = append_text(s, (void *)argument(call, arg), arg);
-		/* What a relative path led to is told by the result, where that is a descriptor. */
-		if (first >= 0 && first != '/' && (call->ret < 0 || !limit))
+		/* What a relative path led to is told by the result, where that is a descriptor of one's own. */
+		if (first >= 0 && first != '/' && (call->ret < 0 || !limit || shares_files(task)))
 			append_directory(s, task, call, aux, arg);
 		break;
 	case STEP_BYTES:
@@ -267,6 +272,7 @@ static __always_inline int handle_call(const struct call *call)
 	for (int i = 0; i < 6; i++)
 		record->args[i] = call->args[i];
 	record->abi = call->abi;
+	record->number = call->number;
 	record->part_count = 0;
 	s->call_made = *call;
 	used(s) = sizeof(*record);

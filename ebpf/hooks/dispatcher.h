@@ -11,7 +11,7 @@ volatile const u64 watched_syscalls[SYSCALLS / 64] = {};
 static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 {
 	u64 number = syscall_number(regs);
-	struct call call = { .ret = ret };
+	struct call call = { .ret = ret, .number = number };
 
 	if (number >= SYSCALLS)
 		return 0;

@@ -22,6 +22,7 @@ static __always_inline int on_exit(u64 *ctx)
 	if (number >= SYSCALLS)
 		return 0;
 	call.ret = (s64)ctx[1];
+	call.number = number;
 	if (!in_compat_syscall(current_task())) {
 		call.hook = native_calls[number];
 		probe_arguments(call.args, regs);

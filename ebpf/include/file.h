@@ -22,6 +22,12 @@ static __always_inline struct file *file_of(struct task_struct *task, s64 fd)
 	return file;
 }
 
+/* Whether other threads can replace a descriptor of the task. A file looked up may then be another than the one opened. */
+static __always_inline bool shares_files(struct task_struct *task)
+{
+	return get(task, files, count.counter) > 1;
+}
+
 /*
  * Whether a file of an overlay was written above the image. In struct ovl_inode the dentry of the upper layer follows
  * the inode (fs/overlayfs/ovl_entry.h, since Linux 4.19); overlayfs may be a module, whose types are not at hand.

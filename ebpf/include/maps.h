@@ -102,7 +102,8 @@ struct walk {
 struct call {
 	u64 args[6];
 	s64 ret;
-	u32 hook;
+	u16 hook;
+	u16 number;
 	/* enum abi. */
 	u32 abi;
 };
@@ -152,6 +153,10 @@ struct scratch {
 		struct fork_record fork;
 		struct exit_record exit;
 		struct call_record call;
+		/* What follows a call_record; here for the object's BTF to name them. */
+		struct part part;
+		struct file_part file;
+		struct socket_part socket;
 		u8 data[SCRATCH_SIZE];
 	};
 	/*

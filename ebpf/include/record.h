@@ -57,6 +57,8 @@ enum path_flag {
 	PATH_PSEUDO = 8,
 	/* The kernel's structures could not be read. */
 	PATH_UNREADABLE = 16,
+	/* Others share the descriptors: the file may have been put in the place of the one that was opened. */
+	PATH_SHARED = 32,
 };
 
 enum record_flag {
@@ -181,7 +183,9 @@ struct call_record {
 	/* As the process passed them. */
 	u64 args[6];
 	/* enum abi. */
-	u32 abi;
+	u16 abi;
+	/* The number by which it was called. */
+	u16 number;
 	/* Tail: so many parts, each beginning at a multiple of eight bytes of the record. */
 	u32 part_count;
 };
@@ -223,7 +227,8 @@ struct file_part {
 	u64 inode;
 	/* st_mode. */
 	u32 mode;
-	u32 reserved;
+	/* Magic number of the file system, where the path says that it is no ordinary one; else 0. */
+	u32 magic;
 };
 
 /* Addresses and ports in network byte order, read from the kernel's socket. */
@@ -231,7 +236,7 @@ struct socket_part {
 	u64 inode;
 	u16 family;
 	/* SOCK_*, IPPROTO_*. */
-	u16 type;
+	u16 kind;
 	u16 protocol;
 	u16 source_port;
 	u16 destination_port;

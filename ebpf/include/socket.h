@@ -53,7 +53,7 @@ static __always_inline int append_socket(struct scratch *s, struct file *file, u
 		end_part(s, part);
 		return 0;
 	}
-	body->type = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_type);
+	body->kind = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_type);
 	body->protocol = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
 	body->family = copied_as(u16, head, struct sock_common, skc_family);
 	body->state = copied_as(u8, head, struct sock_common, skc_state);

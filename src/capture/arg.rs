@@ -21,8 +21,10 @@ pub enum Kind {
     Int,
     /// An unsigned number of the machine's width: a size, a count, a length.
     Size,
-    /// An address or a word without a known meaning, told in hexadecimal.
+    /// An address in a process, told in hexadecimal.
     Pointer,
+    /// What the operation of prctl(2) decides about: nothing, a number, a word.
+    Word,
     /// A pointer to what is not read: left out.
     Unread,
     /// A process, thread or process group: signed decimal.
@@ -35,9 +37,11 @@ pub enum Kind {
     Bits(Bits),
     /// One of several numbers.
     Choice(Choice),
+    /// A socket's protocol, whose meaning depends on the domain, the first argument.
+    Protocol,
     /// A string that is no path. Read.
     Text,
-    /// What follows PR_SET_NAME: a string there, else a word. Read.
+    /// What follows the operation of prctl(2): a string after PR_SET_NAME, else a [`Kind::Word`]. Read.
     Name,
     /// A path, relative to the descriptor in the argument given, else to the working directory. Read, and for a relative
     /// one the directory too.
@@ -62,15 +66,19 @@ pub enum Kind {
 
 /// Families of flags, each named in the headers after its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the prefixes of the kernel's headers")]
 pub enum Bits {
+    /// `O_*`, the access mode among them.
     Open,
+    /// `O_*` without an access mode.
+    OpenAlone,
+    /// `AT_*`.
     At,
-    /// `AT_REMOVEDIR`, whose number is another flag elsewhere.
-    Unlink,
+    /// `RENAME_*`.
     Rename,
     /// `SOCK_*`: the type in the low bits, flags above.
     Socket,
+    /// `SOCK_*`: flags alone.
+    Accept,
     /// `MSG_*`.
     Message,
     /// `MS_*`.
@@ -87,10 +95,12 @@ pub enum Bits {
 
 /// Families of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the prefixes of the kernel's headers")]
 pub enum Choice {
+    /// `SIG*`.
     Signal,
+    /// `PTRACE_*`.
     Ptrace,
+    /// `PR_*`.
     Prctl,
     /// `AF_*`.
     Family,

@@ -5,6 +5,8 @@ use aya::programs::{BtfTracePoint, FExit, ProgramError};
 use aya::{Btf, Ebpf};
 
 use super::error::{Error, Failure};
+use super::functions::Function;
+use super::hook::Hook;
 use crate::config::settings::BackendChoice;
 
 /// How system calls are hooked.
@@ -40,44 +42,48 @@ pub struct Choice {
 pub(crate) fn attach(
     object: &mut Ebpf,
     btf: &Btf,
-    functions: &[String],
+    functions: &[Function],
     wanted: BackendChoice,
-) -> Result<Choice, Error> {
+) -> Result<(Choice, Vec<Attached>), Error> {
     let refused = |backend: Backend| {
         move |failure| Error::Backend {
             backend: backend.as_str(),
             failure,
         }
     };
-    let chosen = |backend, why: &str| {
-        Ok(Choice {
+    let chosen = |backend, why: &str, programs| {
+        let choice = Choice {
             backend,
             why: why.to_owned(),
-        })
+        };
+        Ok((choice, programs))
     };
     match wanted {
         BackendChoice::Trampoline => {
-            attach_trampolines(object, btf, functions)?.map_err(refused(Backend::Trampoline))?;
-            chosen(Backend::Trampoline, "set by configuration")
+            let programs = attach_trampolines(object, btf, functions)?.map_err(refused(Backend::Trampoline))?;
+            chosen(Backend::Trampoline, "set by configuration", programs)
         }
         BackendChoice::Dispatcher => {
             attach_dispatcher(object, btf, functions)?.map_err(refused(Backend::Dispatcher))?;
-            chosen(Backend::Dispatcher, "set by configuration")
+            chosen(Backend::Dispatcher, "set by configuration", dispatcher_alone())
         }
         BackendChoice::Auto if functions.is_empty() => chosen(
             Backend::Trampoline,
             "no system call is watched, so nothing was tried",
+            Vec::new(),
         ),
         BackendChoice::Auto => match attach_trampolines(object, btf, functions)? {
-            Ok(()) => chosen(
+            Ok(programs) => chosen(
                 Backend::Trampoline,
                 "the kernel allows it; unwatched system calls cost nothing",
+                programs,
             ),
             Err(failure) => {
                 attach_dispatcher(object, btf, functions)?.map_err(Error::Program)?;
                 chosen(
                     Backend::Dispatcher,
                     &format!("the kernel refuses trampolines ({failure})"),
+                    dispatcher_alone(),
                 )
             }
         },
@@ -85,13 +91,29 @@ pub(crate) fn attach(
 }
 
 /// The outer error is a broken build, the inner one the kernel's refusal; after a refusal nothing stays attached.
-type Attempt = Result<Result<(), Failure>, Error>;
+type Attempt<T = ()> = Result<Result<T, Failure>, Error>;
+
+/// A program in place, and whose runs are its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attached {
+    /// Its name in the object.
+    pub(super) program: String,
+    /// Absent where it speaks for several hooks.
+    pub(super) hook: Option<Hook>,
+}
+
+fn dispatcher_alone() -> Vec<Attached> {
+    vec![Attached {
+        program: "dispatcher".to_owned(),
+        hook: None,
+    }]
+}
 
 /// How many programs the object has of either kind.
 const TRAMPOLINES: usize = 192;
 const WHOLE_TRAMPOLINES: usize = 16;
 
-fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
     let attempt = try_trampolines(object, btf, functions)?;
     if attempt.is_err() {
         let names = (0..TRAMPOLINES)
@@ -109,19 +131,20 @@ fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Att
 /// The program that does the work of all trampolines.
 const COMMON: &str = "trampoline_common";
 
-fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
     let Some(first) = functions.first() else {
-        return Ok(Ok(()));
+        return Ok(Ok(Vec::new()));
     };
     // The common program is not attached; what it is loaded for only gives it its type.
-    if let Err(failure) = load(object, btf, COMMON, first)? {
+    if let Err(failure) = load(object, btf, COMMON, &first.name)? {
         return Ok(Err(failure));
     }
     install_common(object)?;
     let (mut short, mut whole) = (0, 0);
+    let mut attached = Vec::with_capacity(functions.len());
     for function in functions {
         let name = format!("trampoline_{short}");
-        let (name, failure) = match load(object, btf, &name, function)? {
+        let (name, failure) = match load(object, btf, &name, &function.name)? {
             Ok(()) => {
                 short += 1;
                 (name, None)
@@ -130,7 +153,7 @@ fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attemp
             Err(failure) if failure.errno == Some(libc::EINVAL) => {
                 let name = format!("whole_trampoline_{whole}");
                 whole += 1;
-                let failure = load(object, btf, &name, function)?.err();
+                let failure = load(object, btf, &name, &function.name)?.err();
                 (name, failure)
             }
             Err(failure) => (name, Some(failure)),
@@ -140,13 +163,17 @@ fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attemp
         }
         if let Err(error) = trampoline(object, &name)?.attach() {
             return Ok(Err(Failure::of_program(
-                format!("attach an fexit program on {function}"),
+                format!("attach an fexit program on {}", function.name),
                 &error,
             )));
         }
+        attached.push(Attached {
+            program: name,
+            hook: function.hook,
+        });
     }
     tracing::debug!(short, whole, "trampolines attached");
-    Ok(Ok(()))
+    Ok(Ok(attached))
 }
 
 /// Makes the common program the target of the tail calls.
@@ -179,7 +206,7 @@ fn load(object: &mut Ebpf, btf: &Btf, name: &str, function: &str) -> Attempt {
     }
 }
 
-fn attach_dispatcher(object: &mut Ebpf, btf: &Btf, functions: &[String]) -> Attempt {
+fn attach_dispatcher(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt {
     if functions.is_empty() {
         return Ok(Ok(()));
     }

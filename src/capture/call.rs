@@ -16,6 +16,8 @@ pub struct CallBody<'a> {
     pub call: &'static Call,
     /// How the process made it.
     pub abi: Abi,
+    /// The number by which it was called, one of that way of calling.
+    pub number: u16,
     /// What it returned: negated errno on failure.
     pub ret: i64,
     /// The arguments, as passed; what a 32-bit program passed is not sign-extended.
@@ -73,6 +75,9 @@ pub enum What<'a> {
         mode: u32,
         /// The inode's number.
         inode: u64,
+        /// Magic number of the file system (`include/uapi/linux/magic.h`), where the path says that it is no ordinary
+        /// one; else 0.
+        magic: u32,
         /// Its path; pipes, anonymous inodes and namespaces have a name only or none.
         path: KernelNames<'a>,
     },
@@ -152,6 +157,7 @@ impl<'a> CallBody<'a> {
         Ok(Self {
             call,
             abi: if raw.abi == 0 { Abi::Native } else { Abi::I386 },
+            number: raw.number,
             ret: raw.ret,
             args: raw.args,
             parts,
@@ -190,6 +196,7 @@ impl<'a> What<'a> {
                 Self::File {
                     mode: file.mode,
                     inode: file.inode,
+                    magic: file.magic,
                     path: KernelNames {
                         names,
                         flags: head.flags,
@@ -211,17 +218,15 @@ impl<'a> Socket<'a> {
         let (destination, _) = split(rest, raw.destination_size.into())?;
         let end = |address: &[u8; 16], port: u16, path: &'a [u8]| match raw.family {
             AF_UNIX => (!path.is_empty()).then(|| Peer::Unix(unix_name(path))),
-            // An end without a port is none: a socket that is not bound, or not connected. Raw sockets have no ports.
-            family => {
-                let port = u16::from_be(port);
-                (port != 0 || address.iter().any(|byte| *byte != 0))
-                    .then(|| Peer::ip(family, address, port))
-                    .flatten()
-            }
+            // An end without a port is none: a socket that is not bound, or not connected.
+            family => match u16::from_be(port) {
+                0 => None,
+                port => Peer::ip(family, address, port),
+            },
         };
         Ok(Self {
             family: raw.family,
-            kind: raw.r#type,
+            kind: raw.kind,
             protocol: raw.protocol,
             state: raw.state,
             inode: raw.inode,
@@ -268,5 +273,29 @@ pub(super) fn unix_name(path: &[u8]) -> Cow<'_, str> {
     match path {
         [0, name @ ..] => Cow::Owned(format!("@{}", String::from_utf8_lossy(name).replace('\0', "@"))),
         name => c_text(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unix_names() {
+        assert_eq!(unix_name(b"/run/x.sock\0rest"), "/run/x.sock");
+        assert_eq!(unix_name(b"\0abstract"), "@abstract");
+        assert_eq!(unix_name(b""), "");
+    }
+
+    #[test]
+    fn addresses_are_read_as_long_as_they_are() {
+        let four = [2, 0, 0, 80, 127, 0, 0, 1];
+        assert_eq!(
+            Peer::of_sockaddr(&four),
+            Some(Peer::Ip("127.0.0.1:80".parse().unwrap()))
+        );
+        assert_eq!(Peer::of_sockaddr(&four[..7]), None);
+        assert_eq!(Peer::of_sockaddr(b"\x01\0/run/x\0"), Some(Peer::Unix("/run/x".into())));
+        assert_eq!(Peer::of_sockaddr(&[16, 0, 0, 0]), None, "netlink has no such address");
     }
 }

@@ -6,7 +6,7 @@
 
 use super::arg::Kind::{
     Address, Bits, Bpf, CapData, CapHeader, Choice, Fd, Id, Int, IoUring, Message, Mode, Name, OpenHow, Path, Pid,
-    Pointer, Size, Text, Unread,
+    Pointer, Protocol, Size, Text, Unread, Word,
 };
 use super::arg::{Arg, Bits as B, Choice as C, arg};
 
@@ -27,13 +27,7 @@ pub enum Class {
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 5] = [
-        Self::Process,
-        Self::File,
-        Self::Network,
-        Self::Privilege,
-        Self::Module,
-    ];
+    pub const ALL: [Self; 5] = [Self::Process, Self::File, Self::Network, Self::Privilege, Self::Module];
 
     /// The word in the configuration.
     #[must_use]
@@ -91,6 +85,15 @@ pub struct Call {
     pub told: Told,
 }
 
+impl Call {
+    /// Whether the number is that of the old variant for 32-bit programs whose user and group ids are 16 bits wide: where
+    /// there are two, it is the first.
+    #[must_use]
+    pub fn narrow_ids(&self, i386_number: u16) -> bool {
+        matches!(self.i386, [narrow, _] if *narrow == i386_number)
+    }
+}
+
 /// A number that exists on every architecture, or only on x86_64.
 macro_rules! number {
     (everywhere $name:ident) => {
@@ -146,8 +149,8 @@ calls! {
     everywhere SYS_ptrace "ptrace" [26] ("op": Choice(C::Ptrace), "pid": Pid, "addr": Pointer, "data": Pointer);
     everywhere SYS_process_vm_writev "process_vm_writev" [348] ("pid": Pid, "local_iov": Unread, "liovcnt": Size,
         "remote_iov": Unread, "riovcnt": Size, "flags": Size);
-    everywhere SYS_prctl "prctl" [172] ("op": Choice(C::Prctl), "arg2": Name, "arg3": Pointer, "arg4": Pointer,
-        "arg5": Pointer), Told::Selected(PRCTLS);
+    everywhere SYS_prctl "prctl" [172] ("op": Choice(C::Prctl), "arg2": Name, "arg3": Word, "arg4": Word,
+        "arg5": Word), Told::Selected(PRCTLS);
     everywhere SYS_memfd_create "memfd_create" [356] ("name": Text, "flags": Bits(B::Memfd)) -> Descriptor;
     }
     File {
@@ -159,14 +162,14 @@ calls! {
         -> Descriptor;
     everywhere SYS_dup "dup" [41] ("oldfd": Fd);
     x86 SYS_dup2 "dup2" [63] ("oldfd": Fd, "newfd": Int);
-    everywhere SYS_dup3 "dup3" [330] ("oldfd": Fd, "newfd": Int, "flags": Bits(B::Open));
+    everywhere SYS_dup3 "dup3" [330] ("oldfd": Fd, "newfd": Int, "flags": Bits(B::OpenAlone));
     x86 SYS_symlink "symlink" [83] ("target": Text, "linkpath": Path(None));
     everywhere SYS_symlinkat "symlinkat" [304] ("target": Text, "newdirfd": Int, "linkpath": Path(Some(1)));
     x86 SYS_link "link" [9] ("oldpath": Path(None), "newpath": Path(None));
     everywhere SYS_linkat "linkat" [303] ("olddirfd": Int, "oldpath": Path(Some(0)), "newdirfd": Int,
         "newpath": Path(Some(2)), "flags": Bits(B::At));
     x86 SYS_unlink "unlink" [10] ("pathname": Path(None));
-    everywhere SYS_unlinkat "unlinkat" [301] ("dirfd": Int, "pathname": Path(Some(0)), "flags": Bits(B::Unlink));
+    everywhere SYS_unlinkat "unlinkat" [301] ("dirfd": Int, "pathname": Path(Some(0)), "flags": Bits(B::At));
     x86 SYS_rename "rename" [38] ("oldpath": Path(None), "newpath": Path(None));
     x86 SYS_renameat "renameat" [302] ("olddirfd": Int, "oldpath": Path(Some(0)), "newdirfd": Int,
         "newpath": Path(Some(2)));
@@ -187,14 +190,14 @@ calls! {
         "flags": Bits(B::At));
     }
     Network {
-    everywhere SYS_socket "socket" [359] ("domain": Choice(C::Family), "type": Bits(B::Socket), "protocol": Int)
+    everywhere SYS_socket "socket" [359] ("domain": Choice(C::Family), "type": Bits(B::Socket), "protocol": Protocol)
         -> Descriptor;
     everywhere SYS_connect "connect" [362] ("sockfd": Fd, "addr": Address(2), "addrlen": Size);
     everywhere SYS_bind "bind" [361] ("sockfd": Fd, "addr": Address(2), "addrlen": Size);
     everywhere SYS_listen "listen" [363] ("sockfd": Fd, "backlog": Int);
     everywhere SYS_accept "accept" [] ("sockfd": Int, "addr": Unread, "addrlen": Unread) -> Descriptor;
     everywhere SYS_accept4 "accept4" [364] ("sockfd": Int, "addr": Unread, "addrlen": Unread,
-        "flags": Bits(B::Socket)) -> Descriptor;
+        "flags": Bits(B::Accept)) -> Descriptor;
     everywhere SYS_sendto "sendto" [369] ("sockfd": Fd, "buf": Unread, "size": Size, "flags": Bits(B::Message),
         "dest_addr": Address(5), "addrlen": Size), Told::FirstOfFlow;
     everywhere SYS_sendmsg "sendmsg" [370] ("sockfd": Fd, "msg": Message, "flags": Bits(B::Message)), Told::FirstOfFlow;
@@ -223,7 +226,7 @@ calls! {
     Module {
     everywhere SYS_init_module "init_module" [128] ("module_image": Unread, "size": Size, "param_values": Text);
     everywhere SYS_finit_module "finit_module" [350] ("fd": Fd, "param_values": Text, "flags": Bits(B::Module));
-    everywhere SYS_delete_module "delete_module" [129] ("name": Text, "flags": Bits(B::Open));
+    everywhere SYS_delete_module "delete_module" [129] ("name": Text, "flags": Bits(B::OpenAlone));
     everywhere SYS_bpf "bpf" [357] ("cmd": Choice(C::Bpf), "attr": Bpf, "size": Size);
     everywhere SYS_io_uring_setup "io_uring_setup" [425] ("entries": Size, "params": IoUring);
     }

@@ -143,6 +143,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The clock of the hooks cannot be read.
+    #[error("cannot read CLOCK_BOOTTIME: {0}")]
+    Clock(#[source] nix::Error),
     /// No thread could be made.
     #[error("cannot make a thread: {0}")]
     Thread(#[source] io::Error),

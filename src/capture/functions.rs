@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::hook::HookSet;
+use super::hook::{Hook, HookSet};
 use super::steps::socketcalls;
 
 #[cfg(target_arch = "x86_64")]
@@ -10,46 +10,57 @@ const NATIVE: &str = "__x64_sys_";
 #[cfg(target_arch = "aarch64")]
 const NATIVE: &str = "__arm64_sys_";
 
+/// One kernel function that a watched system call goes through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Function {
+    /// Its name in the kernel's types.
+    pub(super) name: String,
+    /// Whose calls come through it; absent where that depends on the arguments.
+    pub(super) hook: Option<Hook>,
+}
+
 /// The functions behind the watched calls (`arch/x86/include/asm/syscall_wrapper.h`), whether this kernel has them or
 /// not. 32-bit programs come through a function of the same name, of the compat layer, or of the calls with 16-bit ids.
-pub(crate) fn candidates(hooks: HookSet) -> Vec<String> {
-    let mut names = Vec::new();
-    for (_, call) in hooks.calls() {
+pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
+    let mut functions = Vec::new();
+    let mut add = |name: String, hook: Option<Hook>| functions.push(Function { name, hook });
+    for (hook, call) in hooks.calls() {
+        let hook = Some(hook);
         // umount2 has kept the name that it had before there was a second one.
         let name = if call.name == "umount2" { "umount" } else { call.name };
         if call.number.is_some() {
-            names.push(format!("{NATIVE}{name}"));
+            add(format!("{NATIVE}{name}"), hook);
         }
         if cfg!(target_arch = "x86_64") && !call.i386.is_empty() {
-            names.push(format!("__ia32_sys_{name}"));
-            names.push(format!("__ia32_compat_sys_{name}"));
+            add(format!("__ia32_sys_{name}"), hook);
+            add(format!("__ia32_compat_sys_{name}"), hook);
             if call.i386.len() > 1 {
-                names.push(format!("__ia32_sys_{name}16"));
+                add(format!("__ia32_sys_{name}16"), hook);
             }
         }
     }
     let sockets = hooks.calls().any(|(_, call)| socketcalls(call.name).next().is_some());
     if cfg!(target_arch = "x86_64") && sockets {
-        names.push("__ia32_compat_sys_socketcall".to_owned());
+        add("__ia32_compat_sys_socketcall".to_owned(), None);
     }
-    names
+    functions
 }
 
 /// Those of them that this kernel has.
-pub(crate) fn existing(candidates: Vec<String>, kernel_types: &[u8]) -> Vec<String> {
-    let wanted: HashSet<&[u8]> = candidates.iter().map(String::as_bytes).collect();
+pub(crate) fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
+    let wanted: HashSet<&[u8]> = candidates.iter().map(|function| function.name.as_bytes()).collect();
     let found: HashSet<&[u8]> = strings(kernel_types)
         .split(|byte| *byte == 0)
         .filter(|word| wanted.contains(word))
         .collect();
     let keep: Vec<bool> = candidates
         .iter()
-        .map(|name| found.contains(name.as_bytes()))
+        .map(|function| found.contains(function.name.as_bytes()))
         .collect();
     candidates
         .into_iter()
         .zip(keep)
-        .filter_map(|(name, keep)| keep.then_some(name))
+        .filter_map(|(function, keep)| keep.then_some(function))
         .collect()
 }
 
@@ -76,9 +87,17 @@ mod tests {
         let hooks = HookSet::BASE.with_calls(|_| true);
         let types = std::fs::read("/sys/kernel/btf/vmlinux").unwrap();
         let functions = existing(candidates(hooks), &types);
-        let has = |name: &str| functions.contains(&format!("{NATIVE}{name}"));
+        let has = |name: &str| {
+            functions
+                .iter()
+                .any(|function| function.name == format!("{NATIVE}{name}"))
+        };
         assert!(has("openat") && has("connect") && has("umount"));
-        assert!(functions.len() < 192, "more than there are programs: {}", functions.len());
+        assert!(
+            functions.len() < 192,
+            "more than there are programs: {}",
+            functions.len()
+        );
         assert!(existing(candidates(hooks), b"no types at all").is_empty());
         assert!(candidates(HookSet::BASE).is_empty());
     }

@@ -40,8 +40,10 @@ impl Hook {
     /// The name in summaries and metrics: that of the system call, where it is one.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.call()
-            .map_or_else(|| BASE.get(self.index()).copied().unwrap_or("unknown"), |call| call.name)
+        self.call().map_or_else(
+            || BASE.get(self.index()).copied().unwrap_or("unknown"),
+            |call| call.name,
+        )
     }
 
     /// The hook of a wire number.

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::hook::Hook;
+use super::hook::{Hook, HookSet};
+use super::misses::Misses;
 use super::shared::CounterLines;
 
 /// One hook's account, summed over all CPUs, since the programs were loaded.
@@ -23,6 +24,10 @@ pub struct HookCounters {
     pub truncated: u64,
     /// Handed over with a part that could not be read.
     pub unreadable: u64,
+    /// Runs that the kernel skipped because the program was already running on that CPU. Not part of `seen`. Absent where
+    /// the hook has no program of its own, or the kernel does not count (before 5.12).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
 }
 
 impl HookCounters {
@@ -33,18 +38,20 @@ impl HookCounters {
     }
 }
 
-/// Reads the counters, from any thread, without a system call.
+/// Reads the counters, from any thread.
 #[derive(Debug)]
 pub struct Ledger {
     lines: CounterLines,
+    hooks: HookSet,
+    misses: Misses,
 }
 
 impl Ledger {
-    pub(crate) fn new(lines: CounterLines) -> Self {
-        Self { lines }
+    pub(crate) fn new(lines: CounterLines, hooks: HookSet, misses: Misses) -> Self {
+        Self { lines, hooks, misses }
     }
 
-    /// The account of one hook.
+    /// The account of one hook, from mapped memory alone: without a system call, and so without `missed`.
     #[must_use]
     pub fn hook(&self, hook: Hook) -> HookCounters {
         let mut sum = HookCounters::default();
@@ -60,9 +67,94 @@ impl Ledger {
         sum
     }
 
-    /// The account of every hook, in wire order.
+    /// The account of every hook that is loaded, in wire order, from mapped memory alone.
     #[must_use]
+    pub fn counters(&self) -> Vec<(Hook, HookCounters)> {
+        self.hooks.iter().map(|hook| (hook, self.hook(hook))).collect()
+    }
+
+    /// The account of every hook that is loaded, in wire order, `missed` included: a read of a file of `/proc` for each
+    /// program.
     pub fn all(&self) -> impl Iterator<Item = (Hook, HookCounters)> {
-        Hook::all().map(|hook| (hook, self.hook(hook)))
+        self.hooks.iter().map(|hook| {
+            let missed = self.misses.hook(hook);
+            (
+                hook,
+                HookCounters {
+                    missed,
+                    ..self.hook(hook)
+                },
+            )
+        })
+    }
+
+    /// Runs of the dispatcher that the kernel skipped; absent with trampolines and where the kernel does not count.
+    #[must_use]
+    pub fn dispatcher_missed(&self) -> Option<u64> {
+        self.misses.dispatcher()
+    }
+
+    /// The most unread data that any hook found in the ring since the last call, in bytes; absent where none looked. For
+    /// one caller: it begins anew with each call, except that a hook may at that moment write what it found just before.
+    pub(super) fn take_peak_fill(&self) -> Option<u64> {
+        let peak = self
+            .hooks
+            .iter()
+            .flat_map(|hook| self.lines.peak_fill(hook))
+            // A line that nobody wrote to stays unwritten, in the caches of all CPUs.
+            .filter(|word| word.load(Ordering::Relaxed) > 0)
+            .map(|word| word.swap(0, Ordering::Relaxed))
+            .max();
+        peak.filter(|bytes| *bytes > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::capture::hook::ROOM;
+    use crate::capture::wire;
+
+    /// A ledger over a file instead of a map: two CPUs, each line `words` by CPU and hook.
+    fn ledger(words: impl Fn(usize, Hook) -> [u64; 8]) -> Ledger {
+        let file = tempfile::tempfile().unwrap();
+        let line = size_of::<wire::Counters>();
+        file.set_len((2 * ROOM * line) as u64).unwrap();
+        for cpu in 0..2 {
+            for (index, hook) in Hook::all().enumerate() {
+                let bytes = words(cpu, hook).map(u64::to_ne_bytes).concat();
+                file.write_all_at(&bytes, ((cpu * ROOM + index) * line) as u64).unwrap();
+            }
+        }
+        Ledger::new(CounterLines::map(&file, 2).unwrap(), HookSet::BASE, Misses::default())
+    }
+
+    #[test]
+    fn lines_are_summed_over_cpus_and_hooks_are_kept_apart() {
+        let ledger = ledger(|cpu, hook| {
+            let base = if hook == Hook::EXEC { 10 } else { 0 };
+            [base + cpu as u64; 8]
+        });
+        let exec = ledger.hook(Hook::EXEC);
+        assert_eq!((exec.seen, exec.dropped, exec.unreadable), (21, 21, 21));
+        assert_eq!(ledger.hook(Hook::EXIT).delivered, 1);
+        assert!(ledger.all().all(|(_, line)| line.missed.is_none()));
+    }
+
+    #[test]
+    fn the_peak_is_the_highest_of_all_lines_and_is_taken_once() {
+        let ledger = ledger(|cpu, hook| {
+            let peak = match (cpu, hook) {
+                (0, Hook::EXEC) => 4096,
+                (1, Hook::EXIT) => 8192,
+                _ => 0,
+            };
+            [1, 1, 0, 0, 0, 0, peak, 0]
+        });
+        assert_eq!(ledger.take_peak_fill(), Some(8192));
+        assert_eq!(ledger.take_peak_fill(), None);
+        assert_eq!(ledger.hook(Hook::EXIT).seen, 2, "the account is left alone");
     }
 }

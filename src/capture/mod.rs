@@ -14,6 +14,8 @@ mod functions;
 pub mod hierarchy;
 pub mod hook;
 pub mod ledger;
+pub mod memory;
+mod misses;
 mod object;
 pub mod plan;
 pub mod probe;

@@ -6,34 +6,14 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::error::{Error, Failure};
 use super::hierarchy::Hierarchy;
-use super::hook::ROOM;
+use super::memory::Sizes;
 use super::steps::Constants;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
 
 /// The kernel's types.
 pub(crate) fn kernel_types() -> Result<Btf, Error> {
     Btf::from_sys_fs().map_err(Error::Btf)
-}
-
-/// How large the maps are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    /// One more than the highest CPU id.
-    pub(crate) cpus: usize,
-    /// Of the ring, in bytes.
-    pub(crate) ring: u32,
-    /// How many processes the kernel side remembers.
-    pub(crate) processes: u32,
-}
-
-impl Size {
-    /// Where there is more unread, calls are no longer told: an eighth of the ring is kept for the life of processes, and
-    /// at least the largest record of one.
-    fn share_of_calls(self) -> u64 {
-        const LARGEST: u32 = 32 << 10;
-        u64::from(self.ring - (self.ring / 8).max(LARGEST.min(self.ring)))
-    }
 }
 
 /// The same as bytes, for the names in them.
@@ -43,21 +23,21 @@ pub(crate) fn kernel_type_bytes() -> Result<Vec<u8>, Error> {
 }
 
 /// Creates the maps and prepares the programs.
-pub(crate) fn prepare(btf: &Btf, size: Size, constants: &Constants) -> Result<Ebpf, Error> {
+pub(crate) fn prepare(btf: &Btf, sizes: Sizes, constants: &Constants) -> Result<Ebpf, Error> {
     let own = OwnNamespace::read();
-    let lines = u32::try_from(size.cpus * ROOM).unwrap_or(u32::MAX);
-    let share_of_calls = size.share_of_calls();
+    let share_of_calls = sizes.share_of_calls();
     let hierarchy = Hierarchy::detect();
     tracing::debug!(
         hierarchy = hierarchy.as_str(),
         "containers are named by their cgroup there"
     );
     let hierarchy = hierarchy as u32;
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    for (map, entries) in sizes.entries() {
+        loader.map_max_entries(map, entries);
+    }
+    loader
         .btf(Some(btf))
-        .map_max_entries("events", size.ring)
-        .map_max_entries("counters", lines)
-        .map_max_entries("processes", size.processes)
         .override_global("cgroup_hierarchy", &hierarchy, true)
         .override_global("ring_share_of_calls", &share_of_calls, true)
         .override_global("calls", &constants.specs[..], true)

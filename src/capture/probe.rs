@@ -2,9 +2,10 @@
 
 use super::backend::{attach, attach_tracepoint};
 use super::error::{Error, Failure};
-use super::functions::{candidates, existing};
+use super::functions::{Function, candidates, existing};
 use super::hook::HookSet;
-use super::object::{self, Size};
+use super::memory::Sizes;
+use super::object;
 use super::source::ring_bytes;
 use super::steps::{Constants, Flows};
 use crate::config::settings::BackendChoice;
@@ -46,7 +47,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
     // Last, because kernels before 5.11 take what was charged to RLIMIT_MEMLOCK back only some time after the maps are
     // gone: the largest must not make the small ones fail.
-    let full = Size {
+    let full = Sizes {
         cpus: aya::util::nr_cpus().unwrap_or(1),
         ring: ring_bytes(ring_size),
         processes,
@@ -65,25 +66,25 @@ fn tried() -> HookSet {
     HookSet::BASE.with_calls(|call| matches!(call.name, "openat" | "connect"))
 }
 
-fn functions() -> Result<Vec<String>, Error> {
+fn functions() -> Result<Vec<Function>, Error> {
     Ok(existing(candidates(tried()), &object::kernel_type_bytes()?))
 }
 
 /// As small as maps can be, where only the programs are of interest.
-const SMALL: Size = Size {
+const SMALL: Sizes = Sizes {
     cpus: 1,
     ring: 64 << 10,
     processes: 1,
 };
 
 fn try_object(
-    size: Size,
+    sizes: Sizes,
     with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
         let constants = Constants::of(tried(), Flows::First);
-        let mut object = object::prepare(&btf, size, &constants)?;
+        let mut object = object::prepare(&btf, sizes, &constants)?;
         with(&mut object, &btf)
     };
     match attempt() {

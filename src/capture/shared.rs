@@ -113,6 +113,8 @@ impl Switches {
 pub(crate) struct CounterLines(Words);
 
 const LINE_WORDS: usize = size_of::<wire::Counters>() / size_of::<u64>();
+/// Bytes of unread data that the hook found at most.
+const PEAK_FILL_WORD: usize = std::mem::offset_of!(wire::Counters, peak_fill) / size_of::<u64>();
 
 impl CounterLines {
     pub(crate) fn map(fd: impl AsFd, cpus: usize) -> io::Result<Self> {
@@ -121,10 +123,11 @@ impl CounterLines {
 
     /// The words of one hook on every CPU, in the order of `struct hook_counters`.
     pub(crate) fn of(&self, hook: Hook) -> impl Iterator<Item = &[AtomicU64]> {
-        self.0
-            .get()
-            .chunks_exact(LINE_WORDS)
-            .skip(hook.index())
-            .step_by(ROOM)
+        self.0.get().chunks_exact(LINE_WORDS).skip(hook.index()).step_by(ROOM)
+    }
+
+    /// What one hook found in the ring at most, on every CPU.
+    pub(crate) fn peak_fill(&self, hook: Hook) -> impl Iterator<Item = &AtomicU64> {
+        self.of(hook).map(|line| &line[PEAK_FILL_WORD])
     }
 }

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, RingBuf};
+use nix::time::{ClockId, clock_gettime};
 
 use super::backend::{self, Choice};
 use super::error::Error;
 use super::functions;
 use super::hook::HookSet;
 use super::ledger::Ledger;
-use super::object::{self, Size};
+use super::memory::Sizes;
+use super::misses::Misses;
+use super::object;
 use super::record::Record;
 use super::shared::{CounterLines, Switches};
 use super::steps::{Constants, Flows};
@@ -44,6 +47,7 @@ pub struct Capture {
     _object: Ebpf,
     ring: RingBuf<MapData>,
     ring_size: u32,
+    started: u64,
     switches: Switches,
     ledger: Arc<Ledger>,
     choice: Choice,
@@ -64,16 +68,17 @@ impl Capture {
     /// # Errors
     /// The kernel's types are not to be had, or it refuses the maps, a base program or the backend insisted on.
     pub fn start(options: &Options) -> Result<Self, Error> {
+        let started = boottime()?;
         let cpus = cpu_ids()?;
         let btf = object::kernel_types()?;
         let ring_size = ring_bytes(options.ring_size);
-        let size = Size {
+        let sizes = Sizes {
             cpus,
             ring: ring_size,
             processes: options.processes,
         };
         let functions = functions::existing(functions::candidates(options.hooks), &object::kernel_type_bytes()?);
-        let mut object = object::prepare(&btf, size, &Constants::of(options.hooks, options.flows))?;
+        let mut object = object::prepare(&btf, sizes, &Constants::of(options.hooks, options.flows))?;
 
         let ring = match object.take_map("events") {
             Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
@@ -97,16 +102,18 @@ impl Capture {
         ] {
             backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
         }
-        let choice = backend::attach(&mut object, &btf, &functions, options.backend)?;
+        let (choice, attached) = backend::attach(&mut object, &btf, &functions, options.backend)?;
         drop(btf);
         object::return_memory();
 
+        let ledger = Arc::new(Ledger::new(lines, options.hooks, Misses::of(&object, &attached)));
         let capture = Self {
             _object: object,
             ring,
             ring_size,
+            started,
             switches,
-            ledger: Arc::new(Ledger::new(lines)),
+            ledger,
             choice,
         };
         capture.introduce_self()?;
@@ -150,6 +157,19 @@ impl Capture {
     #[must_use]
     pub fn ring_size(&self) -> u32 {
         self.ring_size
+    }
+
+    /// A moment before the first program was attached, in nanoseconds of CLOCK_BOOTTIME.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// The most unread data that a hook found in the ring since the last call, in bytes; absent where none looked.
+    #[must_use]
+    pub fn ring_fill(&self) -> Option<u64> {
+        let ring = u64::from(self.ring_size);
+        self.ledger.take_peak_fill().map(|bytes| bytes.min(ring))
     }
 
     /// Hands up to `limit` records over, in order. Returns how many there were.
@@ -196,8 +216,14 @@ impl AsFd for Capture {
     }
 }
 
+/// The clock of the hooks.
+fn boottime() -> Result<u64, Error> {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(Error::Clock)?;
+    Ok(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// One more than the highest CPU id that can ever appear: ids may have gaps.
-fn cpu_ids() -> Result<usize, Error> {
+pub(super) fn cpu_ids() -> Result<usize, Error> {
     let path = "/sys/devices/system/cpu/possible";
     let text = std::fs::read_to_string(path).map_err(|source| Error::Cpus { path, source })?;
     let highest = text
@@ -227,6 +253,10 @@ pub(super) fn ring_bytes(asked: u64) -> u32 {
         .min(1 << 30)
         .next_power_of_two()
 }
+
+#[cfg(test)]
+#[path = "corpus_tests.rs"]
+mod corpus;
 
 #[cfg(test)]
 mod tests {

@@ -139,7 +139,9 @@ pub(super) fn socketcalls(name: &str) -> impl Iterator<Item = usize> {
         ("accept4", 18),
         ("sendmmsg", 20),
     ];
-    CODES.into_iter().filter_map(move |(call, code)| (call == name).then_some(code))
+    CODES
+        .into_iter()
+        .filter_map(move |(call, code)| (call == name).then_some(code))
 }
 
 fn spec(call: &Call, flows: Flows) -> Spec {
@@ -160,10 +162,8 @@ fn spec(call: &Call, flows: Flows) -> Spec {
         aux: NO_ARGUMENT,
         limit: 0,
     });
-    let mut taken = 0;
-    for step in args.chain(result) {
-        spec.steps[taken] = step;
-        taken += 1;
+    for (index, step) in args.chain(result).enumerate() {
+        spec.steps[index] = step;
     }
     spec.told = match call.told {
         Told::All => 0,
@@ -217,10 +217,20 @@ mod tests {
         let all = Constants::of(HookSet::BASE.with_calls(|_| true), Flows::First);
         for (hook, call) in HookSet::BASE.with_calls(|_| true).calls() {
             if let Some(number) = call.number {
-                assert_eq!(all.native[usize::from(number)], hook.wire(), "{}: a number used twice", call.name);
+                assert_eq!(
+                    all.native[usize::from(number)],
+                    hook.wire(),
+                    "{}: a number used twice",
+                    call.name
+                );
             }
             for number in call.i386 {
-                assert_eq!(all.i386[usize::from(*number)], hook.wire(), "{}: a number used twice", call.name);
+                assert_eq!(
+                    all.i386[usize::from(*number)],
+                    hook.wire(),
+                    "{}: a number used twice",
+                    call.name
+                );
             }
             assert!(call.args.len() <= 6, "{}", call.name);
             if let Told::Selected(values) = call.told {

@@ -24,6 +24,7 @@ pub mod path_flag {
     pub const OUTSIDE_ROOT: u32 = 4;
     pub const PSEUDO: u32 = 8;
     pub const UNREADABLE: u32 = 16;
+    pub const SHARED: u32 = 32;
 }
 
 /// `enum record_flag`.
@@ -151,7 +152,8 @@ wire! {
         header: RecordHeader,
         ret: i64,
         args: [u64; 6],
-        abi: u32,
+        abi: u16,
+        number: u16,
         part_count: u32,
     }
     /// One thing that was read for a system call.
@@ -167,13 +169,13 @@ wire! {
     struct FilePart: "file_part" {
         inode: u64,
         mode: u32,
-        reserved: u32,
+        magic: u32,
     }
     /// A socket behind a descriptor; the paths of unix sockets follow.
     struct SocketPart: "socket_part" {
         inode: u64,
         family: u16,
-        r#type: u16,
+        kind: u16,
         protocol: u16,
         source_port: u16,
         destination_port: u16,

@@ -16,7 +16,7 @@ use crate::control::{bind, server};
 use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
-use crate::pipeline::{Pipeline, Vitals};
+use crate::pipeline::{Losses, Pipeline, Vitals};
 use crate::privilege::{capabilities, drop, limits, seccomp};
 
 /// Why the agent could not start or go on.
@@ -140,6 +140,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         printed: printed(&settings.events),
         signals,
         batch: settings.capture.batch,
+        losses: Losses::new(settings.loss.clone(), capture.started()),
     })?;
     let result = pipeline.run(&mut capture);
     if let Some(control) = control {

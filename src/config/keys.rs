@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 17] = [
+pub const KEYS: [Key; 20] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -170,6 +170,40 @@ pub const KEYS: [Key; 17] = [
         help: "How many processes are remembered",
         long_help: "A process that was forgotten is described anew by the kernel with its next event.",
         allowed: "256 to 4194304",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "loss.threshold",
+        flag: "loss-threshold",
+        alias: None,
+        value_name: "SHARE",
+        help: "Share of events that must have been lost within a second for a loss event",
+        long_help: "0% is any. What stays below is told with the next loss event or at the end, and shows in lost_before, in \
+            the summary and in the doctor. The first loss is always told.",
+        allowed: "0% to 100% with at most four decimals, for example 0.1%",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "loss.burst",
+        flag: "loss-burst",
+        alias: None,
+        value_name: "COUNT",
+        help: "How many loss events there may be before loss.interval limits them",
+        long_help: "One is added to what is left of the burst for each interval that passes.",
+        allowed: "1 to 10000",
+        choices: &[],
+        heading: CAPTURE,
+    },
+    Key {
+        name: "loss.interval",
+        flag: "loss-interval",
+        alias: None,
+        value_name: "TIME",
+        help: "After the burst, one loss event in this time, which sums up what was held back",
+        long_help: "",
+        allowed: "1s to 1day, for example 1m",
         choices: &[],
         heading: CAPTURE,
     },

@@ -7,7 +7,9 @@ pub mod keys;
 pub mod load;
 mod nearest;
 pub mod settings;
+pub mod share;
 pub mod validate;
 
 pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load};
 pub use settings::Settings;
+pub use share::Share;

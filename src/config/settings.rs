@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use super::share::Share;
 use crate::capture::calls::Class;
 
 /// Everything that can be set, by file, environment or flag.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub log: Log,
     /// Kernel side.
     pub capture: Capture,
+    /// What is told of losses.
+    pub loss: Loss,
     /// Container runtimes.
     pub runtime: Runtime,
     /// The admin socket.
@@ -155,6 +158,19 @@ pub enum FlowChoice {
     All,
 }
 
+/// `loss`: what is told when events were dropped. The first loss is told whatever these say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// The share of events that must have been dropped within a second for a loss event.
+    pub threshold: Share,
+    /// How many loss events there may be before the interval counts.
+    pub burst: u32,
+    /// After the burst, one loss event in this time, which sums up.
+    #[serde(with = "humantime_text")]
+    pub interval: Duration,
+}
+
 /// `runtime`: container runtimes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +216,11 @@ impl Default for Settings {
                 ring_size: ByteSize::mib(8),
                 batch: Duration::from_millis(2),
                 processes: 32_768,
+            },
+            loss: Loss {
+                threshold: Share::default(),
+                burst: 10,
+                interval: Duration::from_secs(60),
             },
             runtime: Runtime {
                 socket: Vec::new(),

@@ -40,9 +40,16 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
         ByteSize::gib(1),
     )?;
     within("capture.processes", capture.processes, 256, 4_194_304)?;
+    within("loss.burst", settings.loss.burst, 1, 10_000)?;
     within("runtime.cache_size", settings.runtime.cache_size, 16, 1_048_576)?;
     for (key, value, shortest, longest) in [
         ("capture.batch", capture.batch, Duration::ZERO, Duration::from_secs(1)),
+        (
+            "loss.interval",
+            settings.loss.interval,
+            Duration::from_secs(1),
+            Duration::from_secs(24 * 60 * 60),
+        ),
         (
             "runtime.call_timeout",
             settings.runtime.call_timeout,
@@ -167,6 +174,16 @@ mod tests {
             );
         }
         assert_eq!(key_of(|s| s.capture.processes = 255), Some("capture.processes"));
+        for (burst, ok) in [(0, false), (1, true), (10_000, true), (10_001, false)] {
+            assert_eq!(key_of(|s| s.loss.burst = burst).is_none(), ok, "{burst}");
+        }
+        for (seconds, ok) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
+            assert_eq!(
+                key_of(|s| s.loss.interval = Duration::from_secs(seconds)).is_none(),
+                ok,
+                "{seconds}"
+            );
+        }
         assert_eq!(key_of(|s| s.runtime.cache_size = 0), Some("runtime.cache_size"));
         assert_eq!(
             key_of(|s| s.capture.batch = Duration::from_secs(2)),

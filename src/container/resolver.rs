@@ -20,7 +20,7 @@ use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Sour
 use super::pacing::{Backoff, Patience};
 use super::placement::{self, Fit};
 use super::runtime::{Found, Reply, Runtime};
-use super::stats::{Histogram, LookupStats};
+use super::stats::{Costs, LookupStats};
 use crate::config::settings;
 
 /// Why lookups cannot be made at all.
@@ -78,7 +78,7 @@ pub struct Resolver {
     by_container: LruCache<String, ContainerEntry>,
     budget: Duration,
     patience: Patience,
-    costs: Histogram,
+    costs: Costs,
     unknown: Arc<Outcome>,
     host: Arc<Outcome>,
     clock: fn() -> Instant,
@@ -138,7 +138,7 @@ impl Resolver {
             by_container: LruCache::new(size),
             budget: settings.lookup_budget,
             patience: Patience::new(2 * settings.lookup_budget, clock()),
-            costs: Histogram::new(),
+            costs: Costs::default(),
             unknown: Arc::new(Outcome::cgroup_unknown()),
             host: Arc::new(Outcome::host()),
             clock,

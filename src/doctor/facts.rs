@@ -2,7 +2,7 @@
 //!
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ pub struct Facts {
     pub process: Gathered<ProcessFacts>,
     /// What the kernel allows to load, by trying.
     pub capture: Gathered<CaptureFacts>,
+    /// What the kernel side takes.
+    pub memory: Gathered<MemoryFacts>,
     /// Runtime sockets as this process sees them.
     pub runtimes: Gathered<Vec<RuntimeFact>>,
     /// The doctor's own container.
@@ -185,6 +187,19 @@ pub struct CaptureFacts {
     /// RLIMIT_MEMLOCK in bytes, once lifted as far as it could be; absent without a limit. Kernels before 5.11 count maps
     /// and programs against it.
     pub memlock: Option<u64>,
+}
+
+/// Memory of the kernel side, computed for this machine and these settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryFacts {
+    /// CPUs that the machine can have.
+    pub cpus: u64,
+    /// Bytes by map.
+    pub maps: BTreeMap<String, u64>,
+    /// What each further CPU would add, in bytes.
+    pub per_cpu: u64,
+    /// The memory limit of the doctor's own cgroup in bytes, absent where there is none in sight.
+    pub limit: Option<u64>,
 }
 
 /// The class of a socket candidate; the words of `container::discovery`.

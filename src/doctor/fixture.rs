@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
-    OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
+    MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
-use crate::control::api::{Backend, GetStatusReply, HookCounters, Lookups, Runtime, Thread};
+use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Runtime, Thread};
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
 
@@ -45,6 +45,19 @@ pub(super) fn cold() -> Facts {
             trampoline: Ok(()),
             dispatcher: Ok(()),
             memlock: None,
+        }),
+        memory: timed(MemoryFacts {
+            cpus: 4,
+            maps: [
+                ("events", 8 << 20),
+                ("scratches", 4 << 20),
+                ("processes", 3 << 20),
+                ("counters", 8192),
+            ]
+            .map(|(map, bytes)| (map.to_owned(), bytes))
+            .into(),
+            per_cpu: 1 << 20,
+            limit: Some(128 << 20),
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {
@@ -137,6 +150,27 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
         ring_size: 8 << 20,
+        rates: [("10s", 10.0), ("1m", 60.0), ("1h", 61.5)]
+            .map(|(window, seconds)| (window.to_owned(), rate(seconds, 0.0)))
+            .into(),
+        latency: Some(Latency {
+            count: seen,
+            p50_us: 1100,
+            p90_us: 2000,
+            p99_us: 2600,
+            max_us: 3100,
+        }),
+        dispatcher_missed: None,
+    }
+}
+
+/// A hundred wanted events a second, of which so many were dropped.
+pub(super) fn rate(seconds: f64, dropped: f64) -> Rate {
+    Rate {
+        seconds,
+        seen: 150.0,
+        delivered: 100.0 - dropped,
+        dropped,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::finding::Finding;
-use super::judge::{capture, config, kernel, live, loss, metadata, privilege, runtime};
+use super::judge::{capture, config, kernel, live, loss, memory, metadata, privilege, runtime};
 
 /// Ids of checks that no longer exist. An id is never given to another check.
 pub const RETIRED: &[&str] = &[];
@@ -167,6 +167,14 @@ pub const CHECKS: &[Definition] = &[
         needs: &[Capture, Agent],
         depends_on: &[Needs("PIN-BPF-001"), Through("PIN-BPF-001")],
         judge: capture::backend,
+    },
+    Definition {
+        id: "PIN-BPF-003",
+        area: "capture",
+        title: "The kernel side's memory fits",
+        needs: &[Kernel, Settings],
+        depends_on: &[],
+        judge: memory::kernel_side,
     },
     Definition {
         id: "PIN-RUN-001",

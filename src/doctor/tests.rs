@@ -11,7 +11,7 @@ use super::facts::{
     CanaryFact, Facts, Gap, Gathered, LiveFacts, LiveFailure, LockdownFact, OsError, Place, RunningAgent, RuntimeClass,
     SocketFile,
 };
-use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, refusal, status};
+use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
 use super::graph;
 use super::registry::{CHECKS, Definition, Edge, RETIRED, find};
 use super::report::{Check, Counts, FailOn, Report, Status};
@@ -95,6 +95,12 @@ const GRID: &[Case] = &[
     Case { name: "no backend", start: cold, root: ("PIN-BPF-002", Status::Fail), blocks: &[],
         harm: |f| { let c = f.capture.value.as_mut().unwrap(); c.trampoline = Err(refusal("load fexit", libc::EPERM));
                     c.dispatcher = Err(refusal("load tp_btf/sys_exit", libc::EINVAL)); } },
+    Case { name: "maps beyond the memory limit", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: &[],
+        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(8 << 20) },
+    Case { name: "a memory limit just above the maps", start: live, root: ("PIN-BPF-003", Status::Warn), blocks: &[],
+        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(32 << 20) },
+    Case { name: "memory unknown", start: cold, root: ("PIN-BPF-003", Status::Unknown), blocks: &[],
+        harm: |f| f.memory.value = Err(Gap::Crashed) },
     Case { name: "no socket", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
         harm: |f| *runtime_of(f) = absent(CONTAINERD) },
     Case { name: "socket is a file", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
@@ -169,6 +175,8 @@ const GRID: &[Case] = &[
         harm: |f| agent(f).second.lookups.as_mut().unwrap().p99_us = 1_000_000 },
     Case { name: "few drops", start: live, root: ("PIN-LOSS-001", Status::Warn), blocks: &[], harm: |f| dropped(f, 2) },
     Case { name: "many drops", start: live, root: ("PIN-LOSS-001", Status::Fail), blocks: &[], harm: |f| dropped(f, 100) },
+    Case { name: "skipped runs", start: live, root: ("PIN-LOSS-001", Status::Warn), blocks: &[],
+        harm: |f| each_reading(f, |hook, _| hook.missed = Some(3)) },
     Case { name: "ledger off", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],
         harm: |f| each_reading(f, |hook, _| { *hook = quiet(); hook.seen += 3; }) },
     Case { name: "counted twice", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],
@@ -242,6 +250,55 @@ fn dropped(facts: &mut Facts, count: u64) {
         hook.dropped += count;
         hook.seen += count;
     });
+    // An agent that is a minute old: its hour is its life.
+    let second = &mut agent(facts).second;
+    let hour = second.rates.get_mut("1h").unwrap();
+    let wanted: u64 = second.hooks.values().map(|line| line.delivered).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let per_second = |events: u64| events as f64 / hour.seconds;
+    (hour.delivered, hour.dropped) = (per_second(wanted), per_second(count));
+}
+
+#[test]
+fn losses_of_more_than_an_hour_ago_are_told_and_no_longer_warned_of() {
+    let mut facts = live();
+    dropped(&mut facts, 100);
+    agent(&mut facts)
+        .second
+        .rates
+        .insert("1h".to_owned(), rate(3640.0, 0.0));
+    let found = check(&facts, "PIN-LOSS-001");
+    assert_eq!(found.status, Status::Ok);
+    assert!(found.summary.contains("100 of"), "{}", found.summary);
+    // Not even that is known of an agent that is younger.
+    agent(&mut facts)
+        .second
+        .rates
+        .insert("1h".to_owned(), rate(3000.0, 0.0));
+    assert_eq!(check(&facts, "PIN-LOSS-001").status, Status::Warn);
+}
+
+#[test]
+fn a_loss_within_a_minute_is_judged_by_that_minute() {
+    let mut facts = live();
+    dropped(&mut facts, 2);
+    assert_eq!(check(&facts, "PIN-LOSS-001").status, Status::Warn);
+    agent(&mut facts).second.rates.insert("1m".to_owned(), rate(60.0, 1.0));
+    let found = check(&facts, "PIN-LOSS-001");
+    assert_eq!(found.status, Status::Fail);
+    assert!(
+        found.summary.contains("1.0 a second in the last minute"),
+        "{}",
+        found.summary
+    );
+}
+
+#[test]
+fn an_agent_that_tells_no_rates_is_judged_by_its_life() {
+    let mut facts = live();
+    dropped(&mut facts, 100);
+    agent(&mut facts).second.rates.clear();
+    assert_eq!(check(&facts, "PIN-LOSS-001").status, Status::Fail);
 }
 
 #[test]
@@ -320,6 +377,7 @@ fn facts_that_were_not_gathered_are_unknown_never_ok() {
     facts.kernel = Gathered::gap(gap());
     facts.process = Gathered::gap(gap());
     facts.capture = Gathered::gap(gap());
+    facts.memory = Gathered::gap(gap());
     facts.runtimes = Gathered::gap(gap());
     facts.own = Gathered::gap(gap());
     facts.live = Gathered::gap(gap());

@@ -1,14 +1,14 @@
 //! From a record to an event.
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
-
 use nix::sys::signal::Signal;
 
+use super::arguments::args;
 use super::clock::BootClock;
-use super::flags::{error_name, family_name, open_flags, protocol_name};
-use super::shape::{Args, Endpoint, Event, Exit, File, Kind, Network, ProcessView, Syscall};
-use crate::capture::record::{Body, ConnectBody, Header, OpenBody, Peer, ProcessKey};
+use super::file::files;
+use super::names::errno::error_name;
+use super::network::network;
+use super::shape::{Event, Exit, Kind, ProcessView, Syscall};
+use crate::capture::record::{Body, Header, ProcessKey};
 use crate::container::Outcome;
 use crate::process::Process;
 
@@ -47,6 +47,7 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
         exit: None,
         syscall: None,
         file: None,
+        target: None,
         network: None,
         container: context.outcome.container.as_ref(),
         kubernetes: context.outcome.kubernetes.as_ref(),
@@ -60,13 +61,16 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
             event.kind = Kind::ProcessExit;
             event.exit = Some(exit(*status));
         }
-        Body::Open(open) => {
-            event.file = Some(file(open));
-            event.syscall = Some(openat(open));
-        }
-        Body::Connect(call) => {
-            event.network = Some(network(call));
-            event.syscall = Some(connect(call));
+        Body::Call(call) => {
+            let args = args(call);
+            (event.file, event.target) = files(call, &args);
+            event.network = network(call);
+            event.syscall = Some(Syscall {
+                abi: call.abi,
+                ret: call.ret,
+                error: error_name(call.ret),
+                args,
+            });
         }
     }
     event
@@ -86,87 +90,13 @@ fn exit(status: i32) -> Exit {
     }
 }
 
-fn openat<'a>(open: &'a OpenBody<'a>) -> Syscall<'a> {
-    // A mode counts only where a file may be made.
-    let creates = open.flags & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY).cast_unsigned() != 0;
-    Syscall {
-        name: "openat",
-        ret: open.ret,
-        error: error_name(open.ret),
-        args: Args::Openat {
-            dirfd: if open.dfd == libc::AT_FDCWD {
-                Cow::Borrowed("AT_FDCWD")
-            } else {
-                Cow::Owned(open.dfd.to_string())
-            },
-            pathname: open.requested.as_deref(),
-            flags: open_flags(open.flags),
-            mode: creates.then(|| format!("{:#o}", open.mode).replacen("0o", "0", 1)),
-        },
-    }
-}
-
-fn file<'a>(open: &'a OpenBody<'a>) -> File<'a> {
-    let mut notes = open
-        .path
-        .as_ref()
-        .map(crate::capture::record::KernelPath::notes)
-        .unwrap_or_default();
-    if open.ret >= 0 && open.path.is_none() {
-        notes.push("unreadable");
-    }
-    if open.requested.is_none() {
-        notes.push("requested_unreadable");
-    }
-    if open.requested_truncated {
-        notes.push("requested_truncated");
-    }
-    File {
-        path: open.path.as_ref().map(|path| path.text.as_str()),
-        requested_path: open.requested.as_deref(),
-        flags: open_flags(open.flags),
-        notes,
-    }
-}
-
-fn connect<'a>(call: &'a ConnectBody<'a>) -> Syscall<'a> {
-    let addr = call.requested.as_ref().map(|peer| match peer {
-        Peer::Ip(address) => Cow::Owned(address.to_string()),
-        Peer::Unix(path) => Cow::Borrowed(path.as_ref()),
-    });
-    Syscall {
-        name: "connect",
-        ret: call.ret,
-        error: error_name(call.ret),
-        args: Args::Connect { sockfd: call.fd, addr },
-    }
-}
-
-/// The other end is the kernel's once the socket has one, and what was asked for otherwise.
-fn network<'a>(call: &'a ConnectBody<'a>) -> Network<'a> {
-    let ip = |address: &SocketAddr| Endpoint::Ip {
-        address: address.ip(),
-        port: address.port(),
-    };
-    Network {
-        family: call.family.map(family_name),
-        protocol: call.protocol.and_then(protocol_name),
-        source: call.source.as_ref().map(ip),
-        destination: match (&call.destination, &call.requested) {
-            (Some(address), _) => Some(ip(address)),
-            (None, Some(Peer::Ip(address))) => Some(ip(address)),
-            (None, Some(Peer::Unix(path))) => Some(Endpoint::Unix { path }),
-            (None, None) => None,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
     use crate::capture::Hook;
+    use crate::capture::record::KernelPath;
 
     fn event(body: &Body<'_>, hook: Hook) -> Value {
         let key = ProcessKey {
@@ -195,73 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_open_keeps_the_request_and_invents_no_path() {
-        let open = Body::Open(OpenBody {
-            ret: -2,
-            dfd: -100,
-            flags: 0o2_000_000,
-            mode: 0o644,
-            requested: Some("/nope".into()),
-            requested_truncated: false,
-            path: None,
-        });
-        assert_eq!(
-            event(&open, Hook::Openat),
-            json!({
-                "time": "1970-01-01T00:00:01.500000001Z",
-                "node": "node-1",
-                "type": "syscall",
-                "process": {"pid": 42, "tid": 43, "exec_id": "3b9aca00-2a-3", "start_time": "1970-01-01T00:00:01.000000000Z"},
-                "syscall": {"name": "openat", "ret": -2, "error": "ENOENT",
-                            "args": {"dirfd": "AT_FDCWD", "pathname": "/nope", "flags": "O_RDONLY|O_CLOEXEC"}},
-                "file": {"requested_path": "/nope", "flags": "O_RDONLY|O_CLOEXEC"},
-                "metadata": {"status": "host"},
-                "lost_before": 2,
-            })
-        );
-    }
-
-    #[test]
     fn exits_tell_code_or_signal() {
         assert_eq!(
-            event(&Body::Exit { status: 3 << 8 }, Hook::Exit)["exit"],
+            event(&Body::Exit { status: 3 << 8 }, Hook::EXIT)["exit"],
             json!({"code": 3})
         );
         assert_eq!(
-            event(&Body::Exit { status: 9 }, Hook::Exit)["exit"],
+            event(&Body::Exit { status: 9 }, Hook::EXIT)["exit"],
             json!({"signal": "SIGKILL"})
         );
         assert_eq!(
-            event(&Body::Exit { status: 11 | 0x80 }, Hook::Exit)["exit"],
+            event(&Body::Exit { status: 11 | 0x80 }, Hook::EXIT)["exit"],
             json!({"signal": "SIGSEGV"})
         );
-    }
-
-    #[test]
-    fn the_kernels_address_wins_over_the_request() {
-        let call = |destination| ConnectBody {
-            ret: 0,
-            fd: 3,
-            family: Some(2),
-            protocol: Some(6),
-            requested: Some(Peer::Ip("10.0.0.1:80".parse().unwrap())),
-            source: None,
-            destination,
-        };
-        let known = event(
-            &Body::Connect(call(Some("127.0.0.1:80".parse().unwrap()))),
-            Hook::Connect,
-        );
-        assert_eq!(
-            known["network"]["destination"],
-            json!({"address": "127.0.0.1", "port": 80})
-        );
-        assert_eq!(known["syscall"]["args"], json!({"sockfd": 3, "addr": "10.0.0.1:80"}));
-        let unknown = event(&Body::Connect(call(None)), Hook::Connect);
-        assert_eq!(
-            unknown["network"]["destination"],
-            json!({"address": "10.0.0.1", "port": 80})
-        );
-        assert_eq!(unknown["network"]["protocol"], "tcp");
     }
 }

@@ -63,8 +63,16 @@ impl BootClock {
     /// How long ago a kernel time stamp was taken.
     #[must_use]
     pub fn since(boottime: u64) -> Duration {
-        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-        now.saturating_sub(Duration::from_nanos(boottime))
+        Self::reading().map_or(Duration::ZERO, |now| Duration::from_nanos(now.saturating_sub(boottime)))
+    }
+
+    /// What a hook that runs now would stamp its record with, in nanoseconds. Never goes back.
+    ///
+    /// # Errors
+    /// As [`Self::now`].
+    pub fn reading() -> nix::Result<u64> {
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?);
+        Ok(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// A clock whose boot was at the epoch, for tests.

@@ -1,12 +1,17 @@
 //! The shape of an event. Field order is the order of keys in JSON; `docs/events.md` documents each.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
 
 use super::clock::rfc3339;
+use super::file::Notes;
+use super::names::set::Flags;
+use super::value::Args;
+use crate::capture::call::Abi;
 use crate::capture::record::{KernelPath, ProcessKey};
 use crate::container::{Container, Kubernetes, Metadata};
 use crate::process::image::exec_id;
@@ -34,6 +39,9 @@ pub struct Event<'a> {
     /// The file it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<File<'a>>,
+    /// The second file: where something was moved, linked or put to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<File<'a>>,
     /// The connection it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network<'a>>,
@@ -89,60 +97,68 @@ pub struct Exit {
 }
 
 /// A system call.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Syscall<'a> {
-    /// Its name.
-    pub name: &'static str,
+    /// How the process made it.
+    pub abi: Abi,
     /// What it returned: negative for an error.
     pub ret: i64,
     /// The error's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// The arguments by their names in the manual page.
+    pub error: Option<Cow<'static, str>>,
+    /// The call and its arguments by their names in the manual page.
     pub args: Args<'a>,
 }
 
-/// Arguments of a system call.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum Args<'a> {
-    /// `openat(2)`.
-    Openat {
-        /// The directory descriptor; `AT_FDCWD` for the working directory.
-        dirfd: Cow<'static, str>,
-        /// The path as it was passed, absent when it could not be read.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pathname: Option<&'a str>,
-        /// The flags by name.
-        flags: String,
-        /// The mode in octal, when a file may be created.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        mode: Option<String>,
-    },
-    /// `connect(2)`.
-    Connect {
-        /// The descriptor.
-        sockfd: i32,
-        /// The address asked for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        addr: Option<Cow<'a, str>>,
-    },
+impl Syscall<'_> {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.args.call.name
+    }
+}
+
+impl Serialize for Syscall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("syscall", 7)?;
+        out.serialize_field("name", self.name())?;
+        if self.abi == Abi::I386 {
+            out.serialize_field("abi", "i386")?;
+        }
+        out.serialize_field("ret", &self.ret)?;
+        if let Some(error) = &self.error {
+            out.serialize_field("error", error)?;
+        }
+        out.serialize_field("args", &self.args)?;
+        for (key, listed) in [("unread", self.args.unread()), ("truncated", self.args.truncated())] {
+            if !listed.is_empty() {
+                out.serialize_field(key, &listed)?;
+            }
+        }
+        out.end()
+    }
 }
 
 /// A file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct File<'a> {
-    /// What was opened, resolved by the kernel; absent when nothing was.
+    /// What it is, resolved by the kernel; absent where nothing was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<&'a str>,
+    pub path: Option<Cow<'a, str>>,
     /// What was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub requested_path: Option<&'a str>,
+    pub requested_path: Option<Cow<'a, str>>,
+    /// From where a relative request starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// What kind of file it is.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     /// The flags by name.
-    pub flags: String,
-    /// What the paths do not tell: truncated, deleted, outside_root, pseudo, unreadable, requested_truncated.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Flags>,
+    /// What the paths do not tell.
+    #[serde(skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
 }
 
 /// A connection.
@@ -150,10 +166,13 @@ pub struct File<'a> {
 pub struct Network<'a> {
     /// The address family by name, absent when it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub family: Option<String>,
+    pub family: Option<Cow<'static, str>>,
+    /// The socket's type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Cow<'static, str>>,
     /// The protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
+    pub protocol: Option<Cow<'static, str>>,
     /// This end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Endpoint<'a>>,
@@ -169,15 +188,26 @@ pub enum Endpoint<'a> {
     /// IPv4 or IPv6.
     Ip {
         /// The address.
-        address: std::net::IpAddr,
+        address: IpAddr,
         /// The port.
         port: u16,
     },
     /// A unix socket.
     Unix {
         /// Its path; an abstract name begins with `@`.
-        path: &'a str,
+        path: Cow<'a, str>,
     },
+}
+
+impl Endpoint<'_> {
+    /// An end of an IP connection.
+    #[must_use]
+    pub const fn of(address: SocketAddr) -> Self {
+        Self::Ip {
+            address: address.ip(),
+            port: address.port(),
+        }
+    }
 }
 
 struct Rfc3339(Timestamp);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::capture::HookCounters;
+use crate::histogram::Quantiles;
 
 /// What the run saw, lost and looked up.
 #[derive(Debug, Clone, Serialize)]
@@ -22,10 +23,51 @@ pub struct Summary {
     pub backend: &'static str,
     /// By hook: seen = filtered + delivered + dropped.
     pub hooks: BTreeMap<&'static str, HookCounters>,
+    /// The program of the dispatcher backend, where it is in use and the kernel counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatcher: Option<Dispatcher>,
+    /// Events per second, all hooks together.
+    pub rates: Rates,
+    /// From the hook to the output, of printed events.
+    pub latency_us: Quantiles,
     /// Events by metadata status, and those not complete by reason.
     pub metadata: MetadataCounts,
     /// Lookups made at container runtimes.
     pub lookups: Lookups,
+}
+
+/// The program that looks at the exit of every system call.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Dispatcher {
+    /// Runs that the kernel skipped because it was already running on that CPU; of which system calls, nobody knows.
+    pub missed: u64,
+}
+
+/// Rates over three windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Rates {
+    /// Over the last 10 s.
+    #[serde(rename = "10s")]
+    pub ten_seconds: Rate,
+    /// Over the last minute.
+    #[serde(rename = "1m")]
+    pub minute: Rate,
+    /// Over the last hour.
+    #[serde(rename = "1h")]
+    pub hour: Rate,
+}
+
+/// Events per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Rate {
+    /// What it was measured over: the window, or less where the run is shorter.
+    pub seconds: f64,
+    /// Seen by a hook, what was filtered included.
+    pub seen: f64,
+    /// Handed over.
+    pub delivered: f64,
+    /// Lost.
+    pub dropped: f64,
 }
 
 /// How complete the metadata of the events was.

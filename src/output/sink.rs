@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::{json, text};
 use crate::config::settings::OutputFormat;
-use crate::event::{Event, Summary};
+use crate::event::{Event, Loss, Summary};
 
 /// How much is collected before it is written in the middle of a drain.
 const FLUSH_AT: usize = 256 * 1024;
@@ -61,6 +61,24 @@ impl<W: Write> Sink<W> {
         match self.format {
             Format::Json => json::append(&mut self.pending, event)?,
             Format::Text { colour } => text::event(&mut self.pending, event, colour)?,
+        }
+        self.flush_when_full()
+    }
+
+    /// Whether everything that was taken is written.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Takes a loss.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn loss(&mut self, loss: &Loss) -> io::Result<()> {
+        match self.format {
+            Format::Json => json::append(&mut self.pending, loss)?,
+            Format::Text { colour } => text::loss(&mut self.pending, loss, colour)?,
         }
         self.flush_when_full()
     }

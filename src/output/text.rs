@@ -9,8 +9,10 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::container::{Metadata, Status};
-use crate::event::shape::{Endpoint, Event, Kind};
-use crate::event::{Summary, shape};
+use crate::event::shape::{Endpoint, Event, Kind, Network};
+use crate::event::summary::Rate;
+use crate::event::value::{Told, Value};
+use crate::event::{Loss, Summary, shape};
 
 const DIM: Style = Style::new().dimmed();
 const PLACE: Style = AnsiColor::Cyan.on_default();
@@ -158,30 +160,85 @@ fn exec(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     }
 }
 
+/// As strace writes it, then what the kernel made of it.
 fn syscall(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     let Some(call) = &event.syscall else { return Ok(()) };
-    f.write_str(call.name)?;
-    if let Some(file) = &event.file {
-        let asked = file.requested_path.unwrap_or("?");
-        write!(f, " {}", Safe(asked))?;
-        if let Some(path) = file.path.filter(|path| *path != asked) {
-            write!(f, " ({})", Safe(path))?;
+    write!(f, "{}(", call.name())?;
+    let told = call.args.iter().filter(|(_, told)| !matches!(told, Told::Nothing));
+    for (index, (_, told)) in told.enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
         }
-        write!(f, " {}", file.flags)?;
-    }
-    if let Some(network) = &event.network {
-        if let Some(protocol) = &network.protocol {
-            write!(f, " {protocol}")?;
-        }
-        match &network.destination {
-            Some(Endpoint::Ip { address, port }) => write!(f, " {}", std::net::SocketAddr::new(*address, *port))?,
-            Some(Endpoint::Unix { path }) => write!(f, " unix:{}", Safe(path))?,
-            None => write!(f, " {}", network.family.as_deref().unwrap_or("?"))?,
+        match told {
+            Told::Value(value) => argument(f, value)?,
+            Told::Cut(value) => {
+                argument(f, value)?;
+                f.write_str("…")?;
+            }
+            Told::Nothing | Told::Unread => f.write_char('?')?,
         }
     }
     match &call.error {
-        Some(error) => write!(f, " = {error}"),
-        None => write!(f, " = {}", call.ret),
+        Some(error) => write!(f, ") = -1 {error}")?,
+        None => write!(f, ") = {}", call.ret)?,
+    }
+    if let Some(file) = &event.file
+        && let Some(path) = &file.path
+        && file.requested_path != file.path
+    {
+        write!(f, " ({})", Safe(path))?;
+    }
+    match &event.network {
+        Some(network) => connection(f, network),
+        None => Ok(()),
+    }
+}
+
+fn argument(f: &mut fmt::Formatter<'_>, value: &Value<'_>) -> fmt::Result {
+    match value {
+        Value::Text(text) => {
+            let shown = text.floor_char_boundary(ARGUMENTS_SHOWN);
+            let more = if shown < text.len() { "…" } else { "" };
+            write!(f, "\"{}\"{more}", Safe(&text[..shown].replace('"', "\\\"")))
+        }
+        Value::Fields(fields) => {
+            f.write_char('{')?;
+            for (index, (name, value)) in fields.iter().enumerate() {
+                write!(f, "{}{name}=", if index > 0 { ", " } else { "" })?;
+                argument(f, value)?;
+            }
+            f.write_char('}')
+        }
+        other => write!(f, "{other}"),
+    }
+}
+
+/// ` (tcp 10.0.0.1:4000 -> 10.0.0.2:80)`
+fn connection(f: &mut fmt::Formatter<'_>, network: &Network<'_>) -> fmt::Result {
+    let words = [
+        network.protocol.as_deref(),
+        network.kind.as_deref(),
+        network.family.as_deref(),
+    ];
+    write!(f, " ({}", words.into_iter().flatten().next().unwrap_or("?"))?;
+    if let Some(source) = &network.source {
+        write!(f, " {}", End(source))?;
+    }
+    if let Some(destination) = &network.destination {
+        write!(f, " -> {}", End(destination))?;
+    }
+    f.write_char(')')
+}
+
+/// One end of a connection.
+struct End<'a>(&'a Endpoint<'a>);
+
+impl fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Endpoint::Ip { address, port } => std::net::SocketAddr::new(*address, *port).fmt(f),
+            Endpoint::Unix { path } => write!(f, "unix:{}", Safe(path)),
+        }
     }
 }
 
@@ -217,6 +274,35 @@ impl fmt::Display for Quoted<'_> {
         write!(f, "{}", Safe(&self.0.replace('\'', r"'\''")))?;
         f.write_char('\'')
     }
+}
+
+/// Appends a loss.
+///
+/// # Errors
+/// Never for memory; the signature is `Write`'s.
+pub fn loss(out: &mut Vec<u8>, loss: &Loss, colour: bool) -> io::Result<()> {
+    let hooks: Vec<String> = loss
+        .hooks
+        .iter()
+        .map(|(hook, counts)| format!("{hook} {}", counts.dropped))
+        .collect();
+    let mut text = format!(
+        "-- loss: {} of {} events dropped since {} ({:.3} %: {})",
+        loss.all.dropped,
+        loss.all.dropped.saturating_add(loss.all.delivered),
+        loss.window.from.strftime("%H:%M:%S%.6f"),
+        loss.share * 100.0,
+        hooks.join(", "),
+    );
+    if let Some(share) = loss.ring.peak_share {
+        write!(text, ", ring up to {:.0} % full", share * 100.0).map_err(io::Error::other)?;
+    }
+    writeln!(
+        out,
+        "{} {}",
+        Styled(loss.time.strftime("%H:%M:%S%.6f"), DIM, colour),
+        Styled(format_args!("{text} --"), TROUBLE, colour)
+    )
 }
 
 /// Appends a summary.
@@ -257,12 +343,83 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         out,
         "\n  lookups: {}, median {} µs, p99 {} µs",
         lookups.count, lookups.p50_us, lookups.p99_us
-    )
+    )?;
+    let latency = summary.latency_us;
+    writeln!(
+        out,
+        "  hook to output: median {} µs, p90 {} µs, p99 {} µs, longest {} µs",
+        latency.p50_us, latency.p90_us, latency.p99_us, latency.max_us
+    )?;
+    let rates = summary.rates;
+    let rate = |rate: Rate| format!("{:.0} ({:.0} dropped)", rate.seen, rate.dropped);
+    writeln!(
+        out,
+        "  events per second: {} over 10 s, {} over 1 min, {} over 1 h",
+        rate(rates.ten_seconds),
+        rate(rates.minute),
+        rate(rates.hour)
+    )?;
+    let missed = summary.hooks.iter().map(|(name, line)| (*name, line.missed));
+    let dispatcher = summary
+        .dispatcher
+        .map(|dispatcher| ("dispatcher", Some(dispatcher.missed)));
+    for (name, missed) in missed.chain(dispatcher).filter(|(_, missed)| *missed > Some(0)) {
+        let text = format!("  the kernel skipped {} runs of {name}", missed.unwrap_or_default());
+        writeln!(out, "{}", Styled(text, TROUBLE, colour))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::event::loss::{Counts, Ring, Window};
+    use crate::event::summary::Rates;
+
+    #[test]
+    fn a_loss_is_one_line_with_or_without_the_rings_fill() {
+        let counts = |dropped| Counts {
+            seen: 100,
+            delivered: 75,
+            dropped,
+        };
+        let mut lost = Loss {
+            time: Timestamp::from_second(61).unwrap(),
+            node: "node-1".to_owned(),
+            kind: "loss",
+            window: Window {
+                from: Timestamp::from_second(60).unwrap(),
+                to: Timestamp::from_second(61).unwrap(),
+            },
+            all: counts(25),
+            share: 0.25,
+            hooks: [("exit", counts(1)), ("openat", counts(24))].into(),
+            ring: Ring {
+                size: 4096,
+                peak: Some(4055),
+                peak_share: Some(0.99),
+            },
+            rates: Rates::default(),
+        };
+        let line = |lost: &Loss| {
+            let mut out = Vec::new();
+            loss(&mut out, lost, false).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            line(&lost),
+            "00:01:01.000000 -- loss: 25 of 100 events dropped since 00:01:00.000000 (25.000 %: exit 1, openat 24), ring up to \
+             99 % full --\n"
+        );
+        (lost.ring.peak, lost.ring.peak_share) = (None, None);
+        assert!(line(&lost).ends_with("openat 24) --\n"), "{}", line(&lost));
+        let json = serde_json::to_value(&lost).unwrap();
+        assert_eq!(json["dropped"], 25);
+        assert_eq!(json["hooks"]["exit"]["dropped"], 1);
+        assert_eq!(json["ring"], serde_json::json!({"size": 4096}), "absent, never null");
+    }
 
     #[test]
     fn hostile_text_neither_forges_lines_nor_steers_the_terminal() {

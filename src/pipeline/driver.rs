@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::latency::Unwritten;
+use super::loss::{Losses, Told};
+use super::lost_before::LostCount;
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
 use crate::capture::record::{Body, Header, ProcessKey};
@@ -19,15 +22,14 @@ use crate::event::build::Context;
 use crate::event::summary::Lookups;
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
-use crate::process::{Fork, Process, ProcessTable};
+use crate::process::{Process, ProcessTable};
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
 /// The longest sleep. Wake-ups are announced to the kernel side, but an announcement can cross a record on its way.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-/// How often the calendar's clock is read again.
-const CLOCK_REFRESH: Duration = Duration::from_secs(1);
-
+/// How often the calendar's clock is read again, and the ledger looked at.
+const EACH_SECOND: Duration = Duration::from_secs(1);
 /// How often, at most, every process is introduced anew after the table lost track.
 const INTRODUCE_AGAIN: Duration = Duration::from_secs(1);
 /// A pause where the ring is readable and yet yields nothing, because whoever writes the first record was preempted.
@@ -66,6 +68,8 @@ struct Stages<W> {
     clock: BootClock,
     clock_read: Instant,
     lost: LostCount,
+    losses: Losses,
+    unwritten: Unwritten,
     published_lookups: Option<u64>,
     /// An event came of a process that the table does not know, though the kernel side takes it for known.
     drifted: bool,
@@ -91,6 +95,8 @@ pub struct Parts<W> {
     pub signals: Signals,
     /// How long records may collect in the ring while there is traffic.
     pub batch: Duration,
+    /// When a loss is told.
+    pub losses: Losses,
 }
 
 impl<W: Write> Pipeline<W> {
@@ -109,6 +115,8 @@ impl<W: Write> Pipeline<W> {
             clock: BootClock::now().map_err(Error::Clock)?,
             clock_read: Instant::now(),
             lost: LostCount::default(),
+            losses: parts.losses,
+            unwritten: Unwritten::default(),
             published_lookups: None,
             drifted: false,
             introduced_anew: Instant::now(),
@@ -141,6 +149,7 @@ impl<W: Write> Pipeline<W> {
                     // From here on nothing is reported, and what was is told: the last summary is exact.
                     capture.quiesce();
                     stages.drain_dry(capture)?;
+                    stages.look_for_losses(capture, true)?;
                 }
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
@@ -185,9 +194,10 @@ fn wait(on: &[BorrowedFd<'_>], at_most: Duration) -> Result<bool, Error> {
 
 impl<W: Write> Stages<W> {
     fn drain(&mut self, capture: &mut Capture) -> Result<usize, Error> {
-        if self.clock_read.elapsed() >= CLOCK_REFRESH {
+        if self.clock_read.elapsed() >= EACH_SECOND {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
+            self.look_for_losses(capture, false)?;
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
             capture.introduce_anew();
@@ -205,8 +215,47 @@ impl<W: Write> Stages<W> {
         }
         match failed {
             Some(error) => Err(Error::Output(error)),
-            None => self.sink.flush().map(|()| taken).map_err(Error::Output),
+            None => {
+                self.sink.flush().map_err(Error::Output)?;
+                self.written().map_err(Error::Output)?;
+                Ok(taken)
+            }
         }
+    }
+
+    /// Everything that was handed to the output is written.
+    fn written(&mut self) -> io::Result<()> {
+        self.unwritten.written(self.vitals.latency(), BootClock::reading)?;
+        Ok(())
+    }
+
+    /// Takes a reading of the ledger. The last one, once nothing more can be lost, tells what was held back.
+    fn look_for_losses(&mut self, capture: &Capture, last: bool) -> Result<(), Error> {
+        let now = BootClock::reading().map_err(Error::Clock)?;
+        let reading = self.vitals.read_ledger(now, capture.ring_fill());
+        let told = if last {
+            self.losses.finish(&reading)
+        } else {
+            self.losses.note(&reading)
+        };
+        told.map_or(Ok(()), |told| self.tell(&told))
+    }
+
+    fn tell(&mut self, told: &Told) -> Result<(), Error> {
+        let loss = self.vitals.loss(told, &self.clock);
+        let what = if told.first {
+            "events were lost, for the first time"
+        } else {
+            "events were lost"
+        };
+        tracing::warn!(
+            dropped = loss.all.dropped,
+            share = loss.share,
+            ring_bytes = loss.ring.size,
+            since = %loss.window.from,
+            "{what}: the ring buffer was full"
+        );
+        self.sink.loss(&loss).map_err(Error::Output)
     }
 
     /// Empties the ring, but follows no producer that outruns the reader for ever.
@@ -225,30 +274,7 @@ impl<W: Write> Stages<W> {
     fn take(&mut self, record: Record<'_>) -> io::Result<()> {
         let Record { header, mut body } = record;
         self.lost.note(header.cpu, header.lost);
-        let mut subject = header.process;
-        let process = match &mut body {
-            Body::Process(told) => {
-                let told = std::mem::take(&mut **told);
-                Some(self.table.describe(&header, told))
-            }
-            Body::Fork {
-                child,
-                parent,
-                child_cgroup_id,
-                cgroup,
-            } => {
-                subject = *child;
-                let fork = Fork {
-                    child: *child,
-                    parent: *parent,
-                    cgroup_id: *child_cgroup_id,
-                    cgroup: cgroup.as_ref(),
-                };
-                self.table.fork(&header.process, &fork)
-            }
-            Body::Exit { .. } => self.table.exit(&header.process),
-            Body::Call(_) => self.table.get(&header.process).cloned(),
-        };
+        let (subject, process) = self.table.follow(&header, &mut body);
         if header.hook == Hook::SNAPSHOT {
             // Nothing happened; but its container is asked for before the event that follows.
             self.outcome(&header, &body, process.as_deref());
@@ -300,7 +326,12 @@ impl<W: Write> Stages<W> {
             outcome,
             lost_before: self.lost.take(),
         };
-        self.sink.event(&build(header, subject, body, context))
+        self.sink.event(&build(header, subject, body, context))?;
+        self.unwritten.add(header.time);
+        if self.sink.is_written() {
+            self.written()?;
+        }
+        Ok(())
     }
 
     fn as_json(
@@ -337,48 +368,5 @@ impl<W: Write> Stages<W> {
             };
             self.vitals.publish_runtimes(lookups, self.resolver.runtimes());
         }
-    }
-}
-
-/// How many records were lost since the last event that was told. The kernel side counts by CPU, in every record.
-#[derive(Debug, Default)]
-struct LostCount {
-    by_cpu: Vec<u64>,
-    untold: u64,
-}
-
-impl LostCount {
-    fn note(&mut self, cpu: u16, total: u64) {
-        let cpu = usize::from(cpu);
-        if self.by_cpu.len() <= cpu {
-            self.by_cpu.resize(cpu + 1, 0);
-        }
-        // A record may be overtaken by one of the same CPU; what it says is then already counted.
-        if let Some(more) = total.checked_sub(self.by_cpu[cpu]) {
-            self.by_cpu[cpu] = total;
-            self.untold += more;
-        }
-    }
-
-    fn take(&mut self) -> u64 {
-        std::mem::take(&mut self.untold)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::LostCount;
-
-    #[test]
-    fn each_loss_is_told_once() {
-        let mut lost = LostCount::default();
-        lost.note(1, 0);
-        assert_eq!(lost.take(), 0);
-        lost.note(1, 3);
-        lost.note(0, 2);
-        assert_eq!(lost.take(), 5);
-        lost.note(1, 2);
-        lost.note(1, 3);
-        assert_eq!(lost.take(), 0);
     }
 }

@@ -5,8 +5,13 @@
 
 pub mod canary;
 pub mod driver;
+mod latency;
+pub mod loss;
+mod lost_before;
+mod rates;
 pub mod signals;
 pub mod vitals;
 
 pub use driver::{Error, Pipeline};
+pub use loss::Losses;
 pub use vitals::Vitals;

@@ -2,18 +2,22 @@
 //! reads. Reading never holds the pipeline up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::loss::{Reading, Told};
+use super::rates::{History, rounded, sum};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
 use crate::container::{Candidate, Metadata, Reason, State, Status};
 use crate::control::api;
 use crate::control::server::StatusSource;
-use crate::event::Summary;
-use crate::event::summary::{Lookups, MetadataCounts};
+use crate::event::loss::{Ring, Window};
+use crate::event::summary::{Dispatcher, Lookups, MetadataCounts, Rate, Rates};
+use crate::event::{BootClock, Loss, Summary};
+use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
 /// The agent's state in numbers.
@@ -28,6 +32,8 @@ pub struct Vitals {
     statuses: [AtomicU64; Status::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
     runtimes: Mutex<Runtimes>,
+    latency: Histogram,
+    history: Mutex<History>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +56,8 @@ impl Vitals {
             statuses: Default::default(),
             reasons: Default::default(),
             runtimes: Mutex::default(),
+            latency: Histogram::default(),
+            history: Mutex::new(History::new(capture.started())),
         }
     }
 
@@ -70,6 +78,60 @@ impl Vitals {
     /// Takes over what is new about the container runtimes.
     pub fn publish_runtimes(&self, lookups: Lookups, candidates: Vec<Candidate>) {
         *self.runtimes.lock().unwrap_or_else(PoisonError::into_inner) = Runtimes { lookups, candidates };
+    }
+
+    /// How old events are once they are written.
+    #[must_use]
+    pub fn latency(&self) -> &Histogram {
+        &self.latency
+    }
+
+    /// Takes a reading of the ledger, from which the rates are made. `now` in nanoseconds of CLOCK_BOOTTIME.
+    pub fn read_ledger(&self, now: u64, peak: Option<u64>) -> Reading {
+        let hooks = self.ledger.counters();
+        self.history().note(now, sum(hooks.iter().map(|(_, line)| line)));
+        Reading { at: now, hooks, peak }
+    }
+
+    /// The event of a loss.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "shares for people and thresholds")]
+    pub fn loss(&self, told: &Told, clock: &BootClock) -> Loss {
+        let wanted = told.all.delivered.saturating_add(told.all.dropped);
+        Loss {
+            time: clock.utc(told.to),
+            node: self.node.clone(),
+            kind: "loss",
+            window: Window {
+                from: clock.utc(told.from),
+                to: clock.utc(told.to),
+            },
+            all: told.all,
+            share: rounded(told.all.dropped as f64 / wanted.max(1) as f64),
+            hooks: told.hooks.clone(),
+            ring: Ring {
+                size: self.ring_size,
+                peak: told.peak,
+                peak_share: told
+                    .peak
+                    .map(|peak| rounded(peak as f64 / self.ring_size.max(1) as f64)),
+            },
+            rates: self.rates(),
+        }
+    }
+
+    /// The rates as of now: the pipeline may be held up, and with it the readings.
+    fn rates(&self) -> Rates {
+        let hooks = self.ledger.counters();
+        // The clock is there: the pipeline would not have begun without it.
+        BootClock::reading().map_or_else(
+            |_| Rates::default(),
+            |now| self.history().rates(now, sum(hooks.iter().map(|(_, line)| line))),
+        )
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn status_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -96,9 +158,11 @@ impl Vitals {
             hooks: self
                 .ledger
                 .all()
-                .into_iter()
                 .map(|(hook, counters)| (hook.name(), counters))
                 .collect(),
+            dispatcher: self.ledger.dispatcher_missed().map(|missed| Dispatcher { missed }),
+            rates: self.rates(),
+            latency_us: self.latency.quantiles(),
             metadata: MetadataCounts {
                 status: self.status_counts().collect(),
                 reason: self.reason_counts().collect(),
@@ -128,7 +192,6 @@ impl StatusSource for Vitals {
             hooks: self
                 .ledger
                 .all()
-                .into_iter()
                 .map(|(hook, line)| {
                     let counters = api::HookCounters {
                         seen: line.seen,
@@ -137,6 +200,7 @@ impl StatusSource for Vitals {
                         dropped: line.dropped,
                         truncated: line.truncated,
                         unreadable: line.unreadable,
+                        missed: line.missed,
                     };
                     (hook.name().to_owned(), counters)
                 })
@@ -151,7 +215,38 @@ impl StatusSource for Vitals {
             runtimes,
             threads: threads(),
             ring_size: self.ring_size,
+            rates: {
+                let Rates {
+                    ten_seconds,
+                    minute,
+                    hour,
+                } = self.rates();
+                [("10s", ten_seconds), ("1m", minute), ("1h", hour)]
+                    .map(|(window, it)| (window.to_owned(), rate(it)))
+                    .into()
+            },
+            latency: Some(latency(self.latency.quantiles())),
+            dispatcher_missed: self.ledger.dispatcher_missed(),
         }
+    }
+}
+
+fn rate(rate: Rate) -> api::Rate {
+    api::Rate {
+        seconds: rate.seconds,
+        seen: rate.seen,
+        delivered: rate.delivered,
+        dropped: rate.dropped,
+    }
+}
+
+fn latency(said: Quantiles) -> api::Latency {
+    api::Latency {
+        count: said.count,
+        p50_us: said.p50_us,
+        p90_us: said.p90_us,
+        p99_us: said.p99_us,
+        max_us: said.max_us,
     }
 }
 

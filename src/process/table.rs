@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::image::{Ancestor, Process};
-use crate::capture::record::{CgroupPath, Header, ProcessBody, ProcessKey};
+use crate::capture::record::{Body, CgroupPath, Header, ProcessBody, ProcessKey};
 use crate::capture::wire::ANCESTORS;
 
 /// What the fork hook tells of a child.
@@ -34,6 +34,33 @@ impl ProcessTable {
     pub fn new(capacity: NonZeroUsize) -> Self {
         Self {
             processes: LruCache::new(capacity),
+        }
+    }
+
+    /// Follows one record. Gives the process that it is about, which for a fork is the child, and what is now known of it;
+    /// of a body that describes a process the description is taken out.
+    pub fn follow(&mut self, header: &Header, body: &mut Body<'_>) -> (ProcessKey, Option<Arc<Process>>) {
+        match body {
+            Body::Process(told) => {
+                let told = std::mem::take(&mut **told);
+                (header.process, Some(self.describe(header, told)))
+            }
+            Body::Fork {
+                child,
+                parent,
+                child_cgroup_id,
+                cgroup,
+            } => {
+                let fork = Fork {
+                    child: *child,
+                    parent: *parent,
+                    cgroup_id: *child_cgroup_id,
+                    cgroup: cgroup.as_ref(),
+                };
+                (*child, self.fork(&header.process, &fork))
+            }
+            Body::Exit { .. } => (header.process, self.exit(&header.process)),
+            Body::Call(_) => (header.process, self.get(&header.process).cloned()),
         }
     }
 
@@ -165,7 +192,7 @@ mod tests {
 
     fn header(process: ProcessKey, cgroup_id: u64) -> Header {
         Header {
-            hook: Hook::Exec,
+            hook: Hook::EXEC,
             cpu: 0,
             tid: process.pid,
             time: 0,
@@ -194,6 +221,7 @@ mod tests {
             tty: None,
             ancestors,
             ancestors_truncated: false,
+            exe_upper_layer: false,
         }
     }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::lab::agent::Stopped;
+
 /// The agent under test.
 pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_agent");
 /// The agent under test, as a path.
@@ -23,7 +25,8 @@ pub(crate) fn is_call(event: &Value, name: &str) -> bool {
 
 /// What every event must fulfil: no null anywhere, and metadata that is complete or says why not.
 pub(crate) fn assert_never_silently_null(events: &[Value]) {
-    for event in events.iter().filter(|event| event["type"] != "summary") {
+    let of_the_agent = |event: &&Value| event["type"] == "summary" || event["type"] == "loss";
+    for event in events.iter().filter(|event| !of_the_agent(event)) {
         assert!(!has_null(event), "a null instead of an absent key: {event}");
         let metadata = &event["metadata"];
         match metadata["status"].as_str() {
@@ -72,4 +75,33 @@ pub(crate) fn balanced_hooks(summary: &Value) -> Vec<(String, [u64; 4])> {
             (name.clone(), [seen, filtered, delivered, dropped])
         })
         .collect()
+}
+
+/// The process id of the subject.
+pub(crate) fn pid_of(event: &Value) -> u64 {
+    event["process"]["pid"].as_u64().unwrap()
+}
+
+/// The name of its image.
+pub(crate) fn exec_id_of(event: &Value) -> &str {
+    event["process"]["exec_id"].as_str().unwrap()
+}
+
+/// The events of one type.
+pub(crate) fn of_type<'a>(events: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    events.iter().filter(move |event| event["type"] == kind)
+}
+
+/// The last argument of the program.
+pub(crate) fn last_arg(event: &Value) -> &str {
+    let args = event["process"]["args"].as_array().unwrap();
+    args.last().and_then(Value::as_str).unwrap_or_default()
+}
+
+/// No hook lost anything in this run.
+pub(crate) fn assert_nothing_dropped(stopped: &Stopped) {
+    let summary = stopped.summary().expect("the last line is the summary");
+    for (hook, [.., dropped]) in balanced_hooks(summary) {
+        assert_eq!(dropped, 0, "{hook}: {summary}");
+    }
 }

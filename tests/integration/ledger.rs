@@ -1,9 +1,13 @@
 //! Every loss is counted and attributed: seen = delivered + filtered + dropped, per hook, exactly.
 
 use std::fs::File;
+use std::time::{Duration, Instant};
+
+use pinhole::control::client::Client;
+use serde_json::Value;
 
 use crate::event::{agent, balanced_hooks, is_call};
-use crate::lab::agent::Installed;
+use crate::lab::agent::{ARRIVES, Installed};
 use crate::lab::turn::Turn;
 
 const FLOOD: u64 = 200_000;
@@ -50,6 +54,94 @@ fn a_flood_through_a_tiny_ring_is_accounted_for() {
         .sum();
     let lost: u64 = hooks.iter().map(|(_, [.., dropped])| dropped).sum();
     assert!(told > 0 && told <= lost, "told {told} of {lost}: {summary}");
+
+    // So do loss events, all of them: with the default limits, and by hook.
+    let losses = losses(&stopped.events);
+    assert_eq!(sum(&losses, "dropped"), lost, "{losses:?}: {summary}");
+    for (hook, [.., dropped]) in &hooks {
+        let told: u64 = losses
+            .iter()
+            .filter_map(|loss| loss["hooks"][hook]["dropped"].as_u64())
+            .sum();
+        assert_eq!(told, *dropped, "{hook}: {losses:?}: {summary}");
+    }
+    for pair in losses.windows(2) {
+        let text = |loss: &Value, key: &str| loss["window"][key].as_str().unwrap().to_owned();
+        assert!(text(pair[0], "to") <= text(pair[1], "from"), "{losses:?}");
+    }
+    assert!(summary["rates"]["1h"]["dropped"].as_f64().unwrap() > 0.0, "{summary}");
+    assert!(
+        stopped.stderr.contains("events were lost, for the first time"),
+        "{}",
+        stopped.stderr
+    );
+}
+
+fn losses(events: &[Value]) -> Vec<&Value> {
+    events.iter().filter(|event| event["type"] == "loss").collect()
+}
+
+fn sum(losses: &[&Value], key: &str) -> u64 {
+    losses.iter().map(|loss| loss[key].as_u64().unwrap()).sum()
+}
+
+/// Opens until the ledger says that more than `before` was dropped, and returns how much: how much opening that takes
+/// depends on the machine, and what is delivered has to be read by this test as well.
+fn flood_until_dropped(installed: &Installed, before: u64) -> u64 {
+    let patience = Instant::now() + ARRIVES;
+    let mut client = Client::connect(&installed.control_socket(), ARRIVES).unwrap();
+    loop {
+        for _ in 0..FLOOD / 10 {
+            drop(File::open("/dev/null").unwrap());
+        }
+        let status = client.status(ARRIVES).unwrap();
+        let dropped = status.hooks.values().map(|line| line.dropped).sum();
+        if dropped > before {
+            return dropped;
+        }
+        assert!(Instant::now() < patience, "the ring does not overflow: {status:?}");
+    }
+}
+
+#[test]
+fn the_first_loss_is_never_silent_and_the_rest_is_told_at_the_end() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    // Settings under which no other loss is ever told before the end.
+    let agent = installed
+        .run([
+            "--capture-ring-size=64KiB",
+            "--events=process,file",
+            "--loss-threshold=100%",
+            "--loss-burst=1",
+            "--loss-interval=1h",
+        ])
+        .unwrap();
+    let dropped = flood_until_dropped(&installed, 0);
+    let first = agent.wait_for("a loss event", |event| event["type"] == "loss").unwrap();
+    flood_until_dropped(&installed, dropped.max(first["dropped"].as_u64().unwrap()));
+    let stopped = agent.stop().unwrap();
+    let summary = stopped.summary().expect("the last line is the summary");
+    let dropped: u64 = balanced_hooks(summary).iter().map(|(_, [.., dropped])| dropped).sum();
+    let losses = losses(&stopped.events);
+    assert_eq!(losses.len(), 2, "the first one, and the rest at the end: {losses:?}");
+    assert_eq!(*losses[0], first);
+    assert_eq!(sum(&losses, "dropped"), dropped, "{losses:?}: {summary}");
+    for loss in &losses {
+        let number = |key: &str| loss[key].as_f64().unwrap();
+        let share = number("dropped") / (number("dropped") + number("delivered"));
+        assert!((number("share") - share).abs() < 1e-5, "{loss}");
+        assert_eq!(loss["ring"]["size"], 65_536, "{loss}");
+        assert!(loss["window"]["from"].as_str().unwrap() < loss["window"]["to"].as_str().unwrap());
+    }
+    let warned = |words: &str| stopped.stderr.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(warned("events were lost, for the first time"), 1, "{}", stopped.stderr);
+    assert!(
+        stopped
+            .stderr
+            .lines()
+            .any(|line| line.contains("WARN") && line.contains("lost"))
+    );
 }
 
 #[test]
@@ -62,6 +154,23 @@ fn without_pressure_nothing_is_lost() {
     for _ in 0..100 {
         drop(File::open(&path).unwrap());
     }
+    // What the admin socket tells of a running agent.
+    agent
+        .wait_for("an open", |event| event["file"]["path"].as_str() == path.to_str())
+        .unwrap();
+    let deadline = Duration::from_secs(5);
+    let mut client = Client::connect(&installed.control_socket(), deadline).unwrap();
+    let status = client.status(deadline).unwrap();
+    assert!(status.hooks["exec"].missed.is_some(), "{status:?}");
+    assert!(status.latency.unwrap().count > 0, "{status:?}");
+    for window in ["10s", "1m", "1h"] {
+        let rate = status.rates[window];
+        assert!(
+            rate.seconds > 0.0 && rate.seen > 0.0 && rate.delivered > 0.0,
+            "{status:?}"
+        );
+        assert!(rate.dropped.abs() < f64::EPSILON, "{status:?}");
+    }
     let stopped = agent.stop().unwrap();
     let summary = stopped.summary().expect("the last line is the summary");
     for (hook, [.., dropped]) in balanced_hooks(summary) {
@@ -70,4 +179,24 @@ fn without_pressure_nothing_is_lost() {
     let ours = |event: &&serde_json::Value| event["file"]["path"].as_str() == path.to_str() && is_call(event, "openat");
     // One to write it, and those of the loop.
     assert_eq!(stopped.events.iter().filter(ours).count(), 101, "{summary}");
+    assert!(losses(&stopped.events).is_empty(), "{summary}");
+
+    // Every printed event, and nothing else, has a time from its hook to the output.
+    let latency = |key: &str| summary["latency_us"][key].as_u64().unwrap();
+    let printed = stopped.events.iter().filter(|event| event["type"] != "summary").count();
+    assert_eq!(latency("count"), printed as u64, "{summary}");
+    assert!(
+        latency("p50") <= latency("p90") && latency("p90") <= latency("p99"),
+        "{summary}"
+    );
+    assert!(latency("p99") <= latency("max") && latency("max") > 0, "{summary}");
+
+    // This kernel counts skipped runs, by program: the hooks with one of their own say so, and the dispatcher where it is used.
+    for hook in ["exec", "fork", "exit"] {
+        assert!(summary["hooks"][hook]["missed"].is_u64(), "{summary}");
+    }
+    assert!(summary["hooks"]["snapshot"].get("missed").is_none(), "{summary}");
+    let dispatched = summary["backend"] == "dispatcher";
+    assert_eq!(summary["dispatcher"]["missed"].is_u64(), dispatched, "{summary}");
+    assert_eq!(summary["hooks"]["openat"]["missed"].is_u64(), !dispatched, "{summary}");
 }

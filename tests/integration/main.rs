@@ -15,14 +15,21 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod actor;
 mod bad_input;
 mod deeds;
+mod bomb;
+mod descriptors;
 mod edges;
 mod event;
 mod harness;
 mod journald;
 mod kernels;
 mod ledger;
+mod limits;
+mod memory;
 mod pod;
 mod privileges;
+mod processes;
 mod strace_oracle;
+mod words;

@@ -39,11 +39,22 @@ impl Call {
 ///
 /// `output` is the file that strace writes; the command's own output is returned.
 pub(crate) fn trace(calls: &str, output: &Path, command: &[&str]) -> Result<(Vec<Call>, Output)> {
+    trace_with(&[], calls, output, command)
+}
+
+/// The same with more options.
+pub(crate) fn trace_with(
+    options: &[&str],
+    calls: &str,
+    output: &Path,
+    command: &[&str],
+) -> Result<(Vec<Call>, Output)> {
     let strace = tool::find("strace", "strace")?;
     let run = Command::new(strace)
         // -xx would hide what people read in a failed test; plain strings are unambiguous enough for ASCII paths.
         .args(["-f", "-qq", "-s", "65536", "-v", "-e", "signal=none", "-e"])
         .arg(format!("trace={calls}"))
+        .args(options)
         .arg("-o")
         .arg(output)
         .arg("--")

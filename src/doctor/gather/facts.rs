@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, OwnContainer, ProfileFacts};
+use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts};
 use super::step::{now, start};
 use super::{canary, kernel, live, process, runtime, wiring};
 use crate::config::Settings;
@@ -39,7 +39,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
-    let for_capture = settings.clone();
+    let (for_capture, for_memory) = (settings.clone(), settings.clone());
     let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
     progress("looking at the kernel, the runtimes and the running agent");
@@ -66,6 +66,12 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         progress("watching the running agent for a second");
     }
     let (live, mut canary) = split(live.finish());
+    // What the running agent made counts, not what this process would make.
+    let running = match &live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent.second.ring_size).filter(|size| *size > 0),
+        _ => None,
+    };
+    let memory = start("memory", FILES, move || wiring::memory(&for_memory, running, root));
     // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
     let capture = capture.finish();
     if canary.value.is_err() {
@@ -81,6 +87,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         kernel,
         process,
         capture,
+        memory: memory.finish(),
         runtimes: runtimes.finish(),
         own,
         live,

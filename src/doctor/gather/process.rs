@@ -41,6 +41,18 @@ fn facts(status: &ThreadStatus, label: Option<String>, file: FileCapabilities) -
     }
 }
 
+/// The memory limit of this process's own cgroup, where its files are in sight, as they are in a container.
+pub(super) fn memory_limit(root: &Path) -> Option<u64> {
+    /// cgroup v1 writes the largest number of whole pages for none.
+    const NONE: u64 = 1 << 60;
+    ["sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .into_iter()
+        .filter_map(|path| fs::read_to_string(root.join(path)).ok())
+        // cgroup v2 writes `max` for none.
+        .find_map(|text| text.trim().parse().ok())
+        .filter(|limit| *limit < NONE)
+}
+
 /// The label that SELinux or AppArmor gave this process. Where neither is active the file cannot be read.
 fn label(root: &Path) -> Option<String> {
     let label = fs::read_to_string(root.join("proc/self/attr/current")).ok()?;

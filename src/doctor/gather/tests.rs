@@ -55,6 +55,17 @@ fn type_information_must_look_like_it() {
 }
 
 #[test]
+fn a_memory_limit_is_a_number_in_either_hierarchy() {
+    let read = |path: &str, text: &str| process::memory_limit(tree(&[(path, text.as_bytes())]).path());
+    let (v2, v1) = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes");
+    assert_eq!(read(v2, "134217728\n"), Some(128 << 20));
+    assert_eq!(read(v2, "max\n"), None);
+    assert_eq!(read(v1, "134217728\n"), Some(128 << 20));
+    assert_eq!(read(v1, "9223372036854771712\n"), None);
+    assert_eq!(process::memory_limit(tree(&[]).path()), None);
+}
+
+#[test]
 fn this_kernel_and_this_process_are_readable() {
     let root = Path::new("/");
     assert_eq!(

@@ -1,12 +1,14 @@
 //! The one place where the doctor is joined to the rooms that load programs and talk to runtimes: their answers become
 //! facts here. The doctor has no second way of finding anything out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::facts::{CaptureFacts, Gap, ProbeFailure, RuntimeClass, RuntimeFact};
+use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
+use super::process;
 use super::runtime::socket_file;
 use super::{CanarySeen, ColdCanary};
+use crate::capture::memory::Estimate;
 use crate::capture::{Failure, probe};
 use crate::config::Settings;
 use crate::config::settings;
@@ -35,6 +37,22 @@ pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
         trampoline: fact(probe.trampoline),
         dispatcher: fact(probe.dispatcher),
         memlock: limits::memlock(),
+    })
+}
+
+/// Computes what the kernel side takes on this machine, with the ring of the running agent where there is one.
+///
+/// # Errors
+/// The CPUs are unknown.
+pub fn memory(settings: &Settings, running: Option<u64>, root: &Path) -> Result<MemoryFacts, Gap> {
+    let capture = &settings.capture;
+    let ring = running.unwrap_or_else(|| capture.ring_size.as_u64());
+    let estimate = Estimate::here(ring, capture.processes).map_err(|error| Gap::Refused(error.to_string()))?;
+    Ok(MemoryFacts {
+        cpus: estimate.cpus as u64,
+        per_cpu: estimate.per_cpu,
+        maps: estimate.maps,
+        limit: process::memory_limit(root),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::facts::{Facts, LockdownFact};
 use super::super::finding::Finding;
-use super::{agent, errno_name};
+use super::{agent, errno_name, mebibytes};
 
 /// First release with ring buffers (`BPF_MAP_TYPE_RINGBUF`) and with `CAP_BPF` and `CAP_PERFMON`.
 const NEEDED: (u32, u32) = (5, 8);
@@ -135,9 +135,4 @@ pub(in super::super) fn btf(facts: &Facts) -> Finding {
              default). Choose a node image whose kernel has it.",
             &[&format!("ls -l {FILE}")],
         )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "one decimal of a file size")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
 }

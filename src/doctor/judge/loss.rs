@@ -1,16 +1,18 @@
 //! Loss: how much was dropped, and whether every event is accounted for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
 use super::super::facts::{Facts, LiveAgent};
 use super::super::finding::Finding;
 use super::{agent, no_agent};
-use crate::control::api::HookCounters;
+use crate::control::api::{HookCounters, Rate};
 
 /// From this share on, of the lifetime or of the window, drops are a failure.
 const FAIL_FROM: f64 = 0.01;
+/// The longest window that rates are told over, in seconds.
+const HOUR: f64 = 3600.0;
 /// Larger rings than this are not advised: at that load fewer events help more.
 const LARGEST_RING: u64 = 256 << 20;
 /// How many runs of one hook may be under way on one CPU: a preempted one, and what interrupts it.
@@ -35,25 +37,52 @@ pub(in super::super) fn drops(facts: &Facts) -> Finding {
         );
     }
     let millis = u64::try_from(agent.window.as_millis()).unwrap_or(u64::MAX);
-    let observed = json!({
+    let mut observed = json!({
         "lifetime": { "dropped": lifetime.dropped, "seen": lifetime.seen },
         "window": { "dropped": window.dropped, "seen": window.seen, "milliseconds": millis },
         "hooks": by_hook,
         "ring_size": agent.second.ring_size,
     });
-    let finding = if lifetime.dropped == 0 {
+    let rates = &agent.second.rates;
+    if !rates.is_empty() {
+        observed["rates"] = windows(rates);
+    }
+    let missed = missed(agent);
+    if !missed.is_empty() {
+        observed["missed"] = json!(missed);
+    }
+    let skipped: Vec<String> = missed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(hook, count)| format!("{hook} {count}"))
+        .collect();
+    let finding = if lifetime.dropped == 0 && !skipped.is_empty() {
+        skips(&skipped.join(", "))
+    } else if lifetime.dropped == 0 {
         Finding::ok(format!("none of {} events was dropped", lifetime.seen))
+    } else if window.dropped == 0 && hour_without_loss(rates) {
+        Finding::ok(format!(
+            "no event was dropped in the last hour; {} of {} wanted events were before that",
+            lifetime.dropped,
+            lifetime.wanted()
+        ))
     } else {
         let summary = format!(
-            "{} of {} wanted events were dropped ({:.3} %), {} of {} in the last {} ms",
+            "{} of {} wanted events were dropped ({:.3} %), {} of {} in the last {} ms{}",
             lifetime.dropped,
             lifetime.wanted(),
             lifetime.share() * 100.0,
             window.dropped,
             window.wanted(),
-            millis
+            millis,
+            rates
+                .get("1m")
+                .map(|minute| format!(", {:.1} a second in the last minute", minute.dropped))
+                .unwrap_or_default()
         );
-        let worst = lifetime.share().max(window.share());
+        // How it is now counts, and what a young agent cannot tell apart from that: what was long ago does not.
+        let recent = rates.values().map(share).reduce(f64::max);
+        let worst = recent.unwrap_or_else(|| lifetime.share()).max(window.share());
         let finding = if worst >= FAIL_FROM {
             Finding::fail(summary)
         } else {
@@ -77,6 +106,60 @@ pub(in super::super) fn drops(facts: &Facts) -> Finding {
             "GetStatus hooks, twice",
             json!({ "hooks": hooks.len(), "milliseconds": millis }),
         )
+}
+
+/// Runs that the kernel skipped, by hook, where it counts them.
+fn missed(agent: &LiveAgent) -> BTreeMap<&str, u64> {
+    let hooks = agent.second.hooks.iter();
+    let by_hook = hooks.filter_map(|(name, line)| Some((name.as_str(), line.missed?)));
+    // Of the dispatcher's skips nobody knows whether they were of system calls that are watched.
+    let dispatcher = agent.second.dispatcher_missed.map(|missed| ("dispatcher", missed));
+    by_hook.chain(dispatcher).collect()
+}
+
+fn skips(by_hook: &str) -> Finding {
+    Finding::warn(format!("none was dropped, but the kernel skipped runs of hooks: {by_hook}"))
+        .impact(
+            "The kernel skips a program that is already running on the same CPU. Each skip may have been an event, and no other \
+             count has it.",
+            &["capture", "loss"],
+            &[],
+        )
+        .remedy(
+            "Kernels that preempt inside programs do this under load. The dispatcher's program is harder to preempt than \
+             trampolines are.",
+            &["PINHOLE_CAPTURE_BACKEND=dispatcher"],
+        )
+}
+
+/// Whether the agent ran through the last hour without a loss.
+fn hour_without_loss(rates: &HashMap<String, Rate>) -> bool {
+    rates
+        .get("1h")
+        .is_some_and(|hour| hour.seconds >= HOUR && hour.dropped <= 0.0)
+}
+
+/// The share of what should have arrived in the window that was dropped.
+fn share(rate: &Rate) -> f64 {
+    let wanted = rate.delivered + rate.dropped;
+    if wanted > 0.0 { rate.dropped / wanted } else { 0.0 }
+}
+
+fn windows(rates: &HashMap<String, Rate>) -> Value {
+    let windows: serde_json::Map<String, Value> = rates
+        .iter()
+        .map(|(window, rate)| {
+            let Rate {
+                seconds,
+                seen,
+                delivered,
+                dropped,
+            } = rate;
+            let rate = json!({ "seconds": seconds, "seen": seen, "delivered": delivered, "dropped": dropped });
+            (window.clone(), rate)
+        })
+        .collect();
+    Value::Object(windows)
 }
 
 /// The ring must hold what arrives while the reader is held up. How long that was is not known, but a ring that lost one

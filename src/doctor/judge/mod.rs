@@ -5,6 +5,7 @@ pub(super) mod config;
 pub(super) mod kernel;
 pub(super) mod live;
 pub(super) mod loss;
+pub(super) mod memory;
 pub(super) mod metadata;
 pub(super) mod privilege;
 pub(super) mod runtime;
@@ -30,4 +31,9 @@ fn errno_name(errno: Option<i32>) -> String {
         || "no errno".to_owned(),
         |number| format!("{:?}", nix::errno::Errno::from_raw(number)),
     )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one decimal of a file size")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
 }
