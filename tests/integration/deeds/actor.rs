@@ -28,8 +28,6 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 4] = [Self::Native, Self::I386, Self::I386Wide, Self::SocketCall];
-
     /// A word for directories and messages.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,9 @@
 //! Sockets: on the loopback device, on ports that the kernel chooses, and in the actor's directory.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{BorrowedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 use serde_json::{Value, json};
 
 use super::super::actor::{Actor, sockaddr};
@@ -41,20 +40,17 @@ fn borrowed(socket: i64) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(RawFd::try_from(socket).unwrap()) }
 }
 
-/// Both ends as the library sees them.
+/// The ends as the library sees them; it does not mind what kind of socket it is. Its copy is made by fcntl(2), no deed.
+fn seen(socket: i64) -> UdpSocket {
+    borrowed(socket).try_clone_to_owned().unwrap().into()
+}
+
 fn own(socket: i64) -> SocketAddr {
-    address(&getsockname(std::os::fd::AsRawFd::as_raw_fd(&borrowed(socket))).unwrap())
+    seen(socket).local_addr().unwrap()
 }
 
 fn peer(socket: i64) -> SocketAddr {
-    address(&getpeername(std::os::fd::AsRawFd::as_raw_fd(&borrowed(socket))).unwrap())
-}
-
-fn address(address: &SockaddrStorage) -> SocketAddr {
-    let (four, six) = (address.as_sockaddr_in(), address.as_sockaddr_in6());
-    four.map(|four| SocketAddr::from((four.ip(), four.port())))
-        .or(six.map(|six| SocketAddr::from((six.ip(), six.port()))))
-        .unwrap()
+    seen(socket).peer_addr().unwrap()
 }
 
 fn end(address: SocketAddr) -> Value {
