@@ -260,7 +260,16 @@ impl Actor {
             .args
             .iter()
             .zip(given)
-            .filter_map(|(arg, given)| Some((arg.name.to_owned(), given.told.clone()?)))
+            .filter_map(|(arg, given)| {
+                let told = given.told.clone()?;
+                // It may be AT_FDCWD, so it is always text.
+                let told = if arg.name.ends_with("dirfd") && told.is_number() {
+                    told.to_string().into()
+                } else {
+                    told
+                };
+                Some((arg.name.to_owned(), told))
+            })
             .collect();
         self.deeds.push(Deed {
             scene: self.scene.to_owned(),

@@ -78,6 +78,6 @@ pub(super) fn from_memory(actor: &mut Actor) {
     actor.becomes(
         "execveat",
         &[number(memory), empty, argv, envp, named(libc::AT_EMPTY_PATH, "AT_EMPTY_PATH")],
-        json!({ "process": { "args": ["true", "a deed", ""], "exe": "memfd:runs", "exe_notes": ["deleted", "pseudo"] } }),
+        json!({ "process": { "args": ["true", "a deed", ""], "exe": "memfd:runs", "exe_notes": ["pseudo"] } }),
     );
 }
