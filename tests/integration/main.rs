@@ -17,8 +17,8 @@ mod lab;
 
 mod actor;
 mod bad_input;
-mod deeds;
 mod bomb;
+mod deeds;
 mod descriptors;
 mod edges;
 mod event;

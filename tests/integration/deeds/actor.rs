@@ -167,7 +167,13 @@ impl Actor {
     /// Makes a call that must succeed; gives its result.
     pub(super) fn succeeds(&mut self, name: &str, given: &[Given]) -> i64 {
         let ret = self.makes(name, given);
-        assert!(ret >= 0, "{} {}: {name} gave {}", self.scene, self.way.name(), error(ret).unwrap());
+        assert!(
+            ret >= 0,
+            "{} {}: {name} gave {}",
+            self.scene,
+            self.way.name(),
+            error(ret).unwrap()
+        );
         ret
     }
 
@@ -239,7 +245,10 @@ impl Actor {
         for (arg, given) in args.iter_mut().zip(given) {
             *arg = given.raw;
         }
-        let through = SOCKETCALLS.iter().find(|(call, _)| *call == name).map(|(_, code)| *code);
+        let through = SOCKETCALLS
+            .iter()
+            .find(|(call, _)| *call == name)
+            .map(|(_, code)| *code);
         let number = match (self.way, through) {
             // SAFETY: pointers are to the actor's memory, or meant to fail.
             (Way::Native, _) => return unsafe { kernel::native(call.number.unwrap(), args) },
@@ -312,7 +321,11 @@ fn error(ret: i64) -> Option<String> {
 
 /// The bytes of a `struct sockaddr_in` or `struct sockaddr_in6`.
 pub(super) fn sockaddr(address: SocketAddr) -> Vec<u8> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
     let mut bytes = u16::try_from(family).unwrap().to_ne_bytes().to_vec();
     bytes.extend(address.port().to_be_bytes());
     match address {

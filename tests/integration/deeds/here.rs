@@ -40,11 +40,15 @@ fn watched(flows: &str) {
         attached: stopped.summary().unwrap()["backend"] == "trampoline",
     };
     let undone = left_undone(&deeds, account.contains(program::NATIVE_ONLY));
-    let wrong = judge(&deeds, &fs::read_to_string(&trace).unwrap(), &stopped.events, circumstances);
+    let verdict = judge(
+        &deeds,
+        &fs::read_to_string(&trace).unwrap(),
+        &stopped.events,
+        circumstances,
+    );
     assert!(undone.is_empty(), "not done:\n{}", undone.join("\n"));
-    assert!(wrong.is_empty(), "{} of {} deeds:\n{}", wrong.len(), deeds.len(), wrong.join("\n"));
+    verdict.accept(stopped.summary().unwrap(), deeds.len());
     crate::event::balanced_hooks(stopped.summary().unwrap());
-    println!("{} deeds", deeds.len());
 }
 
 #[test]

@@ -25,21 +25,70 @@ pub(super) struct Circumstances {
 
 /// Calls that never succeed here, and why.
 const NEVER_SUCCEED: &[(&str, &str)] = &[
-    ("init_module", "a module would have to be built for each kernel; this machine's takes none"),
+    (
+        "init_module",
+        "a module would have to be built for each kernel; this machine's takes none",
+    ),
     ("finit_module", "likewise"),
     ("delete_module", "likewise: there is none to remove"),
 ];
 /// Calls that never fail here, and why.
 const NEVER_FAIL: &[(&str, &str)] = &[
-    ("setfsuid", "it has no errors: the result is the id before, whatever happens"),
+    (
+        "setfsuid",
+        "it has no errors: the result is the id before, whatever happens",
+    ),
     ("setfsgid", "likewise"),
 ];
 /// Calls that are newer than the strace of the lab or some kernel: told, and compared with the program's account alone.
 const UNKNOWN_TO_STRACE: &[&str] = &["fchmodat2"];
 
-/// What is wrong, line by line; nothing if all is well.
-pub(super) fn judge(deeds: &[Deed], strace: &str, events: &[Value], circumstances: Circumstances) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// What three accounts differ in, line by line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// What cannot be.
+    wrong: Vec<String>,
+    /// What was done and not told.
+    untold: Vec<String>,
+}
+
+impl Verdict {
+    /// Accepts nothing that is wrong, and no more that is untold than the agent's own account says was lost: the kernel
+    /// skips a program that a task was preempted in, and counts that.
+    pub(super) fn accept(&self, summary: &Value, deeds: usize) {
+        let lines = |lines: &[String]| lines.join("\n");
+        assert!(
+            self.wrong.is_empty(),
+            "{} of {deeds} deeds:\n{}",
+            self.wrong.len(),
+            lines(&self.wrong)
+        );
+        let lost = lost(summary);
+        assert!(
+            self.untold.len() as u64 <= lost,
+            "{} of {deeds} deeds untold, {lost} lost:\n{}\n{summary}",
+            self.untold.len(),
+            lines(&self.untold)
+        );
+        println!("{deeds} deeds, {} of them lost and counted", self.untold.len());
+    }
+}
+
+/// How many events were lost, by the agent's account.
+fn lost(summary: &Value) -> u64 {
+    let of = |account: &Value| {
+        ["dropped", "missed"]
+            .iter()
+            .filter_map(|key| account[key].as_u64())
+            .sum::<u64>()
+    };
+    let hooks = summary["hooks"].as_object().expect("a summary has hooks");
+    hooks.values().map(of).sum::<u64>() + of(&summary["dispatcher"])
+}
+
+/// Holds the accounts against each other.
+pub(super) fn judge(deeds: &[Deed], strace: &str, events: &[Value], circumstances: Circumstances) -> Verdict {
+    let mut verdict = Verdict::default();
     let calls = watched(strace);
     let by_thread = deeds.iter().fold(BTreeMap::<i64, Vec<&Deed>>::new(), |mut all, deed| {
         all.entry(deed.tid).or_default().push(deed);
@@ -52,9 +101,9 @@ pub(super) fn judge(deeds: &[Deed], strace: &str, events: &[Value], circumstance
             .filter(|event| event["process"]["tid"] == tid)
             .filter(|event| event["type"] == "syscall" || event["type"] == "process_exec")
             .collect();
-        wrong.extend(thread(&deeds, &theirs, &ours, circumstances));
+        thread(&deeds, &theirs, &ours, circumstances, &mut verdict);
     }
-    wrong
+    verdict
 }
 
 /// strace's calls that are in the table; a number that strace has no name for is looked up there.
@@ -78,46 +127,44 @@ fn watched(strace: &str) -> Vec<Call> {
 }
 
 /// One thread's accounts.
-fn thread(deeds: &[&Deed], theirs: &[&Call], ours: &[&Value], circumstances: Circumstances) -> Vec<String> {
-    let mut wrong = Vec::new();
+fn thread(deeds: &[&Deed], theirs: &[&Call], ours: &[&Value], circumstances: Circumstances, verdict: &mut Verdict) {
+    let Verdict { wrong, untold } = verdict;
     let mut ours = ours.iter().copied().peekable();
     for (index, made) in theirs.iter().enumerate() {
         // What follows an exec is another program's doing.
         let deed = deeds.get(index).copied();
         let title = deed.map_or_else(|| format!("{} after the last deed", made.name), Deed::title);
-        let mut complain = |what: String| wrong.push(format!("{title}: {what}"));
         if let Some(deed) = deed
             && (&deed.call, deed.ret.max(-1), &deed.error) != (&made.name, made.ret, &made.error)
         {
-            complain(format!("strace saw something else: {made:?}"));
-            return wrong;
+            wrong.push(format!("{title}: strace saw something else: {made:?}"));
+            return;
         }
         if !is_told(deed, made, circumstances) {
             continue;
         }
         let Some(event) = ours.next_if(|event| is_of(event, made)) else {
             let next = ours.peek().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            complain(format!("not told; instead: {next}"));
+            untold.push(format!("{title}: next is {next}"));
             continue;
         };
         if event["type"] == "syscall" {
-            for what in compared(event, made) {
-                complain(format!("{what}\n  event: {event}\n  strace: {made:?}"));
-            }
+            let found = compared(event, made);
+            wrong.extend(
+                found
+                    .iter()
+                    .map(|what| format!("{title}: {what}\n  event: {event}\n  strace: {made:?}")),
+            );
         }
         if let Some(deed) = deed {
-            for what in stated(event, deed) {
-                complain(format!("{what}\n  event: {event}"));
-            }
+            let found = stated(event, deed);
+            wrong.extend(found.iter().map(|what| format!("{title}: {what}\n  event: {event}")));
         }
     }
     if deeds.len() > theirs.len() {
         wrong.push(format!("{}: not seen by strace", deeds[theirs.len()].title()));
     }
-    for event in ours {
-        wrong.push(format!("{}: told and not done: {event}", deeds[0].title()));
-    }
-    wrong
+    wrong.extend(ours.map(|event| format!("{}: told and not done: {event}", deeds[0].title())));
 }
 
 /// Whether the agent has to tell it.
@@ -156,7 +203,9 @@ fn is_of(event: &Value, made: &Call) -> bool {
     let told = &event["syscall"];
     let error = told["error"].as_str();
     // The kernel returns the error negated, the C library -1.
-    let ret = told["ret"].as_i64().map(|ret| if error.is_some() { ret.max(-1) } else { ret });
+    let ret = told["ret"]
+        .as_i64()
+        .map(|ret| if error.is_some() { ret.max(-1) } else { ret });
     told["name"] == *made.name && ret == Some(made.ret) && error == made.error.as_deref()
 }
 
@@ -245,7 +294,9 @@ fn differences(at: &str, found: &Value, expected: &Value, wrong: &mut Vec<String
             let at = format!("{at}.{key}");
             match found.get(key) {
                 None if expected.is_null() => {}
-                None if expected.as_object().is_some_and(|keys| keys.values().all(Value::is_null)) => {}
+                None if expected
+                    .as_object()
+                    .is_some_and(|keys| keys.values().all(Value::is_null)) => {}
                 None => wrong.push(format!("{at} is absent, not {expected}")),
                 Some(found) => differences(&at, found, expected, wrong),
             }
@@ -285,3 +336,7 @@ pub(super) fn left_undone(deeds: &[Deed], native_only: bool) -> Vec<String> {
     }
     undone
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! Memory below 4 GiB, so that 32-bit calls can be given pointers to it.
 
-#![expect(unsafe_code, reason = "memory at an address of a certain kind comes from the kernel alone")]
+#![expect(
+    unsafe_code,
+    reason = "memory at an address of a certain kind comes from the kernel alone"
+)]
 
 /// Enough for what one scene passes.
 const SIZE: usize = 1 << 20;

@@ -51,16 +51,30 @@ pub(super) fn by_descriptor(actor: &mut Actor) {
     let path = program(actor, "runs");
     let [argv, envp] = vectors(actor);
     let missing = actor.text("missing");
-    actor.fails("execveat", &[here(), missing, argv.clone(), envp.clone(), raw(0)], &[Errno::ENOENT]);
+    actor.fails(
+        "execveat",
+        &[here(), missing, argv.clone(), envp.clone(), raw(0)],
+        &[Errno::ENOENT],
+    );
     actor.asks("missing");
     let place = actor.text(&actor.place());
     let place = actor.succeeds("open", &[place, named(libc::O_DIRECTORY, "O_RDONLY|O_DIRECTORY")]);
     let runs = actor.text("runs");
-    actor.fails("execveat", &[number(place), runs.clone(), null(), null(), raw(0x1)], &[Errno::EINVAL]);
+    actor.fails(
+        "execveat",
+        &[number(place), runs.clone(), null(), null(), raw(0x1)],
+        &[Errno::EINVAL],
+    );
     actor.expects(json!({ "file": { "requested_path": "runs", "directory": actor.place() } }));
     actor.becomes(
         "execveat",
-        &[number(place), runs, argv, envp, named(libc::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW")],
+        &[
+            number(place),
+            runs,
+            argv,
+            envp,
+            named(libc::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"),
+        ],
         image(&path),
     );
 }
@@ -77,7 +91,13 @@ pub(super) fn from_memory(actor: &mut Actor) {
     let empty = actor.text("");
     actor.becomes(
         "execveat",
-        &[number(memory), empty, argv, envp, named(libc::AT_EMPTY_PATH, "AT_EMPTY_PATH")],
+        &[
+            number(memory),
+            empty,
+            argv,
+            envp,
+            named(libc::AT_EMPTY_PATH, "AT_EMPTY_PATH"),
+        ],
         json!({ "process": { "args": ["true", "a deed", ""], "exe": "memfd:runs", "exe_notes": ["pseudo"] } }),
     );
 }

@@ -35,7 +35,10 @@ pub(super) fn place(actor: &mut Actor) -> Given {
 /// A new file, opened for reading and writing.
 pub(super) fn opened(actor: &mut Actor, name: &str) -> Given {
     let text = actor.text(name);
-    let fd = actor.succeeds("open", &[text, named(libc::O_RDWR | libc::O_CREAT, "O_RDWR|O_CREAT"), mode(0o640)]);
+    let fd = actor.succeeds(
+        "open",
+        &[text, named(libc::O_RDWR | libc::O_CREAT, "O_RDWR|O_CREAT"), mode(0o640)],
+    );
     actor.expects(found(name, &actor.path(name)));
     number(fd)
 }
@@ -55,7 +58,11 @@ pub(super) fn opening(actor: &mut Actor) {
     let name = actor.text("link");
     actor.succeeds("open", &[name.clone(), read_only()]);
     actor.expects(found("link", &file));
-    actor.fails("open", &[name, named(libc::O_NOFOLLOW, "O_RDONLY|O_NOFOLLOW")], &[Errno::ELOOP]);
+    actor.fails(
+        "open",
+        &[name, named(libc::O_NOFOLLOW, "O_RDONLY|O_NOFOLLOW")],
+        &[Errno::ELOOP],
+    );
     actor.asks("link");
     let name = actor.text("file/below");
     actor.fails("open", &[name, named(libc::O_WRONLY, "O_WRONLY")], &[Errno::ENOTDIR]);
@@ -86,7 +93,11 @@ pub(super) fn opening(actor: &mut Actor) {
     actor.fails("openat", &[here(), name, flags, mode(0o644)], &[Errno::EEXIST]);
     actor.asks("new");
     let name = actor.text("missing");
-    actor.fails("openat", &[place.clone(), name.clone(), read_only(), raw(0)], &[Errno::ENOENT]);
+    actor.fails(
+        "openat",
+        &[place.clone(), name.clone(), read_only(), raw(0)],
+        &[Errno::ENOENT],
+    );
     actor.asks("missing");
     actor.fails("openat", &[none(), name, read_only(), raw(0)], &[Errno::EBADF]);
     let absolute = actor.text("/dev/null");
@@ -95,7 +106,9 @@ pub(super) fn opening(actor: &mut Actor) {
 
     // RESOLVE_BENEATH
     let how = |flags: i32, mode: u64, resolve: u64| {
-        [flags.cast_unsigned().into(), mode, resolve].map(u64::to_ne_bytes).concat()
+        [flags.cast_unsigned().into(), mode, resolve]
+            .map(u64::to_ne_bytes)
+            .concat()
     };
     let beneath = actor.bytes(&how(libc::O_RDWR, 0, 0x8));
     let name = actor.text("link");
@@ -103,10 +116,18 @@ pub(super) fn opening(actor: &mut Actor) {
     actor.expects(found("link", &file));
     actor.expects(json!({ "syscall": { "args": { "how": { "flags": "O_RDWR", "resolve": "RESOLVE_BENEATH" } } } }));
     let name = actor.text("../outside");
-    actor.fails("openat2", &[place.clone(), name.clone(), beneath, number(24)], &[Errno::EXDEV]);
+    actor.fails(
+        "openat2",
+        &[place.clone(), name.clone(), beneath, number(24)],
+        &[Errno::EXDEV],
+    );
     actor.asks("../outside");
     let creating = actor.bytes(&how(libc::O_CREAT | libc::O_WRONLY, 0o17_777, 0));
-    actor.fails("openat2", &[place.clone(), name.clone(), creating, number(24)], &[Errno::EINVAL]);
+    actor.fails(
+        "openat2",
+        &[place.clone(), name.clone(), creating, number(24)],
+        &[Errno::EINVAL],
+    );
     actor.fails("openat2", &[place, name, nowhere(), number(24)], &[Errno::EFAULT]);
     actor.expects(json!({ "syscall": { "unread": ["how"], "args": { "how": null } } }));
 }
@@ -130,7 +151,11 @@ pub(super) fn descriptors(actor: &mut Actor) {
     actor.expects(behind.clone());
     actor.fails("dup3", &[file.clone(), file.clone(), closing], &[Errno::EINVAL]);
     actor.expects(behind);
-    actor.fails("dup3", &[file, target, named(libc::O_APPEND, "O_APPEND")], &[Errno::EINVAL]);
+    actor.fails(
+        "dup3",
+        &[file, target, named(libc::O_APPEND, "O_APPEND")],
+        &[Errno::EINVAL],
+    );
 
     let (pipe, _) = nix::unistd::pipe().unwrap();
     let inode = nix::sys::stat::fstat(&pipe).unwrap().st_ino;
@@ -142,7 +167,11 @@ pub(super) fn descriptors(actor: &mut Actor) {
     actor.expects(json!({ "file": { "path": "anon_inode:[eventfd]", "type": "anonymous" } }));
     let socket = actor.succeeds(
         "socket",
-        &[named(libc::AF_UNIX, "AF_UNIX"), named(libc::SOCK_DGRAM, "SOCK_DGRAM"), raw(0)],
+        &[
+            named(libc::AF_UNIX, "AF_UNIX"),
+            named(libc::SOCK_DGRAM, "SOCK_DGRAM"),
+            raw(0),
+        ],
     );
     actor.succeeds("dup", &[number(socket)]);
     actor.expects(json!({ "file": { "type": "socket" }, "network": { "family": "AF_UNIX", "type": "dgram" } }));
@@ -168,7 +197,11 @@ pub(super) fn permissions(actor: &mut Actor) {
     let unfollowed = named(libc::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW");
     actor.makes("fchmodat2", &[place.clone(), name, mode(0o640), raw(0)]);
     actor.asks("file");
-    actor.fails("fchmodat2", &[place, missing, mode(0o640), unfollowed], &[Errno::ENOENT, Errno::ENOSYS]);
+    actor.fails(
+        "fchmodat2",
+        &[place, missing, mode(0o640), unfollowed],
+        &[Errno::ENOENT, Errno::ENOSYS],
+    );
     actor.asks("missing");
 }
 
@@ -191,7 +224,11 @@ pub(super) fn owners(actor: &mut Actor) {
     actor.succeeds("fchownat", &[place.clone(), name, user.clone(), group.clone(), raw(0)]);
     actor.asks("file");
     let unfollowed = named(libc::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW");
-    actor.fails("fchownat", &[place.clone(), missing, same, group.clone(), unfollowed], &[Errno::ENOENT]);
+    actor.fails(
+        "fchownat",
+        &[place.clone(), missing, same, group.clone(), unfollowed],
+        &[Errno::ENOENT],
+    );
     actor.asks("missing");
     actor.fails("fchownat", &[place, null(), user, group, raw(0)], &[Errno::EFAULT]);
 }

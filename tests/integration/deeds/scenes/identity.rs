@@ -67,9 +67,16 @@ const VERSION: u32 = 0x2008_0522;
 const GIVEN_UP: [u32; 3] = [0, 22, 35];
 
 pub(super) fn capabilities(actor: &mut Actor) {
-    let set = |which| caps::read(None, which).unwrap().iter().fold(0, |set, one| set | one.bitmask());
+    let set = |which| {
+        caps::read(None, which)
+            .unwrap()
+            .iter()
+            .fold(0, |set, one| set | one.bitmask())
+    };
     let (permitted, inheritable) = (set(CapSet::Permitted), set(CapSet::Inheritable));
-    let less = GIVEN_UP.iter().fold(permitted, |set, capability| set & !(1 << capability));
+    let less = GIVEN_UP
+        .iter()
+        .fold(permitted, |set, capability| set & !(1 << capability));
     let header = actor.bytes(&[VERSION, 0].map(u32::to_ne_bytes).concat());
     let header = Given {
         told: Some(json!({ "version": "_LINUX_CAPABILITY_VERSION_3", "pid": 0 })),
@@ -86,9 +93,7 @@ pub(super) fn capabilities(actor: &mut Actor) {
         actor.bytes(&halves.as_flattened().concat())
     };
     let (fewer, all, empty) = (data(less, less), data(permitted, permitted), data(0, less));
-    let shown = |effective: u64| {
-        json!({ "caps": { "effective": format!("{effective:016x}"), "permitted": format!("{less:016x}") } })
-    };
+    let shown = |effective: u64| json!({ "caps": { "effective": format!("{effective:016x}"), "permitted": format!("{less:016x}") } });
     actor.succeeds("capset", &[header.clone(), fewer]);
     is_now(actor, shown(less));
     actor.fails("capset", &[header.clone(), all], &[Errno::EPERM]);

@@ -37,7 +37,11 @@ pub(super) fn links(actor: &mut Actor) {
     actor.succeeds("linkat", &[here(), file.clone(), place.clone(), hard2.clone(), raw(0)]);
     asks_two(actor, "file", "hard2");
     let following = named(libc::AT_SYMLINK_FOLLOW, "AT_SYMLINK_FOLLOW");
-    actor.fails("linkat", &[place.clone(), soft.clone(), here(), missing.clone(), following], &[Errno::ENOENT]);
+    actor.fails(
+        "linkat",
+        &[place.clone(), soft.clone(), here(), missing.clone(), following],
+        &[Errno::ENOENT],
+    );
     asks_two(actor, "soft", "missing");
 
     actor.succeeds("unlink", &[hard]);
@@ -59,20 +63,27 @@ pub(super) fn renames(actor: &mut Actor) {
         fs::write(&taken, "").unwrap();
     });
     let place = place(actor);
-    let [one, two, three, taken, missing] =
-        ["one", "two", "three", "taken", "missing"].map(|name| actor.text(name));
+    let [one, two, three, taken, missing] = ["one", "two", "three", "taken", "missing"].map(|name| actor.text(name));
     actor.succeeds("rename", &[one.clone(), two.clone()]);
     asks_two(actor, "one", "two");
     actor.fails("rename", &[missing.clone(), two.clone()], &[Errno::ENOENT]);
     asks_two(actor, "missing", "two");
     actor.succeeds("renameat", &[place.clone(), two.clone(), here(), three.clone()]);
     asks_two(actor, "two", "three");
-    actor.fails("renameat", &[here(), missing, place.clone(), one.clone()], &[Errno::ENOENT]);
+    actor.fails(
+        "renameat",
+        &[here(), missing, place.clone(), one.clone()],
+        &[Errno::ENOENT],
+    );
     asks_two(actor, "missing", "one");
     let keeping = named(libc::RENAME_NOREPLACE, "RENAME_NOREPLACE");
     actor.succeeds("renameat2", &[place.clone(), three, place.clone(), one.clone(), raw(0)]);
     asks_two(actor, "three", "one");
-    actor.fails("renameat2", &[place.clone(), one.clone(), here(), taken.clone(), keeping], &[Errno::EEXIST]);
+    actor.fails(
+        "renameat2",
+        &[place.clone(), one.clone(), here(), taken.clone(), keeping],
+        &[Errno::EEXIST],
+    );
     asks_two(actor, "one", "taken");
     let exchanging = named(libc::RENAME_EXCHANGE, "RENAME_EXCHANGE");
     actor.makes("renameat2", &[place.clone(), one, place, taken, exchanging]);

@@ -15,7 +15,10 @@ fn secludes(actor: &mut Actor) {
     let root = actor.text("/");
     #[expect(clippy::cast_possible_wrap, reason = "flags")]
     let flags = (libc::MS_REC | libc::MS_PRIVATE) as i64;
-    actor.succeeds("mount", &[null(), root, null(), named(flags, "MS_REC|MS_PRIVATE"), null()]);
+    actor.succeeds(
+        "mount",
+        &[null(), root, null(), named(flags, "MS_REC|MS_PRIVATE"), null()],
+    );
     actor.expects(json!({ "file": { "requested_path": "/" }, "syscall": { "args": { "source": null } } }));
 }
 
@@ -34,19 +37,38 @@ pub(super) fn mounts_and_unmounts(actor: &mut Actor) {
     actor.prepares(|| fs::create_dir(&on).unwrap());
     actor.fails("unshare", &[raw(0x1)], &[Errno::EINVAL]);
     secludes(actor);
-    mounts(actor, "on", bits(libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC, "MS_NOSUID|MS_NODEV|MS_NOEXEC"));
+    mounts(
+        actor,
+        "on",
+        bits(
+            libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
+            "MS_NOSUID|MS_NODEV|MS_NOEXEC",
+        ),
+    );
     actor.asks("on");
     let [source, on, missing, kind] = ["none", "on", "missing", "no-such-fs"].map(|text| actor.text(text));
-    actor.fails("mount", &[source.clone(), on.clone(), kind, raw(0), null()], &[Errno::ENODEV]);
+    actor.fails(
+        "mount",
+        &[source.clone(), on.clone(), kind, raw(0), null()],
+        &[Errno::ENODEV],
+    );
     actor.asks("on");
     let bind = bits(libc::MS_BIND | libc::MS_REC, "MS_BIND|MS_REC");
-    actor.fails("mount", &[on.clone(), missing.clone(), null(), bind, null()], &[Errno::ENOENT]);
+    actor.fails(
+        "mount",
+        &[on.clone(), missing.clone(), null(), bind, null()],
+        &[Errno::ENOENT],
+    );
     actor.asks("missing");
     actor.succeeds("umount2", &[on.clone(), named(libc::MNT_DETACH, "MNT_DETACH")]);
     actor.asks("on");
     actor.fails("umount2", &[on, raw(0)], &[Errno::EINVAL]);
     actor.asks("on");
-    actor.fails("umount2", &[missing, named(libc::MNT_FORCE, "MNT_FORCE")], &[Errno::ENOENT]);
+    actor.fails(
+        "umount2",
+        &[missing, named(libc::MNT_FORCE, "MNT_FORCE")],
+        &[Errno::ENOENT],
+    );
     actor.asks("missing");
 }
 
@@ -90,7 +112,11 @@ pub(super) fn joining(actor: &mut Actor) {
     let kind = || named(libc::CLONE_NEWUTS, "CLONE_NEWUTS");
     actor.succeeds("setns", &[number(own), kind()]);
     actor.expects(json!({ "file": { "path": format!("uts:[{inode}]"), "type": "namespace" } }));
-    actor.fails("setns", &[number(own), named(libc::CLONE_NEWNET, "CLONE_NEWNET")], &[Errno::EINVAL]);
+    actor.fails(
+        "setns",
+        &[number(own), named(libc::CLONE_NEWNET, "CLONE_NEWNET")],
+        &[Errno::EINVAL],
+    );
     actor.fails("setns", &[none(), kind()], &[Errno::EBADF]);
     actor.expects(json!({ "file": null }));
 }

@@ -13,12 +13,20 @@ use super::files::none;
 const NONBLOCKING_STREAM: i32 = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
 
 fn socket(actor: &mut Actor, family: i32, kind: i32) -> i64 {
-    let families = [(libc::AF_INET, "AF_INET"), (libc::AF_INET6, "AF_INET6"), (libc::AF_UNIX, "AF_UNIX")];
+    let families = [
+        (libc::AF_INET, "AF_INET"),
+        (libc::AF_INET6, "AF_INET6"),
+        (libc::AF_UNIX, "AF_UNIX"),
+    ];
     let (_, family_name) = families.iter().find(|(number, _)| *number == family).unwrap();
     let kinds = [
         (libc::SOCK_STREAM, "SOCK_STREAM", "stream"),
         (NONBLOCKING_STREAM, "SOCK_STREAM|SOCK_NONBLOCK", "stream"),
-        (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC", "dgram"),
+        (
+            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
+            "SOCK_DGRAM|SOCK_CLOEXEC",
+            "dgram",
+        ),
         (libc::SOCK_SEQPACKET, "SOCK_SEQPACKET", "seqpacket"),
     ];
     let (_, words, kind_name) = kinds.iter().find(|(number, ..)| *number == kind).unwrap();
@@ -94,7 +102,11 @@ fn client(actor: &mut Actor, to: SocketAddr) -> i64 {
 pub(super) fn streams(actor: &mut Actor) {
     actor.fails(
         "socket",
-        &[named(libc::AF_INET, "AF_INET"), named(libc::SOCK_SEQPACKET, "SOCK_SEQPACKET"), raw(0)],
+        &[
+            named(libc::AF_INET, "AF_INET"),
+            named(libc::SOCK_SEQPACKET, "SOCK_SEQPACKET"),
+            raw(0),
+        ],
         &[Errno::ESOCKTNOSUPPORT],
     );
     actor.expects(json!({ "network": null }));
@@ -102,7 +114,11 @@ pub(super) fn streams(actor: &mut Actor) {
     let at = own(listens);
     let other = socket(actor, libc::AF_INET, libc::SOCK_STREAM);
     let [taken, length] = actor.address(at);
-    actor.fails("bind", &[number(other), taken.clone(), length.clone()], &[Errno::EADDRINUSE]);
+    actor.fails(
+        "bind",
+        &[number(other), taken.clone(), length.clone()],
+        &[Errno::EADDRINUSE],
+    );
     actor.fails("bind", &[none(), taken.clone(), length.clone()], &[Errno::EBADF]);
     actor.fails("listen", &[none(), number(1)], &[Errno::EBADF]);
     actor.expects(json!({ "network": null }));
@@ -111,7 +127,11 @@ pub(super) fn streams(actor: &mut Actor) {
     let first = client(actor, at);
     let accepted = actor.succeeds("accept", &[number(listens), null(), null()]);
     expects_ends(actor, accepted);
-    assert_eq!((peer(accepted), own(accepted)), (own(first), at), "they found each other");
+    assert_eq!(
+        (peer(accepted), own(accepted)),
+        (own(first), at),
+        "they found each other"
+    );
     let second = client(actor, at);
     let closing = named(libc::SOCK_CLOEXEC, "SOCK_CLOEXEC");
     let accepted = actor.succeeds("accept4", &[number(listens), null(), null(), closing.clone()]);
@@ -126,7 +146,11 @@ pub(super) fn streams(actor: &mut Actor) {
     let refused = own(silent);
     let [to, _] = actor.address(refused);
     let third = socket(actor, libc::AF_INET, libc::SOCK_STREAM);
-    actor.fails("connect", &[number(third), to.clone(), length.clone()], &[Errno::ECONNREFUSED]);
+    actor.fails(
+        "connect",
+        &[number(third), to.clone(), length.clone()],
+        &[Errno::ECONNREFUSED],
+    );
     actor.expects(json!({ "network": { "destination": end(refused) } }));
     actor.fails("connect", &[none(), to.clone(), length.clone()], &[Errno::EBADF]);
     actor.expects(json!({ "network": { "destination": end(refused), "protocol": null } }));
@@ -144,7 +168,11 @@ pub(super) fn streams(actor: &mut Actor) {
     actor.succeeds("sendto", &sends);
     actor.repeats();
     expects_ends(actor, first);
-    actor.fails("sendto", &[none(), data.clone(), number(4), quiet.clone(), taken, length], &[Errno::EBADF]);
+    actor.fails(
+        "sendto",
+        &[none(), data.clone(), number(4), quiet.clone(), taken, length],
+        &[Errno::EBADF],
+    );
     actor.expects(json!({ "network": { "destination": end(at) } }));
     let unconnected = socket(actor, libc::AF_INET, libc::SOCK_STREAM);
     let sends = [number(unconnected), data, number(4), quiet, null(), number(0)];
@@ -204,17 +232,22 @@ pub(super) fn datagrams(actor: &mut Actor) {
     let data = actor.bytes(b"datagram");
     let quiet = || named(libc::MSG_DONTWAIT, "MSG_DONTWAIT");
     let from = bound(actor);
-    let goes = |to: SocketAddr| json!({ "network": { "source": end(own(from)), "destination": end(to), "protocol": "udp" } });
+    let goes =
+        |to: SocketAddr| json!({ "network": { "source": end(own(from)), "destination": end(to), "protocol": "udp" } });
     for (to, repeated) in [(to_one, false), (to_one, true), (to_two, false), (to_one, true)] {
         let [address, length] = actor.address(to);
-        actor.succeeds("sendto", &[number(from), data.clone(), number(8), quiet(), address, length]);
+        actor.succeeds(
+            "sendto",
+            &[number(from), data.clone(), number(8), quiet(), address, length],
+        );
         actor.expects(goes(to));
         if repeated {
             actor.repeats();
         }
     }
     let from = bound(actor);
-    let goes = |to: SocketAddr| json!({ "network": { "source": end(own(from)), "destination": end(to), "protocol": "udp" } });
+    let goes =
+        |to: SocketAddr| json!({ "network": { "source": end(own(from)), "destination": end(to), "protocol": "udp" } });
     for (to, repeated) in [(to_one, false), (to_one, true), (to_two, false)] {
         let message = message_to(actor, Some(to));
         actor.succeeds("sendmsg", &[number(from), message, quiet()]);
@@ -255,7 +288,11 @@ pub(super) fn unix(actor: &mut Actor) {
         actor.succeeds("bind", &[number(listens), at.clone(), length.clone()]);
         actor.expects(json!({ "network": { "family": "AF_UNIX", "source": { "path": name }, "protocol": null } }));
         let refused = socket(actor, libc::AF_UNIX, kind);
-        actor.fails("connect", &[number(refused), at.clone(), length.clone()], &[Errno::ECONNREFUSED]);
+        actor.fails(
+            "connect",
+            &[number(refused), at.clone(), length.clone()],
+            &[Errno::ECONNREFUSED],
+        );
         actor.expects(json!({ "network": { "destination": { "path": name }, "source": null } }));
         actor.succeeds("listen", &[number(listens), number(1)]);
         actor.expects(json!({ "network": { "source": { "path": name } } }));

@@ -19,14 +19,26 @@ pub(super) fn signals(actor: &mut Actor) {
     let me = i64::from(actor.tid());
     actor.succeeds("kill", &[number(me), urgent()]);
     actor.succeeds("kill", &[number(me), named(0, "0")]);
-    actor.fails("kill", &[number(NOBODY), named(libc::SIGKILL, "SIGKILL")], &[Errno::ESRCH]);
+    actor.fails(
+        "kill",
+        &[number(NOBODY), named(libc::SIGKILL, "SIGKILL")],
+        &[Errno::ESRCH],
+    );
     actor.fails("kill", &[number(me), raw(65)], &[Errno::EINVAL]);
     let group = kernel::fork_unfollowed();
     actor.succeeds("kill", &[number(group.into()), named(libc::SIGTERM, "SIGTERM")]);
     kernel::wait(group, 0);
-    actor.fails("kill", &[number(-NOBODY), named(libc::SIGHUP, "SIGHUP")], &[Errno::ESRCH]);
+    actor.fails(
+        "kill",
+        &[number(-NOBODY), named(libc::SIGHUP, "SIGHUP")],
+        &[Errno::ESRCH],
+    );
     actor.succeeds("tkill", &[number(me), urgent()]);
-    actor.fails("tkill", &[number(-1), named(libc::SIGUSR1, "SIGUSR1")], &[Errno::EINVAL]);
+    actor.fails(
+        "tkill",
+        &[number(-1), named(libc::SIGUSR1, "SIGUSR1")],
+        &[Errno::EINVAL],
+    );
     actor.succeeds("tgkill", &[number(me), number(me), urgent()]);
     actor.fails(
         "tgkill",
@@ -39,29 +51,58 @@ pub(super) fn tracing(actor: &mut Actor) {
     let other = kernel::fork_unfollowed();
     actor.succeeds(
         "ptrace",
-        &[named(libc::PTRACE_ATTACH, "PTRACE_ATTACH"), number(other.into()), null(), null()],
+        &[
+            named(libc::PTRACE_ATTACH, "PTRACE_ATTACH"),
+            number(other.into()),
+            null(),
+            null(),
+        ],
     );
     kernel::wait(other, libc::__WALL);
     actor.succeeds(
         "ptrace",
-        &[named(libc::PTRACE_DETACH, "PTRACE_DETACH"), number(other.into()), null(), null()],
+        &[
+            named(libc::PTRACE_DETACH, "PTRACE_DETACH"),
+            number(other.into()),
+            null(),
+            null(),
+        ],
     );
     actor.fails(
         "ptrace",
-        &[named(libc::PTRACE_SEIZE, "PTRACE_SEIZE"), number(NOBODY), null(), null()],
+        &[
+            named(libc::PTRACE_SEIZE, "PTRACE_SEIZE"),
+            number(NOBODY),
+            null(),
+            null(),
+        ],
         &[Errno::ESRCH],
     );
     // Not traced by this process, or not any more.
     actor.fails(
         "ptrace",
-        &[named(libc::PTRACE_POKETEXT, "PTRACE_POKETEXT"), number(other.into()), null(), raw(1)],
+        &[
+            named(libc::PTRACE_POKETEXT, "PTRACE_POKETEXT"),
+            number(other.into()),
+            null(),
+            raw(1),
+        ],
         &[Errno::ESRCH],
     );
 
     let (here, there) = (actor.memory.put(b"written"), actor.memory.put(b"-------"));
     let local = actor.pointers(&[here, 7]);
     let remote = actor.pointers(&[there, 7]);
-    let vectors = |pid: i64| [number(pid), local.clone(), number(1), remote.clone(), number(1), number(0)];
+    let vectors = |pid: i64| {
+        [
+            number(pid),
+            local.clone(),
+            number(1),
+            remote.clone(),
+            number(1),
+            number(0),
+        ]
+    };
     let me = i64::from(actor.tid());
     let written = actor.succeeds("process_vm_writev", &vectors(me));
     assert_eq!((written, actor.memory.get(there)), (7, *b"written"), "it did write");
@@ -95,7 +136,13 @@ pub(super) fn itself(actor: &mut Actor) {
     );
     actor.succeeds(
         "prctl",
-        &[named(libc::PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"), raw(1), null(), null(), null()],
+        &[
+            named(libc::PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"),
+            raw(1),
+            null(),
+            null(),
+            null(),
+        ],
     );
     actor.succeeds(
         "prctl",
@@ -136,10 +183,7 @@ pub(super) fn directories(actor: &mut Actor) {
 
     let path = actor.place();
     let place = actor.text(&path);
-    let fd = actor.succeeds(
-        "open",
-        &[place, named(libc::O_PATH, "O_RDONLY|O_PATH"), raw(0)],
-    );
+    let fd = actor.succeeds("open", &[place, named(libc::O_PATH, "O_RDONLY|O_PATH"), raw(0)]);
     actor.succeeds("fchdir", &[number(fd)]);
     actor.expects(json!({ "file": { "path": path, "type": "directory" } }));
     actor.fails("fchdir", &[number(-1)], &[Errno::EBADF]);
