@@ -58,6 +58,7 @@ pub(crate) struct Machine {
     parameters: Vec<String>,
     programs: Vec<(String, PathBuf)>,
     libraries: BTreeSet<PathBuf>,
+    module: bool,
 }
 
 /// What a machine left.
@@ -79,6 +80,7 @@ impl Machine {
             parameters: Vec::new(),
             programs: Vec::new(),
             libraries: BTreeSet::new(),
+            module: false,
         }
     }
 
@@ -98,6 +100,12 @@ impl Machine {
     pub(crate) fn dynamic_program(mut self, name: &str, source: &Path) -> Result<Self> {
         self.libraries.extend(libraries(source)?);
         Ok(self.program(name, source))
+    }
+
+    /// Puts a module of the kernel at `/lib/dummy.ko`.
+    pub(crate) fn with_module(mut self) -> Self {
+        self.module = true;
+        self
     }
 
     /// Boots, runs the shell script as root, and gives back what it printed.
@@ -194,6 +202,10 @@ impl Machine {
         }
         for library in &self.libraries {
             archive.copy(library)?;
+        }
+        if self.module {
+            archive.directory("lib")?;
+            archive.program("lib/dummy.ko", &read_binary(&self.kernel.module)?)?;
         }
         archive.finish()
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -304,6 +305,15 @@ pub(super) fn in_child(what: impl FnOnce()) -> i32 {
             kernel::end(if failed { 101 } else { 0 })
         }
     }
+}
+
+/// A copy of an actor's descriptor for the library, made by fcntl(2), which is no deed.
+#[expect(unsafe_code, reason = "the actor's calls know descriptors by their numbers")]
+pub(super) fn copy_of(descriptor: i64) -> OwnedFd {
+    let number = RawFd::try_from(descriptor).unwrap();
+    // SAFETY: the actor opened it and closes nothing before it ends.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    borrowed.try_clone_to_owned().unwrap()
 }
 
 /// The row of a call.

@@ -39,7 +39,7 @@ fn watched(flows: &str) {
         all_flows: flows == "all",
         attached: stopped.summary().unwrap()["backend"] == "trampoline",
     };
-    let undone = left_undone(&deeds, account.contains(program::NATIVE_ONLY));
+    let undone = left_undone(&deeds, account.contains(program::NATIVE_ONLY), false);
     let verdict = judge(
         &deeds,
         &fs::read_to_string(&trace).unwrap(),

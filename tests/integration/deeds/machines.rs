@@ -34,7 +34,7 @@ wait_for() {
 canary() { /bin/true the-canary; grep -q 'the-canar[y]' /tmp/events; }
 wait_for canary || exit 3
 mkdir /tmp/deeds
-PLACE=/tmp/deeds strace -f -qq -v -s 65536 -e signal=none -o /tmp/strace deeds WORDS >/tmp/account 2>/tmp/said \
+PLACE=/tmp/deeds MODULE=/lib/dummy.ko strace -f -qq -v -s 65536 -e signal=none -o /tmp/strace deeds WORDS >/tmp/account 2>/tmp/said \
     || { cat /tmp/said; exit 4; }
 wait_for grep -q '/tmp/deeds/LAS[T]' /tmp/events || exit 5
 kill -TERM $agent
@@ -51,6 +51,7 @@ fn watched(suite: &str, backend: &str, parameters: &[&str]) {
     let machine = Machine::new(Kernel::of(suite).unwrap())
         .program("agent", agent())
         .program("deeds", &this)
+        .with_module()
         .dynamic_program("strace", &strace)
         .unwrap();
     let machine = parameters
@@ -61,6 +62,7 @@ fn watched(suite: &str, backend: &str, parameters: &[&str]) {
         .replace("BACKEND", &format!("--capture-backend {backend}"))
         .replace("WORDS", &program::WORDS.join(" "))
         .replace("PLACE", program::PLACE)
+        .replace("MODULE", program::MODULE)
         .replace("LAS[T]", &format!("{last}[{brackets}]"));
     let finished = machine.run(&scenario).unwrap();
     assert_eq!(finished.code, 0, "{}\n{}", finished.output, finished.console);
@@ -81,7 +83,7 @@ fn watched(suite: &str, backend: &str, parameters: &[&str]) {
         all_flows: false,
         attached: backend == "trampoline",
     };
-    let undone = left_undone(&deeds, account.contains(program::NATIVE_ONLY));
+    let undone = left_undone(&deeds, account.contains(program::NATIVE_ONLY), true);
     assert!(undone.is_empty(), "not done:\n{}", undone.join("\n"));
     let verdict = judge(&deeds, trace, &events, circumstances);
     verdict.accept(summary, deeds.len());

@@ -13,6 +13,8 @@ use super::{kernel, scenes};
 
 /// Where to do it. Without it the program does nothing.
 pub(super) const PLACE: &str = "PINHOLE_DEEDS_PLACE";
+/// A kernel module that it may load: one that harms nobody.
+pub(super) const MODULE: &str = "PINHOLE_DEEDS_MODULE";
 /// How the test program is told to be this program.
 pub(super) const WORDS: [&str; 5] = [
     "deeds::program::perform",

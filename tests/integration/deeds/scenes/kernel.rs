@@ -1,16 +1,21 @@
 //! What is put into the kernel: modules, programs, rings.
 
+use std::fs::File;
+use std::io::Read;
+
 use nix::errno::Errno;
 use serde_json::json;
 
-use super::super::actor::Actor;
+use super::super::actor::{Actor, copy_of};
 use super::super::given::{Given, named, nowhere, null, number, raw};
+use super::super::program::MODULE;
 use super::files::none;
 
 /// Kernels without modules have the calls all the same, and refuse them so.
 const NO_MODULES: Errno = Errno::ENOSYS;
 
 pub(super) fn modules(actor: &mut Actor) {
+    loads(actor);
     let image = actor.bytes(&[0x7f; 64]);
     let words = actor.text("numdummies=0");
     actor.fails(
@@ -42,6 +47,26 @@ pub(super) fn modules(actor: &mut Actor) {
     let flags = named(libc::O_NONBLOCK, "O_NONBLOCK");
     actor.fails("delete_module", &[name, flags], &[Errno::ENOENT, NO_MODULES]);
     actor.fails("delete_module", &[nowhere(), raw(0)], &[Errno::EFAULT, NO_MODULES]);
+}
+
+/// Puts a module in and takes it out again, by both calls, where one is given.
+fn loads(actor: &mut Actor) {
+    let Some(path) = std::env::var_os(MODULE) else { return };
+    let path = path.into_string().unwrap();
+    let text = actor.text(&path);
+    let file = actor.succeeds("open", &[text, named(libc::O_RDONLY, "O_RDONLY")]);
+    let mut image = Vec::new();
+    File::from(copy_of(file)).read_to_end(&mut image).unwrap();
+    // It makes no device.
+    let words = actor.text("numdummies=0");
+    let (name, at_once) = (actor.text("dummy"), named(libc::O_NONBLOCK, "O_NONBLOCK"));
+    let length = number(i64::try_from(image.len()).unwrap());
+    let image = actor.bytes(&image);
+    actor.succeeds("init_module", &[image, length, words.clone()]);
+    actor.succeeds("delete_module", &[name.clone(), at_once.clone()]);
+    actor.succeeds("finit_module", &[number(file), words, raw(0)]);
+    actor.expects(json!({ "file": { "path": path, "type": "regular" } }));
+    actor.succeeds("delete_module", &[name, at_once]);
 }
 
 /// `BPF_MAP_CREATE`, `BPF_MAP_LOOKUP_ELEM`, `BPF_PROG_LOAD`.

@@ -1,12 +1,11 @@
 //! Sockets: on the loopback device, on ports that the kernel chooses, and in the actor's directory.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use super::super::actor::{Actor, sockaddr};
+use super::super::actor::{Actor, copy_of, sockaddr};
 use super::super::given::{Given, named, null, number, raw};
 use super::files::none;
 
@@ -42,15 +41,9 @@ fn socket(actor: &mut Actor, family: i32, kind: i32) -> i64 {
     made
 }
 
-#[expect(unsafe_code, reason = "the actor's calls know descriptors by their numbers")]
-fn borrowed(socket: i64) -> BorrowedFd<'static> {
-    // SAFETY: it was opened by the actor, which closes nothing before it ends.
-    unsafe { BorrowedFd::borrow_raw(RawFd::try_from(socket).unwrap()) }
-}
-
-/// The ends as the library sees them; it does not mind what kind of socket it is. Its copy is made by fcntl(2), no deed.
+/// The ends as the library sees them; it does not mind what kind of socket it is.
 fn seen(socket: i64) -> UdpSocket {
-    borrowed(socket).try_clone_to_owned().unwrap().into()
+    copy_of(socket).into()
 }
 
 fn own(socket: i64) -> SocketAddr {
