@@ -56,7 +56,9 @@ pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
 
 /// Those of them that this kernel has, each with the type that it has there.
 pub(crate) fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
-    let types = function_types(kernel_types, |name| candidates.iter().any(|function| function.name.as_bytes() == name));
+    let types = function_types(kernel_types, |name| {
+        candidates.iter().any(|function| function.name.as_bytes() == name)
+    });
     candidates
         .into_iter()
         .filter_map(|function| {

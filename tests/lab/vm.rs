@@ -29,6 +29,8 @@ export PATH=/bin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+# As everywhere; what the kernel calls a program that is executed by its descriptor begins with it.
+ln -s /proc/self/fd /dev/fd
 mount -t securityfs securityfs /sys/kernel/security
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs tmpfs /run
