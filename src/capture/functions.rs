@@ -90,7 +90,8 @@ fn function_types(kernel_types: &[u8], wanted: impl Fn(&[u8]) -> bool) -> HashMa
         {
             let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
             if wanted(name) {
-                found.insert(name, of);
+                // Some kernels (6.1 for execveat) name a function twice, with different types; the loader takes the first.
+                found.entry(name).or_insert(of);
             }
         }
         let more = match kind {
