@@ -71,6 +71,9 @@ impl Verdict {
             lines(&self.untold)
         );
         println!("{deeds} deeds, {} of them lost and counted", self.untold.len());
+        for untold in &self.untold {
+            println!("  {}", untold.split(": next is").next().unwrap_or(untold));
+        }
     }
 }
 

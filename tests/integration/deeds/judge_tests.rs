@@ -54,6 +54,8 @@ fn events() -> Vec<Value> {
     ]
 }
 
+type Change = fn(&mut Vec<Value>);
+
 fn of(change: impl FnOnce(&mut Vec<Value>)) -> Verdict {
     let mut events = events();
     change(&mut events);
@@ -76,21 +78,21 @@ fn what_is_not_told_is_found_and_must_be_accounted_for() {
 
 #[test]
 fn what_is_told_otherwise_is_found() {
-    let cases: [(&str, fn(&mut Vec<Value>)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("another word", |events| {
-            events[2]["syscall"]["args"]["flags"] = "O_RDWR".into()
+            events[2]["syscall"]["args"]["flags"] = "O_RDWR".into();
         }),
         ("an argument is missing", |events| {
             events[2]["syscall"]["args"] = json!({"flags": "O_RDONLY"});
         }),
         ("an argument too many", |events| {
-            events[2]["syscall"]["args"]["mode"] = "0644".into()
+            events[2]["syscall"]["args"]["mode"] = "0644".into();
         }),
         ("a path that cannot be", |events| {
-            events[2]["file"]["path"] = "/tmp/no".into()
+            events[2]["file"]["path"] = "/tmp/no".into();
         }),
         ("another process state", |events| {
-            events[0]["process"]["cwd"] = "/".into()
+            events[0]["process"]["cwd"] = "/".into();
         }),
         ("another way in", |events| events[0]["syscall"]["abi"] = "i386".into()),
         ("told twice", |events| {

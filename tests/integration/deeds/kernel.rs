@@ -18,7 +18,10 @@ pub(super) unsafe fn native(number: u16, args: [u64; 6]) -> i64 {
         let error = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
         return -i64::from(error);
     }
-    debug_assert!(ret >= 0 || ret < -LARGEST_ERROR, "the C library turns errors into -1");
+    debug_assert!(
+        !(-LARGEST_ERROR..0).contains(&ret),
+        "the C library turns errors into -1"
+    );
     ret
 }
 

@@ -124,11 +124,11 @@ macro_rules! on {
 
 on! {
     linux_5_10: "bullseye", [];
-    #[ignore = "takes long: just test-full"]
+    #[ignore = "takes long: just test-kernels"]
     linux_6_1: "bookworm", [];
-    #[ignore = "takes long: just test-full"]
+    #[ignore = "takes long: just test-kernels"]
     linux_6_1_with_cgroup_version_1: "bookworm", ["lab.cgroup=1"];
-    #[ignore = "takes long: just test-full"]
+    #[ignore = "takes long: just test-kernels"]
     linux_6_12: "bookworm-backports", [];
     newest_linux: "sid", [];
 }

@@ -14,7 +14,7 @@ fn ids(numbers: &[i64]) -> Vec<Given> {
 }
 
 /// What the call's own event must already show, as every later one.
-fn is_now(actor: &mut Actor, who: Value) {
+fn is_now(actor: &mut Actor, who: &Value) {
     actor.expects(json!({ "process": who }));
 }
 
@@ -26,11 +26,11 @@ pub(super) fn groups_and_users(actor: &mut Actor) {
     };
     actor.succeeds("setgroups", &[number(2), list.clone()]);
     actor.succeeds("setgid", &ids(&[1001]));
-    is_now(actor, json!({ "gid": 1001, "egid": null, "uid": 0 }));
+    is_now(actor, &json!({ "gid": 1001, "egid": null, "uid": 0 }));
     actor.succeeds("setregid", &ids(&[1002, KEEP]));
-    is_now(actor, json!({ "gid": 1002, "egid": 1001 }));
+    is_now(actor, &json!({ "gid": 1002, "egid": 1001 }));
     actor.succeeds("setresgid", &ids(&[KEEP, 1003, 1004]));
-    is_now(actor, json!({ "gid": 1002, "egid": 1003 }));
+    is_now(actor, &json!({ "gid": 1002, "egid": 1003 }));
     // Gives the one before.
     let before = actor.succeeds("setfsgid", &ids(&[1005]));
     assert_eq!(before, 1003, "the effective one, as nothing else was said");
@@ -38,12 +38,12 @@ pub(super) fn groups_and_users(actor: &mut Actor) {
     actor.succeeds("setfsuid", &ids(&[1006]));
     actor.succeeds("setfsuid", &ids(&[0]));
     actor.succeeds("setreuid", &ids(&[1007, KEEP]));
-    is_now(actor, json!({ "uid": 1007, "euid": 0 }));
+    is_now(actor, &json!({ "uid": 1007, "euid": 0 }));
     actor.succeeds("setresuid", &ids(&[1008, KEEP, KEEP]));
-    is_now(actor, json!({ "uid": 1008, "euid": 0 }));
+    is_now(actor, &json!({ "uid": 1008, "euid": 0 }));
     actor.succeeds("setuid", &ids(&[1009]));
     let nobody = json!({ "uid": 1009, "euid": null, "gid": 1002, "egid": 1003 });
-    is_now(actor, nobody.clone());
+    is_now(actor, &nobody);
 
     // Now it is nobody who may.
     for (call, numbers) in [
@@ -55,10 +55,10 @@ pub(super) fn groups_and_users(actor: &mut Actor) {
         ("setresgid", &[KEEP, KEEP, 0]),
     ] {
         actor.fails(call, &ids(numbers), &[Errno::EPERM]);
-        is_now(actor, nobody.clone());
+        is_now(actor, &nobody);
     }
     actor.fails("setgroups", &[number(2), list], &[Errno::EPERM]);
-    is_now(actor, nobody);
+    is_now(actor, &nobody);
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3`.
@@ -95,13 +95,13 @@ pub(super) fn capabilities(actor: &mut Actor) {
     let (fewer, all, empty) = (data(less, less), data(permitted, permitted), data(0, less));
     let shown = |effective: u64| json!({ "caps": { "effective": format!("{effective:016x}"), "permitted": format!("{less:016x}") } });
     actor.succeeds("capset", &[header.clone(), fewer]);
-    is_now(actor, shown(less));
+    is_now(actor, &shown(less));
     actor.fails("capset", &[header.clone(), all], &[Errno::EPERM]);
-    is_now(actor, shown(less));
+    is_now(actor, &shown(less));
     actor.succeeds("capset", &[header, empty.clone()]);
-    is_now(actor, shown(0));
+    is_now(actor, &shown(0));
     let unknown = actor.bytes(&[0x1234_5678, 0_u32].map(u32::to_ne_bytes).concat());
     actor.fails("capset", &[unknown, empty], &[Errno::EINVAL]);
     actor.fails("capset", &[raw(8), raw(8)], &[Errno::EFAULT]);
-    is_now(actor, shown(0));
+    is_now(actor, &shown(0));
 }
