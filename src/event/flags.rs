@@ -1,31 +1,36 @@
 //! The kernel's numbers in the field's standard names.
 
+use std::fmt::Write as _;
+
 use nix::errno::Errno;
 
 /// `open(2)` flags as `strace` writes them: the access mode first, then the others, unknown bits in hexadecimal.
 #[must_use]
 pub fn open_flags(flags: u32) -> String {
-    let mut names = vec![
-        match flags & 3 {
-            0 => "O_RDONLY",
-            1 => "O_WRONLY",
-            2 => "O_RDWR",
-            _ => "O_ACCMODE",
-        }
-        .to_owned(),
-    ];
+    let mut text = String::with_capacity(32);
+    text.push_str(match flags & 3 {
+        0 => "O_RDONLY",
+        1 => "O_WRONLY",
+        2 => "O_RDWR",
+        _ => "O_ACCMODE",
+    });
     let mut rest = flags & !3;
+    if rest == 0 {
+        return text;
+    }
     for (name, bits) in OPEN_FLAGS {
         let bits = bits.cast_unsigned();
         if bits != 0 && rest & bits == bits {
-            names.push((*name).to_owned());
+            text.push('|');
+            text.push_str(name);
             rest &= !bits;
         }
     }
     if rest != 0 {
-        names.push(format!("{rest:#x}"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "|{rest:#x}");
     }
-    names.join("|")
+    text
 }
 
 /// Composite flags stand before their parts (O_SYNC holds O_DSYNC, O_TMPFILE holds O_DIRECTORY).

@@ -1,6 +1,7 @@
 //! The shape of an event. Field order is the order of keys in JSON; `docs/events.md` documents each.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde::ser::{SerializeSeq, SerializeStruct, Serializer};
 
 use super::clock::rfc3339;
 use crate::capture::record::{KernelPath, ProcessKey};
-use crate::container::{Container, Kubernetes, Metadata};
+use crate::container::Outcome;
 use crate::process::image::exec_id;
 use crate::process::{Ancestor, Process};
 
@@ -37,14 +38,9 @@ pub struct Event<'a> {
     /// The connection it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network<'a>>,
-    /// Where it happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<&'a Container>,
-    /// Where that is, to Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<&'a Kubernetes>,
-    /// How complete the two keys above are, and why not.
-    pub metadata: Metadata,
+    /// Where it happened: `container`, `kubernetes`, and how complete these two are: `metadata`.
+    #[serde(flatten)]
+    pub outcome: &'a Arc<Outcome>,
     /// How many events were lost since the last one that was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_before: Option<u64>,
@@ -74,7 +70,7 @@ pub struct ProcessView<'a> {
     /// Start of the process.
     pub start_time: Timestamp,
     /// The rest, absent when the process is not in the table.
-    pub process: Option<&'a Process>,
+    pub process: Option<&'a Arc<Process>>,
 }
 
 /// How a process ended.

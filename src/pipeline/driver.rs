@@ -270,7 +270,7 @@ impl<W: Write> Stages<W> {
         self.vitals.count(outcome.metadata);
         let watched = header.hook == Hook::Exec && self.watches.armed();
         if self.prints(header.hook) {
-            self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
+            self.emit(&header, subject, &body, process.as_ref(), &outcome)?;
         }
         if let (true, Some(process)) = (watched, &process) {
             self.watches.offer(&process.args, || {
@@ -310,9 +310,12 @@ impl<W: Write> Stages<W> {
         header: &Header,
         subject: ProcessKey,
         body: &Body<'_>,
-        process: Option<&Process>,
-        outcome: &Outcome,
+        process: Option<&Arc<Process>>,
+        outcome: &Arc<Outcome>,
     ) -> io::Result<()> {
+        if !self.sink.writes_events() {
+            return Ok(());
+        }
         let context = Context {
             node: self.vitals.node(),
             clock: &self.clock,
@@ -328,8 +331,8 @@ impl<W: Write> Stages<W> {
         header: &Header,
         subject: ProcessKey,
         body: &Body<'_>,
-        process: &Process,
-        outcome: &Outcome,
+        process: &Arc<Process>,
+        outcome: &Arc<Outcome>,
     ) -> String {
         let context = Context {
             node: self.vitals.node(),
