@@ -43,9 +43,9 @@ test-unit: (setup "build")
 test-integration *args: (setup "all") root clean-lab kernels
     cargo test --test integration -- {{ args }}
 
-# Measure the costs, as ratios taken in one run.
-bench: (setup "build" "lab") root build-release
-    cargo run --release --quiet --example bench
+# Measure the costs, as ratios taken in one run: `bench`, `bench quick`, or one section of it.
+bench *args: (setup "build" "lab" "vm") root kernels build-release
+    cargo run --release --quiet --example bench -- {{ args }}
 
 # Licences, duplicates and sources of dependencies.
 deny: cargo-deny

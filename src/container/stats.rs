@@ -42,6 +42,10 @@ impl Histogram {
         self.count += 1;
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(crate) fn snapshot(&self) -> LookupStats {
         LookupStats {
             count: self.count,

@@ -350,9 +350,10 @@ impl<W: Write> Stages<W> {
 
     /// Lets the control thread know what is new about the runtimes.
     fn publish(&mut self) {
-        let stats = self.resolver.stats();
-        if self.published_lookups != Some(stats.count) {
-            self.published_lookups = Some(stats.count);
+        let made = self.resolver.lookups_made();
+        if self.published_lookups != Some(made) {
+            self.published_lookups = Some(made);
+            let stats = self.resolver.stats();
             let lookups = Lookups {
                 count: stats.count,
                 p50_us: stats.p50_us,
