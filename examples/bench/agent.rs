@@ -21,11 +21,12 @@ const ANSWERS: Duration = Duration::from_secs(60);
 /// The last line of a run is far shorter.
 const LAST_LINE: u64 = 64 * 1024;
 
-/// A running agent, writing to a file.
+/// A running agent.
 pub(crate) struct Agent {
     child: Child,
     socket: PathBuf,
-    output: PathBuf,
+    /// The file that it writes to, if any.
+    output: Option<PathBuf>,
 }
 
 /// Where an agent stood.
@@ -54,14 +55,20 @@ impl Agent {
         let output = installed.dir().join("output");
         let mut command = installed.command(["run"])?;
         command.args(args);
-        Self::spawn(command, installed.control_socket(), output)
+        Self::spawn(command, installed.control_socket(), Some(output))
     }
 
-    /// As [`Self::start`], by a command of the caller's.
-    pub(crate) fn spawn(mut command: Command, socket: PathBuf, output: PathBuf) -> Result<Self> {
+    /// As [`Self::start`], by a command of the caller's; without a file the output goes nowhere.
+    pub(crate) fn spawn(mut command: Command, socket: PathBuf, output: Option<PathBuf>) -> Result<Self> {
         // One of an agent before would answer nobody.
         let _ = fs::remove_file(&socket);
-        let child = command.stdout(File::create(&output)?).stderr(Stdio::null()).spawn()?;
+        let child = command
+            .stdout(match &output {
+                Some(path) => File::create(path)?.into(),
+                None => Stdio::null(),
+            })
+            .stderr(Stdio::null())
+            .spawn()?;
         // The load stays on its CPU; the agent may use any.
         let mut all = CpuSet::new();
         for cpu in 0..CpuSet::count() {
@@ -161,12 +168,14 @@ impl Agent {
         Ok(kilobytes * 1024.0 / 1e6)
     }
 
-    /// Ends it. Returns its summary.
+    /// Ends it. Returns its summary, null where the output went nowhere.
     pub(crate) fn stop(mut self) -> Result<Value> {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
         self.child.wait()?;
-        let last = last_line(&self.output)?;
-        Ok(serde_json::from_str(&last)?)
+        match &self.output {
+            Some(path) => Ok(serde_json::from_str(&last_line(path)?)?),
+            None => Ok(Value::Null),
+        }
     }
 }
 
@@ -175,7 +184,9 @@ impl Drop for Agent {
         // Ended already is the only way in which these fail.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_file(&self.output);
+        if let Some(path) = &self.output {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::agent::Agent;
 use crate::lab::turn::Turn;
-use crate::load::{open_close, paced, pin};
+use crate::load::{open_close, paced, pin, repeat};
 use crate::table::{Form, Table};
 use crate::{Bench, Result};
 
@@ -39,28 +39,27 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
 fn search(bench: &Bench, output: &str) -> Result<(f64, bool)> {
     let agent = Agent::start(&bench.installed, &["--output", output, "--events", "file"])?;
     let during = Duration::from_secs(bench.size.seconds.min(2));
-    let (mut good, mut bad) = (0.0, None);
-    let mut rate = FIRST;
-    loop {
-        let (reached, dropped) = offer(&agent, rate, during)?;
+    let (mut good, mut rate) = (0.0, FIRST);
+    let bad = loop {
+        let (reached, dropped) = offer(&agent, || paced(rate, during))?;
         if dropped {
-            bad = Some(rate);
-            break;
+            break rate as f64;
         }
         good = f64::max(good, reached);
-        // A load that is far behind its rate runs as fast as it can.
+        // Where a steady load cannot follow, only one without any pause is left to be tried.
         if reached < 0.9 * rate as f64 {
-            break;
+            let (reached, dropped) = offer(&agent, || flood(during))?;
+            if dropped {
+                break reached;
+            }
+            return Ok((f64::max(good, reached), true));
         }
         rate = rate * 3 / 2;
-    }
-    let Some(bad) = bad else {
-        return Ok((good, true));
     };
-    let (mut low, mut high) = (bad * 2 / 3, bad);
+    let (mut low, mut high) = (good, f64::max(good, bad));
     for _ in 0..REFINED {
-        let middle = u64::midpoint(low, high);
-        match offer(&agent, middle, during)? {
+        let middle = f64::midpoint(low, high);
+        match offer(&agent, || paced(middle as u64, during))? {
             (_, true) => high = middle,
             (reached, false) => {
                 low = middle;
@@ -72,25 +71,20 @@ fn search(bench: &Bench, output: &str) -> Result<(f64, bool)> {
     Ok((good, false))
 }
 
-/// The rate that was reached, and whether anything was dropped.
-fn offer(agent: &Agent, rate: u64, during: Duration) -> Result<(f64, bool)> {
+/// The rate that a load reached, and whether anything was dropped.
+fn offer(agent: &Agent, load: impl FnOnce() -> u64) -> Result<(f64, bool)> {
     let mark = agent.mark()?;
     let started = Instant::now();
-    // Without the pauses of a paced load, which a flood has none of.
-    let done = paced_or_flood(rate, during);
+    let done = load();
     let reached = done as f64 / started.elapsed().as_secs_f64();
     Ok((reached, agent.since(&mark)?.dropped > 0))
 }
 
-fn paced_or_flood(rate: u64, during: Duration) -> u64 {
-    if rate < 1_000_000 {
-        return paced(rate, during);
-    }
+/// `openat` and `close` as fast as it goes. Returns how many there were.
+fn flood(during: Duration) -> u64 {
     let (started, mut done) = (Instant::now(), 0);
     while started.elapsed() < during {
-        for _ in 0..1000 {
-            open_close();
-        }
+        repeat(1000, open_close);
         done += 1000;
     }
     done

@@ -16,6 +16,7 @@
 mod lab;
 
 mod bad_input;
+mod count;
 mod edges;
 mod event;
 mod harness;
