@@ -61,9 +61,9 @@ fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
 fuzz-corpus: (setup "build" "lab") root
     cargo test --quiet --lib write_the_corpus -- --ignored
 
-# Measure the costs, as ratios taken in one run.
-bench: (setup "build" "lab") root build-release
-    cargo run --release --quiet --example bench
+# Measure the costs, as ratios taken in one run: `bench`, `bench quick`, or one section of it.
+bench *args: (setup "build" "lab" "vm") root kernels build-release
+    cargo run --release --quiet --example bench -- {{ args }}
 
 # Licences, duplicates and sources of dependencies.
 deny: cargo-deny

@@ -57,6 +57,12 @@ impl Histogram {
         }
     }
 
+    /// How many values were recorded so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
+    }
+
     /// What was recorded so far. Values that come in meanwhile may count or not.
     #[must_use]
     pub fn quantiles(&self) -> Quantiles {

@@ -16,7 +16,7 @@ pub fn run(loaded: &Loaded) -> Exit {
     let mut page = Vec::new();
     let written = match loaded.settings.output.format {
         OutputFormat::Json => crate::output::json::append(&mut page, &Set::of(&plan)).map_err(Into::into),
-        OutputFormat::Auto | OutputFormat::Text => text(&mut page, &plan),
+        OutputFormat::Auto | OutputFormat::Text | OutputFormat::Count => text(&mut page, &plan),
     };
     match written {
         Ok(()) => super::say(&page),

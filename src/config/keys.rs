@@ -111,9 +111,10 @@ pub const KEYS: [Key; 20] = [
         alias: Some("output"),
         value_name: "FORMAT",
         help: "Format of events on standard output",
-        long_help: "json is one object per line and nothing else; auto is text on a terminal and json elsewhere.",
-        allowed: "auto, json or text",
-        choices: &["auto", "json", "text"],
+        long_help: "json is one object per line and nothing else; auto is text on a terminal and json elsewhere. \
+            count writes no event, only summaries as JSON: for finding out what a node would yield.",
+        allowed: "auto, json, text or count",
+        choices: &["auto", "json", "text", "count"],
         heading: EVENTS,
     },
     Key {

@@ -95,6 +95,8 @@ pub enum OutputFormat {
     Json,
     /// For people.
     Text,
+    /// Events are taken and accounted for, not written; only summaries are, as JSON.
+    Count,
 }
 
 /// `log`: the agent's own log.

@@ -233,15 +233,18 @@ pub struct Metadata {
     pub lookup_us: Option<u64>,
 }
 
-/// The end of one lookup. Shared by every event of the container, so it is handed around in an `Arc`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The end of one lookup: the keys `container`, `kubernetes` and `metadata` of an event, in this order. Shared by every
+/// event of the container, so it is handed around in an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outcome {
-    /// How the lookup went.
-    pub metadata: Metadata,
     /// The container, absent for host processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
     /// The pod, absent for host processes and for containers that no kubelet made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Kubernetes>,
+    /// How the lookup went.
+    pub metadata: Metadata,
 }
 
 impl Outcome {

@@ -201,6 +201,12 @@ impl Resolver {
         self.costs.snapshot()
     }
 
+    /// How many lookups had to ask a runtime: [`LookupStats::count`] without the price of the rest.
+    #[must_use]
+    pub fn lookups_made(&self) -> u64 {
+        self.costs.count()
+    }
+
     /// Every candidate socket as it was last seen.
     #[must_use]
     pub fn runtimes(&self) -> Vec<Candidate> {

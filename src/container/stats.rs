@@ -29,6 +29,10 @@ impl Costs {
         self.histogram.record(cost);
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.histogram.count()
+    }
+
     pub(crate) fn snapshot(&self) -> LookupStats {
         let said = self.histogram.quantiles();
         LookupStats {

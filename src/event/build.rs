@@ -1,5 +1,7 @@
 //! From a record to an event.
 
+use std::sync::Arc;
+
 use nix::sys::signal::Signal;
 
 use super::arguments::args;
@@ -20,9 +22,9 @@ pub struct Context<'a> {
     /// The clock.
     pub clock: &'a BootClock,
     /// The subject's entry in the process table.
-    pub process: Option<&'a Process>,
+    pub process: Option<&'a Arc<Process>>,
     /// How the lookup of its container went.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a Arc<Outcome>,
     /// Events lost before this one.
     pub lost_before: u64,
 }
@@ -49,9 +51,7 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
         file: None,
         target: None,
         network: None,
-        container: context.outcome.container.as_ref(),
-        kubernetes: context.outcome.kubernetes.as_ref(),
-        metadata: context.outcome.metadata,
+        outcome: context.outcome,
         lost_before: (context.lost_before > 0).then_some(context.lost_before),
     };
     match body {
@@ -117,7 +117,7 @@ mod tests {
             node: "node-1",
             clock: &BootClock::at_epoch(),
             process: None,
-            outcome: &Outcome::host(),
+            outcome: &Arc::new(Outcome::host()),
             lost_before: 2,
         };
         serde_json::to_value(build(&header, key, body, context)).unwrap()

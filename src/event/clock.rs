@@ -57,7 +57,16 @@ impl BootClock {
     /// The calendar time of a kernel time stamp.
     #[must_use]
     pub fn utc(&self, boottime: u64) -> Timestamp {
-        Timestamp::from_nanosecond(self.boot + i128::from(boottime)).unwrap_or(Timestamp::UNIX_EPOCH)
+        let nanoseconds = self.boot + i128::from(boottime);
+        // Divided as 64 bits, which every time until 2262 fits in: 128 bits take ten times as long, twice per event.
+        let time = match i64::try_from(nanoseconds) {
+            Ok(nanoseconds) => Timestamp::new(
+                nanoseconds / 1_000_000_000,
+                i32::try_from(nanoseconds % 1_000_000_000).unwrap_or(0),
+            ),
+            Err(_) => Timestamp::from_nanosecond(nanoseconds),
+        };
+        time.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// How long ago a kernel time stamp was taken.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::names::set::Flags;
 use super::value::Args;
 use crate::capture::call::Abi;
 use crate::capture::record::{KernelPath, ProcessKey};
-use crate::container::{Container, Kubernetes, Metadata};
+use crate::container::Outcome;
 use crate::process::image::exec_id;
 use crate::process::{Line, Process};
 
@@ -45,14 +46,9 @@ pub struct Event<'a> {
     /// The connection it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network<'a>>,
-    /// Where it happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<&'a Container>,
-    /// Where that is, to Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<&'a Kubernetes>,
-    /// How complete the two keys above are, and why not.
-    pub metadata: Metadata,
+    /// Where it happened: `container`, `kubernetes`, and how complete these two are: `metadata`.
+    #[serde(flatten)]
+    pub outcome: &'a Arc<Outcome>,
     /// How many events were lost since the last one that was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_before: Option<u64>,
@@ -82,7 +78,7 @@ pub struct ProcessView<'a> {
     /// Start of the process.
     pub start_time: Timestamp,
     /// The rest, absent when the process is not in the table.
-    pub process: Option<&'a Process>,
+    pub process: Option<&'a Arc<Process>>,
 }
 
 /// How a process ended.

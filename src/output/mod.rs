@@ -4,7 +4,9 @@
 
 pub mod json;
 pub mod log;
+mod pieces;
 pub mod sink;
+mod splice;
 pub mod stdout;
 pub mod text;
 

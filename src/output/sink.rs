@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::splice::EventWriter;
 use super::{json, text};
 use crate::config::settings::OutputFormat;
 use crate::event::{Event, Loss, Summary};
@@ -19,6 +20,8 @@ pub enum Format {
         /// Whether to colour.
         colour: bool,
     },
+    /// Summaries as JSON, and no events.
+    Count,
 }
 
 impl Format {
@@ -31,6 +34,7 @@ impl Format {
             OutputFormat::Auto if terminal => Self::Text { colour },
             OutputFormat::Text => Self::Text { colour },
             OutputFormat::Auto | OutputFormat::Json => Self::Json,
+            OutputFormat::Count => Self::Count,
         }
     }
 }
@@ -41,6 +45,7 @@ pub struct Sink<W> {
     to: W,
     format: Format,
     pending: Vec<u8>,
+    events: EventWriter,
 }
 
 impl<W: Write> Sink<W> {
@@ -50,7 +55,14 @@ impl<W: Write> Sink<W> {
             to,
             format,
             pending: Vec::with_capacity(FLUSH_AT + 64 * 1024),
+            events: EventWriter::new(),
         }
+    }
+
+    /// Whether events are written at all: what is not need not be put together either.
+    #[must_use]
+    pub fn writes_events(&self) -> bool {
+        self.format != Format::Count
     }
 
     /// Takes an event.
@@ -59,7 +71,8 @@ impl<W: Write> Sink<W> {
     /// Writing failed.
     pub fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match self.format {
-            Format::Json => json::append(&mut self.pending, event)?,
+            Format::Json => self.events.append(&mut self.pending, event)?,
+            Format::Count => {}
             Format::Text { colour } => text::event(&mut self.pending, event, colour)?,
         }
         self.flush_when_full()
@@ -77,7 +90,7 @@ impl<W: Write> Sink<W> {
     /// Writing failed.
     pub fn loss(&mut self, loss: &Loss) -> io::Result<()> {
         match self.format {
-            Format::Json => json::append(&mut self.pending, loss)?,
+            Format::Json | Format::Count => json::append(&mut self.pending, loss)?,
             Format::Text { colour } => text::loss(&mut self.pending, loss, colour)?,
         }
         self.flush_when_full()
@@ -89,7 +102,7 @@ impl<W: Write> Sink<W> {
     /// Writing failed.
     pub fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         match self.format {
-            Format::Json => json::append(&mut self.pending, summary)?,
+            Format::Json | Format::Count => json::append(&mut self.pending, summary)?,
             Format::Text { colour } => text::summary(&mut self.pending, summary, colour)?,
         }
         self.flush()

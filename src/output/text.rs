@@ -65,7 +65,7 @@ pub fn event(out: &mut Vec<u8>, event: &Event<'_>, colour: bool) -> io::Result<(
         out,
         "{}{}",
         Styled(Deed(event), DEED, colour),
-        Styled(Shortfall(event.metadata), TROUBLE, colour)
+        Styled(Shortfall(event.outcome.metadata), TROUBLE, colour)
     )
 }
 
@@ -74,14 +74,14 @@ struct Place<'a>(&'a Event<'a>);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(container) = self.0.container else {
-            return f.write_str(if self.0.metadata.status == Status::Host {
+        let Some(container) = &self.0.outcome.container else {
+            return f.write_str(if self.0.outcome.metadata.status == Status::Host {
                 "host"
             } else {
                 "unknown"
             });
         };
-        let pod = self.0.kubernetes.and_then(|kubernetes| {
+        let pod = self.0.outcome.kubernetes.as_ref().and_then(|kubernetes| {
             Some((
                 kubernetes.namespace.as_deref()?,
                 kubernetes.pod.as_ref()?.name.as_deref()?,

@@ -286,7 +286,7 @@ impl<W: Write> Stages<W> {
         self.vitals.count(outcome.metadata);
         let watched = header.hook == Hook::EXEC && self.watches.armed();
         if self.printed.contains(header.hook) {
-            self.emit(&header, subject, &body, process.as_deref(), &outcome)?;
+            self.emit(&header, subject, &body, process.as_ref(), &outcome)?;
         }
         if let (true, Some(process)) = (watched, &process) {
             self.watches.offer(&process.args, || {
@@ -317,9 +317,12 @@ impl<W: Write> Stages<W> {
         header: &Header,
         subject: ProcessKey,
         body: &Body<'_>,
-        process: Option<&Process>,
-        outcome: &Outcome,
+        process: Option<&Arc<Process>>,
+        outcome: &Arc<Outcome>,
     ) -> io::Result<()> {
+        if !self.sink.writes_events() {
+            return Ok(());
+        }
         let context = Context {
             node: self.vitals.node(),
             clock: &self.clock,
@@ -340,8 +343,8 @@ impl<W: Write> Stages<W> {
         header: &Header,
         subject: ProcessKey,
         body: &Body<'_>,
-        process: &Process,
-        outcome: &Outcome,
+        process: &Arc<Process>,
+        outcome: &Arc<Outcome>,
     ) -> String {
         let context = Context {
             node: self.vitals.node(),
@@ -359,9 +362,10 @@ impl<W: Write> Stages<W> {
 
     /// Lets the control thread know what is new about the runtimes.
     fn publish(&mut self) {
-        let stats = self.resolver.stats();
-        if self.published_lookups != Some(stats.count) {
-            self.published_lookups = Some(stats.count);
+        let made = self.resolver.lookups_made();
+        if self.published_lookups != Some(made) {
+            self.published_lookups = Some(made);
+            let stats = self.resolver.stats();
             let lookups = Lookups {
                 count: stats.count,
                 p50_us: stats.p50_us,

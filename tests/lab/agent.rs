@@ -130,9 +130,20 @@ impl Installed {
         Ok(agent)
     }
 
+    /// As [`Self::run`] in another format. One that is not JSON lines is not understood.
+    pub(crate) fn run_as<S: AsRef<OsStr>>(&self, format: &str, args: impl IntoIterator<Item = S>) -> Result<Agent<'_>> {
+        let agent = self.spawn_as(format, args)?;
+        agent.wait_ready()?;
+        Ok(agent)
+    }
+
     /// As [`Self::run`], without waiting: for starts that are meant to fail.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Agent<'_>> {
-        let mut words: Vec<OsString> = ["run", "--output", "json"].map(OsString::from).into();
+        self.spawn_as("json", args)
+    }
+
+    fn spawn_as<S: AsRef<OsStr>>(&self, format: &str, args: impl IntoIterator<Item = S>) -> Result<Agent<'_>> {
+        let mut words: Vec<OsString> = ["run", "--output", format].map(OsString::from).into();
         words.extend(args.into_iter().map(|word| word.as_ref().to_owned()));
         let mut command = self.command(words)?;
         Agent::start(self, &mut command)

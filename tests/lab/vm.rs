@@ -22,6 +22,9 @@ const RUNS: Duration = Duration::from_secs(180);
 /// kernel's allocator uses it from 6.4 on where it is offered.
 const CPU: &str = "max,-cx16";
 
+/// The virtual clock advances by 2^0 ns with each instruction, and leaps over idle time.
+const COUNTING: &[&str] = &["-icount", "shift=0,sleep=off"];
+
 /// What init does before and after the scenario. It is the first process: if it ended, the kernel would panic.
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -61,6 +64,7 @@ pub(crate) struct Machine {
     programs: Vec<(String, PathBuf)>,
     libraries: BTreeSet<PathBuf>,
     module: bool,
+    counting: bool,
 }
 
 /// What a machine left.
@@ -83,12 +87,19 @@ impl Machine {
             programs: Vec::new(),
             libraries: BTreeSet::new(),
             module: false,
+            counting: false,
         }
     }
 
     /// Adds a kernel parameter, e.g. `lockdown=integrity`; `lab.cgroup=1` makes init mount cgroup version 1.
     pub(crate) fn parameter(mut self, parameter: &str) -> Self {
         self.parameters.push(parameter.to_owned());
+        self
+    }
+
+    /// Makes its clock count instructions: one is a nanosecond, and idle time takes none of this machine's.
+    pub(crate) fn counting_instructions(mut self) -> Self {
+        self.counting = true;
         self
     }
 
@@ -135,6 +146,7 @@ impl Machine {
                 "none",
                 "-no-reboot",
             ])
+            .args(if self.counting { COUNTING } else { &[] })
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
             .arg("-serial")

@@ -33,7 +33,7 @@ pub(super) const HEADER: Header = Header {
 /// The event of a call, as JSON and as text.
 pub(super) fn told(body: CallBody<'_>) -> (Value, String) {
     let body = Body::Call(body);
-    let (clock, outcome) = (BootClock::at_epoch(), Outcome::host());
+    let (clock, outcome) = (BootClock::at_epoch(), std::sync::Arc::new(Outcome::host()));
     let context = Context {
         node: "node-1",
         clock: &clock,
