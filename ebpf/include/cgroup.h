@@ -18,20 +18,22 @@ static __always_inline struct cgroup_subsys_state **controller_state(struct css_
 	return (void *)set + bpf_core_field_offset(struct css_set, subsys) + index * sizeof(void *);
 }
 
-/* Where the hierarchy is a controller's, the verifier cannot follow the choice among them, so it is probed. */
 static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
 {
 	struct cgroup_subsys_state *state = NULL;
 
-	bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
-	return probe(state, cgroup, kn);
+	if (tasks_are_typed())
+		state = *controller_state(get(task, cgroups));
+	else
+		bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
+	return get(state, cgroup, kn);
 }
 
 static __always_inline u64 task_cgroup_id(struct task_struct *task)
 {
 	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
 		return get(task, cgroups, dfl_cgrp, kn, id);
-	return probe(controller_node(task), id);
+	return get(controller_node(task), id);
 }
 
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
