@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
-use aya::maps::{Map, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use nix::time::{ClockId, clock_gettime};
 
 use super::backend::{self, Choice};
-use super::error::Error;
+use super::base::{Base, lockdown};
+use super::error::{Error, Failure};
 use super::functions;
 use super::hook::HookSet;
 use super::ledger::Ledger;
 use super::memory::Sizes;
 use super::misses::Misses;
-use super::object;
+use super::object::{self, KEPT, LOST};
 use super::record::Record;
-use super::shared::{CounterLines, Switches};
-use super::steps::{Constants, Flows};
+use super::shared::Switches;
+use super::steps::Flows;
 use crate::config::settings::BackendChoice;
 
 /// How long a thread that was joined may take to leave the process on a busy machine.
@@ -78,35 +79,30 @@ impl Capture {
             processes: options.processes,
         };
         let functions = functions::existing(functions::candidates(options.hooks), &object::kernel_type_bytes()?);
-        let mut object = object::prepare(&btf, sizes, &Constants::of(options.hooks, options.flows))?;
-
-        let ring = match object.take_map("events") {
-            Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
-                map: "events",
-                source: std::io::Error::other(error),
-            })?,
-            None => return Err(Error::Missing("events map")),
+        let Base {
+            mut object,
+            ring,
+            switches,
+            lines,
+            refused,
+        } = Base::start(&btf, sizes, options.hooks, options.flows)?;
+        let reduced = refused.as_ref().map(running_reduced);
+        let mut hooks = options.hooks;
+        let (mut choice, attached) = match backend::attach(&mut object, &btf, &functions, options.backend) {
+            Err(Error::Program(failure)) if reduced.is_some() => {
+                tracing::warn!(
+                    "the reduced programs cannot watch system calls on this kernel ({failure}): none is told"
+                );
+                hooks = HookSet::BASE;
+                (Choice::none(&failure), Vec::new())
+            }
+            other => other?,
         };
-        let switches =
-            Switches::map(array(&object, "control")?.fd()).map_err(|source| Error::Map { map: "control", source })?;
-        let lines = CounterLines::map(array(&object, "counters")?.fd(), cpus).map_err(|source| Error::Map {
-            map: "counters",
-            source,
-        })?;
-        switches.enable(options.hooks);
-
-        for (program, tracepoint) in [
-            ("process_fork", "sched_process_fork"),
-            ("process_exec", "sched_process_exec"),
-            ("process_exit", "sched_process_exit"),
-        ] {
-            backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
-        }
-        let (choice, attached) = backend::attach(&mut object, &btf, &functions, options.backend)?;
+        choice.reduced = reduced;
         drop(btf);
         object::return_memory();
 
-        let ledger = Arc::new(Ledger::new(lines, options.hooks, Misses::of(&object, &attached)));
+        let ledger = Arc::new(Ledger::new(lines, hooks, Misses::of(&object, &attached)));
         let capture = Self {
             _object: object,
             ring,
@@ -237,12 +233,14 @@ pub(super) fn cpu_ids() -> Result<usize, Error> {
     })
 }
 
-/// The array stays with the object, whose programs refer to it by descriptor until they are loaded.
-fn array<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a MapData, Error> {
-    match object.map(name) {
-        Some(Map::Array(map)) => Ok(map),
-        _ => Err(Error::Missing(name)),
-    }
+/// Says what is lost, and why. Returns the reason.
+fn running_reduced(failure: &Failure) -> String {
+    let why = match lockdown() {
+        Some(mode) => format!("the kernel refuses the full programs ({failure}); lockdown is {mode}"),
+        None => format!("the kernel refuses the full programs ({failure}), as it does under lockdown=confidentiality"),
+    };
+    tracing::warn!(why, kept = KEPT, lost = LOST, "running reduced");
+    why
 }
 
 /// The kernel wants a power of two and whole pages; the largest records want 64 KiB.

@@ -57,13 +57,19 @@ pub struct CgroupName<'a> {
     pub path: &'a str,
     /// The part towards the root is missing.
     pub cut: bool,
+    /// It is missing because it could not be read, not because it is long.
+    pub unreadable: bool,
 }
 
 impl<'a> CgroupName<'a> {
     /// A path from the root.
     #[must_use]
     pub fn whole(path: &'a str) -> Self {
-        Self { path, cut: false }
+        Self {
+            path,
+            cut: false,
+            unreadable: false,
+        }
     }
 }
 
@@ -80,6 +86,7 @@ pub struct Resolver {
     patience: Patience,
     costs: Costs,
     unknown: Arc<Outcome>,
+    unreadable: Arc<Outcome>,
     host: Arc<Outcome>,
     clock: fn() -> Instant,
 }
@@ -140,6 +147,7 @@ impl Resolver {
             patience: Patience::new(2 * settings.lookup_budget, clock()),
             costs: Costs::default(),
             unknown: Arc::new(Outcome::cgroup_unknown()),
+            unreadable: Arc::new(Outcome::cgroup_unreadable()),
             host: Arc::new(Outcome::host()),
             clock,
         })
@@ -174,6 +182,7 @@ impl Resolver {
         let (outcome, expires) = match (claims.containers.is_empty(), claims.cut) {
             (false, _) => self.place(&claims, age()),
             (true, false) => (Arc::clone(&self.host), None),
+            (true, true) if cgroup.is_some_and(|name| name.unreadable) => (Arc::clone(&self.unreadable), None),
             // So deep a path may begin in a container.
             (true, true) => (Arc::clone(&self.unknown), None),
         };
@@ -446,6 +455,7 @@ fn outcome_of(found: Found) -> Outcome {
         reason,
         source: Some(found.source),
         lookup_us: None,
+        cgroup_id: None,
     };
     Outcome {
         metadata,
@@ -465,6 +475,7 @@ fn missing(id: &str, reason: Reason) -> Outcome {
             reason: Some(reason),
             source: Some(Source::Cgroup),
             lookup_us: None,
+            cgroup_id: None,
         },
         container: Some(container),
         kubernetes: None,

@@ -51,7 +51,7 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
         network: None,
         container: context.outcome.container.as_ref(),
         kubernetes: context.outcome.kubernetes.as_ref(),
-        metadata: context.outcome.metadata,
+        metadata: context.outcome.metadata.in_cgroup(cgroup_id(header, body)),
         lost_before: (context.lost_before > 0).then_some(context.lost_before),
     };
     match body {
@@ -74,6 +74,15 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
         }
     }
     event
+}
+
+/// The cgroup that an event is about.
+#[must_use]
+pub fn cgroup_id(header: &Header, body: &Body<'_>) -> u64 {
+    match body {
+        Body::Fork { child_cgroup_id, .. } => *child_cgroup_id,
+        _ => header.cgroup_id,
+    }
 }
 
 /// Decodes the status of `wait(2)`.

@@ -281,7 +281,9 @@ fn serialize_path<S: SerializeStruct>(
     out: &mut S,
 ) -> Result<(), S::Error> {
     let Some(path) = path else { return Ok(()) };
-    out.serialize_field(key, &path.text)?;
+    if let Some(text) = path.known() {
+        out.serialize_field(key, text)?;
+    }
     if path.flags != 0 {
         out.serialize_field(notes_key, &path.notes())?;
     }

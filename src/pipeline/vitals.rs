@@ -154,6 +154,7 @@ impl Vitals {
             time: Timestamp::now(),
             node: self.node.clone(),
             kind: "summary",
+            capture: self.choice.programs().as_str(),
             backend: self.choice.backend.as_str(),
             hooks: self
                 .ledger
@@ -188,6 +189,7 @@ impl StatusSource for Vitals {
             backend: Some(api::Backend {
                 name: self.choice.backend.as_str().to_owned(),
                 why: self.choice.why.clone(),
+                reduced: self.choice.reduced.clone(),
             }),
             hooks: self
                 .ledger

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::image::{Ancestor, Process};
-use crate::capture::record::{Body, CgroupPath, Header, ProcessBody, ProcessKey};
+use crate::capture::record::{Body, CgroupPath, Header, KernelPath, ProcessBody, ProcessKey};
 use crate::capture::wire::ANCESTORS;
 
 /// What the fork hook tells of a child.
@@ -98,7 +98,9 @@ impl ProcessTable {
             process.args.clone_from(&before.args);
             process.args_truncated = before.args_truncated;
             process.args_unreadable = before.args_unreadable;
-            process.cwd = process.cwd.or_else(|| before.cwd.clone());
+            if process.cwd.as_ref().and_then(KernelPath::known).is_none() {
+                process.cwd.clone_from(&before.cwd);
+            }
         }
         let process = Arc::new(process);
         self.processes.put(header.process.pid, Arc::clone(&process));
@@ -170,7 +172,7 @@ impl ProcessTable {
 }
 
 fn exe_text(process: &Process) -> Option<Arc<str>> {
-    process.exe.as_ref().map(|path| path.text.as_str().into())
+    process.exe.as_ref().and_then(KernelPath::known).map(Into::into)
 }
 
 #[cfg(test)]
@@ -213,6 +215,7 @@ mod tests {
             cgroup: CgroupPath {
                 text: "/pod/container".to_owned(),
                 cut: false,
+                unreadable: false,
             },
             args: vec![exe.to_owned()],
             args_truncated: false,
@@ -275,6 +278,7 @@ mod tests {
         let elsewhere = CgroupPath {
             text: "/elsewhere".to_owned(),
             cut: false,
+            unreadable: false,
         };
         let sibling = Fork {
             cgroup_id: 8,

@@ -30,5 +30,6 @@ mod memory;
 mod pod;
 mod privileges;
 mod processes;
+mod reduced;
 mod strace_oracle;
 mod words;

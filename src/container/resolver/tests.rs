@@ -39,7 +39,11 @@ fn path(id: &str) -> String {
 }
 
 fn cut(path: &str) -> CgroupName<'_> {
-    CgroupName { path, cut: true }
+    CgroupName {
+        path,
+        cut: true,
+        unreadable: false,
+    }
 }
 
 fn numbered(number: usize) -> String {
