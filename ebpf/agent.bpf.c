@@ -10,7 +10,9 @@
 
 #include "hooks/process.h"
 #include "hooks/call.h"
-#include "hooks/dispatcher.h"
+#ifndef PINHOLE_REDUCED
 #include "hooks/trampoline.h"
+#endif
+#include "hooks/dispatcher.h"
 
 char LICENSE[] SEC("license") = "GPL";

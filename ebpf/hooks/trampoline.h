@@ -9,7 +9,7 @@
 /*
  * The registers are not taken as the pointer that ctx[0] is: in the BTF of some kernels (5.10 for connect) its type is a
  * forward declaration, and the verifier refuses to hand out such a pointer. Read as data the same eight bytes are only a
- * number, so what is behind them is read as data too. What may not probe takes the pointer, and is refused on those kernels.
+ * number, so what is behind them is read as data too.
  */
 static __always_inline int on_exit(u64 *ctx)
 {
@@ -17,8 +17,6 @@ static __always_inline int on_exit(u64 *ctx)
 	struct call call = {};
 	u64 number;
 
-	if (!may_probe())
-		return dispatch((void *)ctx[0], (s64)ctx[1]);
 	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	number = probe_number(regs);
 	if (number >= SYSCALLS)

@@ -45,20 +45,12 @@ pub struct Choice {
 }
 
 impl Choice {
-    fn new(backend: Backend, why: impl Into<String>) -> Self {
+    pub(super) fn new(backend: Backend, why: impl Into<String>) -> Self {
         Self {
             backend,
             why: why.into(),
             reduced: None,
         }
-    }
-
-    /// No system call is watched because of this.
-    pub(super) fn none(failure: &Failure) -> Self {
-        Self::new(
-            Backend::None,
-            format!("the reduced programs for system calls are refused ({failure})"),
-        )
     }
 
     /// Which programs run.
@@ -130,7 +122,7 @@ pub(crate) struct Attached {
     pub(super) hook: Option<Hook>,
 }
 
-fn dispatcher_alone() -> Vec<Attached> {
+pub(super) fn dispatcher_alone() -> Vec<Attached> {
     vec![Attached {
         program: "dispatcher".to_owned(),
         hook: None,

@@ -13,6 +13,7 @@ use super::error::{Error, Failure};
 use super::hook::HookSet;
 use super::memory::Sizes;
 use super::object::{self, Programs};
+use super::reduced::Reduced;
 use super::shared::{CounterLines, Switches};
 use super::steps::{Constants, Flows};
 
@@ -29,7 +30,9 @@ pub(super) struct Base {
     pub(super) ring: RingBuf<MapData>,
     pub(super) switches: Switches,
     pub(super) lines: CounterLines,
-    /// The kernel's answer to the full object, where the reduced one runs.
+    /// The reduced programs, where they run; those of the object are not loaded then.
+    pub(super) reduced: Option<Reduced>,
+    /// The kernel's answer to the full programs, where the reduced ones run.
     pub(super) refused: Option<Failure>,
 }
 
@@ -50,7 +53,7 @@ impl Base {
                 ..base
             }),
             Err(error) => {
-                tracing::debug!(%error, "the reduced programs cannot be used either");
+                tracing::warn!(%error, "the reduced programs cannot be used either");
                 Err(Error::Program(failure))
             }
         }
@@ -58,6 +61,10 @@ impl Base {
 
     fn of(programs: Programs, btf: &Btf, sizes: Sizes, hooks: HookSet, flows: Flows) -> Result<Self, Error> {
         let mut object = object::prepare(programs, btf, sizes, &Constants::of(hooks, flows))?;
+        let mut reduced = match programs {
+            Programs::Full => None,
+            Programs::Reduced => Some(Reduced::new(&object, btf)?),
+        };
         let ring = match object.take_map("events") {
             Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
                 map: "events",
@@ -72,21 +79,37 @@ impl Base {
             source,
         })?;
         switches.enable(hooks);
-        attach(&mut object, btf)?.map_err(Error::Program)?;
+        let attached = match &mut reduced {
+            None => attach(&mut object, btf),
+            Some(reduced) => attach_reduced(reduced, btf),
+        };
+        attached?.map_err(Error::Program)?;
         Ok(Self {
             object,
             ring,
             switches,
             lines,
+            reduced,
             refused: None,
         })
     }
 }
 
-/// Loads and attaches the base programs of an object. The inner error is the kernel's refusal.
+/// Loads and attaches the base programs of the full object. The inner error is the kernel's refusal.
 pub(super) fn attach(object: &mut Ebpf, btf: &Btf) -> Result<Result<(), Failure>, Error> {
+    each_base(|program, tracepoint| attach_tracepoint(object, btf, program, tracepoint))
+}
+
+/// The same of the reduced programs.
+pub(super) fn attach_reduced(reduced: &mut Reduced, btf: &Btf) -> Result<Result<(), Failure>, Error> {
+    each_base(|program, tracepoint| reduced.attach(btf, program, tracepoint))
+}
+
+fn each_base(
+    mut attach: impl FnMut(&'static str, &str) -> Result<Result<(), Failure>, Error>,
+) -> Result<Result<(), Failure>, Error> {
     for (program, tracepoint) in BASE {
-        if let Err(failure) = attach_tracepoint(object, btf, program, tracepoint)? {
+        if let Err(failure) = attach(program, tracepoint)? {
             return Ok(Err(failure));
         }
     }

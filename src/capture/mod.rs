@@ -21,6 +21,7 @@ pub mod object;
 pub mod plan;
 pub mod probe;
 pub mod record;
+mod reduced;
 mod shared;
 pub mod source;
 mod steps;

@@ -38,7 +38,7 @@ impl Programs {
         }
     }
 
-    fn bytes(self) -> &'static [u8] {
+    pub(super) fn bytes(self) -> &'static [u8] {
         match self {
             Self::Full => OBJECT,
             Self::Reduced => REDUCED,

@@ -7,6 +7,7 @@ use super::functions::{Function, candidates, existing};
 use super::hook::HookSet;
 use super::memory::Sizes;
 use super::object::{self, Programs};
+use super::reduced::{Reduced, no_trampolines};
 use super::source::ring_bytes;
 use super::steps::{Constants, Flows};
 use crate::config::settings::BackendChoice;
@@ -32,19 +33,28 @@ pub struct Probe {
 #[must_use]
 pub fn probe(ring_size: u64, processes: u32) -> Probe {
     let base = try_object(Programs::Full, SMALL, base::attach);
-    let reduced = base
-        .is_err()
-        .then(|| try_object(Programs::Reduced, SMALL, base::attach));
-    let programs = match &reduced {
-        Some(Ok(())) => Programs::Reduced,
-        _ => Programs::Full,
-    };
-    let backend = |wanted| {
-        try_object(programs, SMALL, move |object, btf| {
-            attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
+    let reduced = base.is_err().then(|| {
+        try_object(Programs::Reduced, SMALL, |object, btf| {
+            base::attach_reduced(&mut Reduced::new(object, btf)?, btf)
         })
+    });
+    let (programs, trampoline, dispatcher) = if matches!(reduced, Some(Ok(()))) {
+        let dispatcher = try_object(Programs::Reduced, SMALL, |object, btf| {
+            Reduced::new(object, btf)?.attach(btf, "dispatcher", "sys_exit")
+        });
+        (Programs::Reduced, Err(no_trampolines()), dispatcher)
+    } else {
+        let backend = |wanted| {
+            try_object(Programs::Full, SMALL, move |object, btf| {
+                attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
+            })
+        };
+        (
+            Programs::Full,
+            backend(BackendChoice::Trampoline),
+            backend(BackendChoice::Dispatcher),
+        )
     };
-    let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
     // Last, because kernels before 5.11 take what was charged to RLIMIT_MEMLOCK back only some time after the maps are
     // gone: the largest must not make the small ones fail.
     let full = Sizes {

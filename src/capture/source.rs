@@ -8,7 +8,7 @@ use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 use nix::time::{ClockId, clock_gettime};
 
-use super::backend::{self, Choice};
+use super::backend::{self, Backend, Choice};
 use super::base::{Base, lockdown};
 use super::error::{Error, Failure};
 use super::functions;
@@ -18,6 +18,7 @@ use super::memory::Sizes;
 use super::misses::Misses;
 use super::object::{self, KEPT, LOST};
 use super::record::Record;
+use super::reduced::Reduced;
 use super::shared::Switches;
 use super::steps::Flows;
 use crate::config::settings::BackendChoice;
@@ -46,6 +47,8 @@ pub struct Options {
 pub struct Capture {
     /// Holds the programs and their links.
     _object: Ebpf,
+    /// The same, where the reduced ones run.
+    _reduced: Option<Reduced>,
     ring: RingBuf<MapData>,
     ring_size: u32,
     started: u64,
@@ -84,27 +87,31 @@ impl Capture {
             ring,
             switches,
             lines,
+            mut reduced,
             refused,
         } = Base::start(&btf, sizes, options.hooks, options.flows)?;
-        let reduced = refused.as_ref().map(running_reduced);
-        let mut hooks = options.hooks;
-        let (mut choice, attached) = match backend::attach(&mut object, &btf, &functions, options.backend) {
-            Err(Error::Program(failure)) if reduced.is_some() => {
-                tracing::warn!(
-                    "the reduced programs cannot watch system calls on this kernel ({failure}): none is told"
-                );
-                hooks = HookSet::BASE;
-                (Choice::none(&failure), Vec::new())
-            }
-            other => other?,
+        let (mut choice, attached) = match &mut reduced {
+            None => backend::attach(&mut object, &btf, &functions, options.backend)?,
+            Some(reduced) => reduced.attach_calls(&btf, &functions, options.backend)?,
         };
-        choice.reduced = reduced;
+        choice.reduced = refused.as_ref().map(running_reduced);
+        let hooks = if choice.backend == Backend::None {
+            tracing::warn!(why = choice.why, "no system call is told");
+            HookSet::BASE
+        } else {
+            options.hooks
+        };
+        let misses = match &reduced {
+            None => Misses::of(&attached, |name| object.program(name)?.fd().ok().map(AsFd::as_fd)),
+            Some(reduced) => Misses::of(&attached, |name| reduced.program(name)),
+        };
         drop(btf);
         object::return_memory();
 
-        let ledger = Arc::new(Ledger::new(lines, hooks, Misses::of(&object, &attached)));
+        let ledger = Arc::new(Ledger::new(lines, hooks, misses));
         let capture = Self {
             _object: object,
+            _reduced: reduced,
             ring,
             ring_size,
             started,
