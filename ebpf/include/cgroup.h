@@ -19,14 +19,14 @@ static __always_inline struct cgroup_subsys_state **controller_state(struct css_
 }
 
 /*
- * Where the hierarchy is a controller's, kernels before 5.11 probe. The choice is a constant to the verifier, so the load
- * is as typed as one of a field.
+ * Where the hierarchy is a controller's. Only in the reduced programs the choice stays a constant to the verifier, so that the
+ * load is as typed as one of a field.
  */
 static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
 {
 	struct cgroup_subsys_state *state = NULL;
 
-	if (tasks_are_typed()) {
+	if (!may_probe()) {
 		state = *controller_state(get(task, cgroups));
 		return state->cgroup->kn;
 	}
@@ -38,7 +38,7 @@ static __always_inline u64 task_cgroup_id(struct task_struct *task)
 {
 	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
 		return get(task, cgroups, dfl_cgrp, kn, id);
-	return get(controller_node(task), id);
+	return may_probe() ? probe(controller_node(task), id) : controller_node(task)->id;
 }
 
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)

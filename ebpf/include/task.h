@@ -54,10 +54,10 @@ static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 
 static __always_inline void read_comm(char *comm, struct task_struct *task)
 {
-	if (tasks_are_typed())
-		copy_name(comm, (const u64 *)&task->comm);
-	else
+	if (may_probe())
 		bpf_probe_read_kernel(comm, COMM_SIZE, &task->comm);
+	else
+		copy_name(comm, (const u64 *)&task->comm);
 }
 
 static __always_inline void read_ancestors(struct process_record *record, struct task_struct *task)
@@ -122,10 +122,10 @@ static __always_inline void read_credentials(struct process_record *record, stru
 		record->session_id = get(task, sessionid);
 
 	__builtin_memset(record->tty, 0, TTY_SIZE);
-	if (tty && tasks_are_typed())
-		copy_name(record->tty, (const u64 *)&tty->name);
-	else if (tty)
+	if (tty && may_probe())
 		bpf_probe_read_kernel_str(record->tty, TTY_SIZE, &tty->name);
+	else if (tty)
+		copy_name(record->tty, (const u64 *)&tty->name);
 }
 
 /* What the agent should know about a task, as the task is now. */

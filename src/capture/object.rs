@@ -126,3 +126,43 @@ impl OwnNamespace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aya_obj::generated::bpf_func_id;
+
+    use super::*;
+
+    /// The helpers that an object calls, by number.
+    fn helpers(programs: Programs) -> BTreeSet<i32> {
+        const CALL: u8 = 0x85;
+        let object = aya_obj::Object::parse(programs.bytes()).unwrap();
+        let functions = object.functions.values();
+        functions
+            .flat_map(|function| &function.instructions)
+            .filter(|instruction| instruction.code == CALL && instruction.src_reg() == 0)
+            .map(|instruction| instruction.imm)
+            .collect()
+    }
+
+    #[test]
+    fn the_reduced_programs_read_no_kernel_memory_by_helpers() {
+        // Those behind LOCKDOWN_BPF_READ_KERNEL in kernel/trace/bpf_trace.c.
+        let withdrawn = [
+            bpf_func_id::BPF_FUNC_probe_read,
+            bpf_func_id::BPF_FUNC_probe_read_str,
+            bpf_func_id::BPF_FUNC_probe_read_kernel,
+            bpf_func_id::BPF_FUNC_probe_read_kernel_str,
+        ]
+        .map(|helper| helper as i32);
+        let reduced = helpers(Programs::Reduced);
+        assert!(withdrawn.iter().all(|helper| !reduced.contains(helper)), "{reduced:?}");
+        assert!(
+            reduced.contains(&(bpf_func_id::BPF_FUNC_probe_read_user as i32)),
+            "{reduced:?}"
+        );
+        assert!(withdrawn.iter().any(|helper| helpers(Programs::Full).contains(helper)));
+    }
+}

@@ -687,3 +687,19 @@ fn labels_do_not_swell_every_event() {
     let json = serde_json::to_value(pod).unwrap();
     assert_eq!(json["labels_truncated"], true);
 }
+
+#[test]
+fn an_unreadable_name_is_told_apart_from_a_long_one() {
+    let mut resolver = resolver(&[]);
+    let unreadable = CgroupName {
+        unreadable: true,
+        ..cut("/")
+    };
+    let outcome = resolver.resolve_aged(3, Some(unreadable), || Duration::ZERO);
+    assert_eq!(outcome.metadata.reason, Some(Reason::CgroupUnreadable));
+    assert_eq!(outcome.metadata.in_cgroup(3).cgroup_id, Some(3));
+    let unknown = resolver.resolve_aged(4, Some(cut("/")), || Duration::ZERO);
+    assert_eq!(unknown.metadata.reason, Some(Reason::CgroupUnknown));
+    let host = resolver.resolve(5, Some("/"));
+    assert_eq!(host.metadata.in_cgroup(5).cgroup_id, None);
+}
