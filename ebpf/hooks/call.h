@@ -66,24 +66,28 @@ volatile const u8 i386_calls[SYSCALLS] = {};
 #define I386_SOCKETCALL 102
 volatile const u8 i386_socketcalls[SOCKETCALLS] = {};
 
+/* The table has no index beyond the last argument; the mask is for the verifier, and what lies beyond is the call's own. */
 static __always_inline u64 argument(const struct call *call, u64 index)
 {
+	_Static_assert(sizeof(struct call) >= 8 * sizeof(u64), "eight words to choose from");
+	index &= 7;
 	opaque(index);
-	return index < 6 ? call->args[index] : 0;
+	return ((const u64 *)call)[index & 7];
 }
 
 static __always_inline void append_directory(struct scratch *s, struct task_struct *task, const struct call *call,
 					     u8 dirfd, u8 of)
 {
 	struct part *part = begin_part(s, PART_DIRECTORY, of);
+	s32 fd = dirfd == NO_ARGUMENT ? AT_FDCWD : (s32)argument(call, dirfd);
 	struct file *file;
 
 	if (!part)
 		return;
-	if (dirfd == NO_ARGUMENT || (s32)argument(call, dirfd) == AT_FDCWD) {
+	if (fd == AT_FDCWD) {
 		append_cwd(s, task);
 	} else {
-		file = file_of(task, (s32)argument(call, dirfd));
+		file = file_of(task, fd);
 		path_notes(s) = PATH_UNREADABLE;
 		if (file)
 			append_file_path(s, task, file);
@@ -293,6 +297,7 @@ static __always_inline int handle_call(const struct call *call)
 		if (!(packed & 255))
 			break;
 		take_step(s->place, packed);
+		end_turn();
 	}
 	if (spec->told == TOLD_FIRST_OF_FLOW && flow_is_known(s, call)) {
 		filter(line);
@@ -317,8 +322,8 @@ static __always_inline bool resolve_socketcall(struct call *call)
 		return false;
 	call->hook = i386_socketcalls[code];
 	size = socketcall_words[code] * sizeof(u32);
-	opaque(size);
-	if (!size || size > sizeof(words) || bpf_probe_read_user(words, size, (void *)call->args[1]))
+	show_bound(size, sizeof(words) - 1);
+	if (!size || bpf_probe_read_user(words, size, (void *)call->args[1]))
 		return false;
 	for (int i = 0; i < 6; i++)
 		call->args[i] = words[i];

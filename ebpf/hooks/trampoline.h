@@ -36,68 +36,43 @@ static __always_inline int on_exit(u64 *ctx)
 	return call.hook ? handle_call(&call) : 0;
 }
 
-SEC("fexit")
-int trampoline_common(u64 *ctx)
-{
-	return on_exit(ctx);
-}
+/*
+ * Newer kernels allow tail calls only between programs on functions of one type, and system calls come in two: those
+ * that take arguments and those that ignore theirs name their only parameter differently. So all of this is there twice.
+ */
+#define COMMON(group)                                 \
+	SEC("fexit")                                  \
+	int trampoline_##group(u64 *ctx)              \
+	{                                             \
+		return on_exit(ctx);                  \
+	}                                             \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
+		__uint(max_entries, 1);               \
+		__type(key, u32);                     \
+		__type(value, u32);                   \
+	} common_##group SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} common SEC(".maps");
+COMMON(a)
+COMMON(b)
 
-#define TRAMPOLINE(slot)                        \
-	SEC("fexit")                            \
-	int trampoline_##slot(u64 *ctx)         \
-	{                                       \
-		bpf_tail_call(ctx, &common, 0); \
-		return 0;                       \
+#define TRAMPOLINE(group, slot)                         \
+	SEC("fexit")                                    \
+	int trampoline_##group##_##slot(u64 *ctx)       \
+	{                                               \
+		bpf_tail_call(ctx, &common_##group, 0); \
+		return 0;                               \
 	}
 
-/* For functions whose type differs from the others', between which newer kernels allow no tail call. */
-#define WHOLE_TRAMPOLINE(slot)                \
-	SEC("fexit")                          \
-	int whole_trampoline_##slot(u64 *ctx) \
-	{                                     \
-		return on_exit(ctx);          \
-	}
+#define EIGHT(group, tens)                                                                            \
+	TRAMPOLINE(group, tens##0) TRAMPOLINE(group, tens##1) TRAMPOLINE(group, tens##2)             \
+	TRAMPOLINE(group, tens##3) TRAMPOLINE(group, tens##4) TRAMPOLINE(group, tens##5)             \
+	TRAMPOLINE(group, tens##6) TRAMPOLINE(group, tens##7)
 
-TRAMPOLINE(0) TRAMPOLINE(1) TRAMPOLINE(2) TRAMPOLINE(3) TRAMPOLINE(4) TRAMPOLINE(5)
-TRAMPOLINE(6) TRAMPOLINE(7) TRAMPOLINE(8) TRAMPOLINE(9) TRAMPOLINE(10) TRAMPOLINE(11)
-TRAMPOLINE(12) TRAMPOLINE(13) TRAMPOLINE(14) TRAMPOLINE(15) TRAMPOLINE(16) TRAMPOLINE(17)
-TRAMPOLINE(18) TRAMPOLINE(19) TRAMPOLINE(20) TRAMPOLINE(21) TRAMPOLINE(22) TRAMPOLINE(23)
-TRAMPOLINE(24) TRAMPOLINE(25) TRAMPOLINE(26) TRAMPOLINE(27) TRAMPOLINE(28) TRAMPOLINE(29)
-TRAMPOLINE(30) TRAMPOLINE(31) TRAMPOLINE(32) TRAMPOLINE(33) TRAMPOLINE(34) TRAMPOLINE(35)
-TRAMPOLINE(36) TRAMPOLINE(37) TRAMPOLINE(38) TRAMPOLINE(39) TRAMPOLINE(40) TRAMPOLINE(41)
-TRAMPOLINE(42) TRAMPOLINE(43) TRAMPOLINE(44) TRAMPOLINE(45) TRAMPOLINE(46) TRAMPOLINE(47)
-TRAMPOLINE(48) TRAMPOLINE(49) TRAMPOLINE(50) TRAMPOLINE(51) TRAMPOLINE(52) TRAMPOLINE(53)
-TRAMPOLINE(54) TRAMPOLINE(55) TRAMPOLINE(56) TRAMPOLINE(57) TRAMPOLINE(58) TRAMPOLINE(59)
-TRAMPOLINE(60) TRAMPOLINE(61) TRAMPOLINE(62) TRAMPOLINE(63) TRAMPOLINE(64) TRAMPOLINE(65)
-TRAMPOLINE(66) TRAMPOLINE(67) TRAMPOLINE(68) TRAMPOLINE(69) TRAMPOLINE(70) TRAMPOLINE(71)
-TRAMPOLINE(72) TRAMPOLINE(73) TRAMPOLINE(74) TRAMPOLINE(75) TRAMPOLINE(76) TRAMPOLINE(77)
-TRAMPOLINE(78) TRAMPOLINE(79) TRAMPOLINE(80) TRAMPOLINE(81) TRAMPOLINE(82) TRAMPOLINE(83)
-TRAMPOLINE(84) TRAMPOLINE(85) TRAMPOLINE(86) TRAMPOLINE(87) TRAMPOLINE(88) TRAMPOLINE(89)
-TRAMPOLINE(90) TRAMPOLINE(91) TRAMPOLINE(92) TRAMPOLINE(93) TRAMPOLINE(94) TRAMPOLINE(95)
-TRAMPOLINE(96) TRAMPOLINE(97) TRAMPOLINE(98) TRAMPOLINE(99) TRAMPOLINE(100) TRAMPOLINE(101)
-TRAMPOLINE(102) TRAMPOLINE(103) TRAMPOLINE(104) TRAMPOLINE(105) TRAMPOLINE(106) TRAMPOLINE(107)
-TRAMPOLINE(108) TRAMPOLINE(109) TRAMPOLINE(110) TRAMPOLINE(111) TRAMPOLINE(112) TRAMPOLINE(113)
-TRAMPOLINE(114) TRAMPOLINE(115) TRAMPOLINE(116) TRAMPOLINE(117) TRAMPOLINE(118) TRAMPOLINE(119)
-TRAMPOLINE(120) TRAMPOLINE(121) TRAMPOLINE(122) TRAMPOLINE(123) TRAMPOLINE(124) TRAMPOLINE(125)
-TRAMPOLINE(126) TRAMPOLINE(127) TRAMPOLINE(128) TRAMPOLINE(129) TRAMPOLINE(130) TRAMPOLINE(131)
-TRAMPOLINE(132) TRAMPOLINE(133) TRAMPOLINE(134) TRAMPOLINE(135) TRAMPOLINE(136) TRAMPOLINE(137)
-TRAMPOLINE(138) TRAMPOLINE(139) TRAMPOLINE(140) TRAMPOLINE(141) TRAMPOLINE(142) TRAMPOLINE(143)
-TRAMPOLINE(144) TRAMPOLINE(145) TRAMPOLINE(146) TRAMPOLINE(147) TRAMPOLINE(148) TRAMPOLINE(149)
-TRAMPOLINE(150) TRAMPOLINE(151) TRAMPOLINE(152) TRAMPOLINE(153) TRAMPOLINE(154) TRAMPOLINE(155)
-TRAMPOLINE(156) TRAMPOLINE(157) TRAMPOLINE(158) TRAMPOLINE(159) TRAMPOLINE(160) TRAMPOLINE(161)
-TRAMPOLINE(162) TRAMPOLINE(163) TRAMPOLINE(164) TRAMPOLINE(165) TRAMPOLINE(166) TRAMPOLINE(167)
-TRAMPOLINE(168) TRAMPOLINE(169) TRAMPOLINE(170) TRAMPOLINE(171) TRAMPOLINE(172) TRAMPOLINE(173)
-TRAMPOLINE(174) TRAMPOLINE(175) TRAMPOLINE(176) TRAMPOLINE(177) TRAMPOLINE(178) TRAMPOLINE(179)
-TRAMPOLINE(180) TRAMPOLINE(181) TRAMPOLINE(182) TRAMPOLINE(183) TRAMPOLINE(184) TRAMPOLINE(185)
-TRAMPOLINE(186) TRAMPOLINE(187) TRAMPOLINE(188) TRAMPOLINE(189) TRAMPOLINE(190) TRAMPOLINE(191)
-WHOLE_TRAMPOLINE(0) WHOLE_TRAMPOLINE(1) WHOLE_TRAMPOLINE(2) WHOLE_TRAMPOLINE(3)
-WHOLE_TRAMPOLINE(4) WHOLE_TRAMPOLINE(5) WHOLE_TRAMPOLINE(6) WHOLE_TRAMPOLINE(7)
-WHOLE_TRAMPOLINE(8) WHOLE_TRAMPOLINE(9) WHOLE_TRAMPOLINE(10) WHOLE_TRAMPOLINE(11)
-WHOLE_TRAMPOLINE(12) WHOLE_TRAMPOLINE(13) WHOLE_TRAMPOLINE(14) WHOLE_TRAMPOLINE(15)
+#define HUNDRED_TWENTY_EIGHT(group)                                                                  \
+	EIGHT(group, 0) EIGHT(group, 1) EIGHT(group, 2) EIGHT(group, 3) EIGHT(group, 4) EIGHT(group, 5) \
+	EIGHT(group, 6) EIGHT(group, 7) EIGHT(group, 8) EIGHT(group, 9) EIGHT(group, 10)             \
+	EIGHT(group, 11) EIGHT(group, 12) EIGHT(group, 13) EIGHT(group, 14) EIGHT(group, 15)
+
+HUNDRED_TWENTY_EIGHT(a)
+HUNDRED_TWENTY_EIGHT(b)

@@ -81,6 +81,7 @@ static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *
 		if (size < 0)
 			break;
 		node = parent;
+		end_turn();
 	}
 	return kernfs_parent(node) ? RECORD_CGROUP_TRUNCATED : 0;
 }

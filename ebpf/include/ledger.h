@@ -8,6 +8,18 @@
 /* Keeps the compiler from proving a bound that the verifier then cannot see. */
 #define opaque(value) asm volatile("" : "+r"(value))
 
+/*
+ * Ends the turn of a loop. Old kernels (6.1 does, 6.12 does not) accept a way back only from a jump, and where the
+ * compiler puts a loop's first instruction is up to it: any other may happen to be followed right by it.
+ */
+#define end_turn() asm volatile("goto +0")
+
+/*
+ * Shows the verifier a bound of a value that is smaller anyway, at the last moment: old kernels forget what they knew of
+ * a value that the compiler put aside.
+ */
+#define show_bound(value, mask) asm volatile("%0 &= %1" : "+r"(value) : "i"(mask))
+
 static __always_inline struct control *agent_control(void)
 {
 	u32 zero = 0;

@@ -88,7 +88,7 @@ static __always_inline void *append_bytes(struct scratch *s, const void *user, u
 	u64 off = used(s), length = size;
 
 	opaque(off);
-	if (!part || off > SCRATCH_SIZE - BYTES_LIMIT)
+	if (!part || off > SCRATCH_SIZE - 256)
 		return NULL;
 	if (length > BYTES_LIMIT) {
 		length = BYTES_LIMIT;
@@ -97,7 +97,8 @@ static __always_inline void *append_bytes(struct scratch *s, const void *user, u
 	opaque(length);
 	/* What a short address leaves of struct flow. */
 	__builtin_memset(&s->data[off], 0, sizeof(s->flow.address));
-	if (!length || length > BYTES_LIMIT || bpf_probe_read_user(&s->data[off], length, user))
+	show_bound(length, 255);
+	if (!length || bpf_probe_read_user(&s->data[off], length, user))
 		unreadable(s, part);
 	else
 		used(s) = off + length;

@@ -105,6 +105,7 @@ __noinline int append_path(u32 place)
 		if (!size || dentry == parent)
 			return 0;
 		dentry = parent;
+		end_turn();
 	}
 	if (dentry != root_dentry || mnt != root_mnt)
 		path_notes(s) |= PATH_TRUNCATED;

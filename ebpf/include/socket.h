@@ -26,6 +26,7 @@ static __always_inline u16 append_unix_name(struct scratch *s, struct sock *sk)
 	opaque(length);
 	if (length > UNIX_PATH_SIZE)
 		length = UNIX_PATH_SIZE;
+	show_bound(length, 127);
 	if (bpf_probe_read_kernel(&s->data[off], length,
 				  (void *)address + bpf_core_type_size(struct unix_address) + sizeof(u16)))
 		return 0;

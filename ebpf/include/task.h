@@ -77,6 +77,7 @@ static __always_inline void read_ancestors(struct process_record *record, struct
 		read_comm(record->ancestors[i].comm, parent);
 		task = parent;
 		n++;
+		end_turn();
 	}
 	record->ancestor_count = n;
 	record->reserved = 0;

@@ -129,82 +129,80 @@ pub(super) fn dispatcher_alone() -> Vec<Attached> {
     }]
 }
 
-/// How many programs the object has of either kind.
-const TRAMPOLINES: usize = 192;
-const WHOLE_TRAMPOLINES: usize = 16;
+/// Groups of programs for functions of one type each, and how many programs a group has.
+const GROUPS: [(&str, &str); 2] = [("trampoline_a", "common_a"), ("trampoline_b", "common_b")];
+const PROGRAMS: usize = 128;
 
 fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
     let attempt = try_trampolines(object, btf, functions)?;
     if attempt.is_err() {
-        let names = (0..TRAMPOLINES)
-            .map(|number| format!("trampoline_{number}"))
-            .chain((0..WHOLE_TRAMPOLINES).map(|number| format!("whole_trampoline_{number}")))
-            .chain([COMMON.to_owned()]);
-        for name in names {
-            // Not loaded is the only way in which this fails, and then there is nothing to take back.
-            let _ = trampoline(object, &name)?.unload();
+        for (common, _) in GROUPS {
+            let numbered = (0..PROGRAMS).map(|number| numbered(common, number));
+            for name in numbered.chain([common.to_owned()]) {
+                // Not loaded is the only way in which this fails, and then there is nothing to take back.
+                let _ = trampoline(object, &name)?.unload();
+            }
         }
     }
     Ok(attempt)
 }
 
-/// The program that does the work of all trampolines.
-const COMMON: &str = "trampoline_common";
-
 fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
-    let Some(first) = functions.first() else {
-        return Ok(Ok(Vec::new()));
-    };
-    // The common program is not attached; what it is loaded for only gives it its type.
-    if let Err(failure) = load(object, btf, COMMON, &first.name)? {
-        return Ok(Err(failure));
-    }
-    install_common(object)?;
-    let (mut short, mut whole) = (0, 0);
+    let mut rest = functions.to_vec();
     let mut attached = Vec::with_capacity(functions.len());
-    for function in functions {
-        let name = format!("trampoline_{short}");
-        let (name, failure) = match load(object, btf, &name, &function.name)? {
-            Ok(()) => {
-                short += 1;
-                (name, None)
-            }
-            // The type of this function is another than that of the first.
-            Err(failure) if failure.errno == Some(libc::EINVAL) => {
-                let name = format!("whole_trampoline_{whole}");
-                whole += 1;
-                let failure = load(object, btf, &name, &function.name)?.err();
-                (name, failure)
-            }
-            Err(failure) => (name, Some(failure)),
-        };
-        if let Some(failure) = failure {
+    for (index, (common, map)) in GROUPS.into_iter().enumerate() {
+        let Some(first) = rest.first().cloned() else { break };
+        // The common program is not attached; what it is loaded for only gives it its type.
+        if let Err(failure) = load(object, btf, common, &first.name)? {
             return Ok(Err(failure));
         }
-        if let Err(error) = trampoline(object, &name)?.attach() {
-            return Ok(Err(Failure::of_program(
-                format!("attach an fexit program on {}", function.name),
-                &error,
-            )));
+        install_common(object, common, map)?;
+        let (group, others): (Vec<Function>, Vec<Function>) = rest
+            .into_iter()
+            // Old kernels have more types than two, and allow tail calls between them.
+            .partition(|function| function.signature == first.signature || index + 1 == GROUPS.len());
+        rest = others;
+        for (number, function) in group.iter().enumerate() {
+            let program = numbered(common, number);
+            if let Err(failure) = attach_trampoline(object, btf, &program, function)? {
+                return Ok(Err(failure));
+            }
+            attached.push(Attached {
+                program,
+                hook: function.hook,
+            });
         }
-        attached.push(Attached {
-            program: name,
-            hook: function.hook,
-        });
     }
-    tracing::debug!(short, whole, "trampolines attached");
     Ok(Ok(attached))
 }
 
-/// Makes the common program the target of the tail calls.
-fn install_common(object: &mut Ebpf) -> Result<(), Error> {
-    let failed = |source: std::io::Error| Error::Map { map: "common", source };
-    let program = trampoline(object, COMMON)?
+/// The programs of a group are numbered by eights.
+fn numbered(common: &str, number: usize) -> String {
+    format!("{common}_{}{}", number / 8, number % 8)
+}
+
+fn attach_trampoline(object: &mut Ebpf, btf: &Btf, program: &str, function: &Function) -> Attempt {
+    if let Err(failure) = load(object, btf, program, &function.name)? {
+        return Ok(Err(failure));
+    }
+    match trampoline(object, program)?.attach() {
+        Ok(_) => Ok(Ok(())),
+        Err(error) => Ok(Err(Failure::of_program(
+            format!("attach an fexit program on {}", function.name),
+            &error,
+        ))),
+    }
+}
+
+/// Makes the common program of a group the target of its tail calls.
+fn install_common(object: &mut Ebpf, common: &str, map: &'static str) -> Result<(), Error> {
+    let failed = |source: std::io::Error| Error::Map { map, source };
+    let program = trampoline(object, common)?
         .fd()
         .and_then(|fd| fd.try_clone().map_err(ProgramError::from))
         .map_err(|error| failed(std::io::Error::other(error)))?;
-    let map = object.map_mut("common").ok_or(Error::Missing("common map"))?;
-    ProgramArray::try_from(map)
+    let programs = object.map_mut(map).ok_or(Error::Missing(map))?;
+    ProgramArray::try_from(programs)
         .and_then(|mut programs| programs.set(0, &program, 0))
         .map_err(|error| failed(std::io::Error::other(error)))
 }

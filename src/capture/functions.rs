@@ -1,6 +1,6 @@
 //! The kernel's functions behind the watched system calls: what trampolines are attached to.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::hook::{Hook, HookSet};
 use super::steps::socketcalls;
@@ -17,13 +17,21 @@ pub(crate) struct Function {
     pub(super) name: String,
     /// Whose calls come through it; absent where that depends on the arguments.
     pub(super) hook: Option<Hook>,
+    /// Id of its type, by which functions of the same type are known.
+    pub(super) signature: u32,
 }
 
 /// The functions behind the watched calls (`arch/x86/include/asm/syscall_wrapper.h`), whether this kernel has them or
 /// not. 32-bit programs come through a function of the same name, of the compat layer, or of the calls with 16-bit ids.
 pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
     let mut functions = Vec::new();
-    let mut add = |name: String, hook: Option<Hook>| functions.push(Function { name, hook });
+    let mut add = |name: String, hook: Option<Hook>| {
+        functions.push(Function {
+            name,
+            hook,
+            signature: 0,
+        });
+    };
     for (hook, call) in hooks.calls() {
         let hook = Some(hook);
         // umount2 has kept the name that it had before there was a second one.
@@ -46,36 +54,58 @@ pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
     functions
 }
 
-/// Those of them that this kernel has.
+/// Those of them that this kernel has, each with the type that it has there.
 pub(crate) fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
-    let wanted: HashSet<&[u8]> = candidates.iter().map(|function| function.name.as_bytes()).collect();
-    let found: HashSet<&[u8]> = strings(kernel_types)
-        .split(|byte| *byte == 0)
-        .filter(|word| wanted.contains(word))
-        .collect();
-    let keep: Vec<bool> = candidates
-        .iter()
-        .map(|function| found.contains(function.name.as_bytes()))
-        .collect();
+    let types = function_types(kernel_types, |name| candidates.iter().any(|function| function.name.as_bytes() == name));
     candidates
         .into_iter()
-        .zip(keep)
-        .filter_map(|(function, keep)| keep.then_some(function))
+        .filter_map(|function| {
+            let signature = *types.get(function.name.as_bytes())?;
+            Some(Function { signature, ..function })
+        })
         .collect()
 }
 
-/// The names in the kernel's types (`Documentation/bpf/btf.rst`: header, then types, then strings). Empty where the
-/// bytes are none.
-fn strings(kernel_types: &[u8]) -> &[u8] {
-    let word = |at: usize| {
-        let bytes = kernel_types.get(at..at + 4)?;
-        usize::try_from(u32::from_ne_bytes(bytes.try_into().ok()?)).ok()
+/// The id of the type of each function whose name is wanted. The format is that of `Documentation/bpf/btf.rst`: a header,
+/// types of varying size, strings. What does not fit it ends the walk.
+fn function_types(kernel_types: &[u8], wanted: impl Fn(&[u8]) -> bool) -> HashMap<&[u8], u32> {
+    const FUNC: u32 = 12;
+    let word = |bytes: &[u8], at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
+    let section = |offset: usize, length: usize| {
+        let start = word(kernel_types, 4)?.checked_add(word(kernel_types, offset)?)? as usize;
+        kernel_types.get(start..start.checked_add(word(kernel_types, length)? as usize)?)
     };
-    let found = || {
-        let start = word(4)?.checked_add(word(16)?)?;
-        kernel_types.get(start..start.checked_add(word(20)?)?)
+    let (Some(mut types), Some(strings)) = (section(8, 12), section(16, 20)) else {
+        return HashMap::new();
     };
-    found().unwrap_or_default()
+    let prefixes: [&[u8]; 2] = [NATIVE.as_bytes(), b"__ia32_"];
+    let mut found = HashMap::new();
+    while let (Some(name), Some(info), Some(of)) = (word(types, 0), word(types, 4), word(types, 8)) {
+        let (kind, members) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
+        if kind == FUNC
+            && let Some(rest) = strings.get(name as usize..)
+            && prefixes.iter().any(|prefix| rest.starts_with(prefix))
+        {
+            let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+            if wanted(name) {
+                found.insert(name, of);
+            }
+        }
+        let more = match kind {
+            // INT, VAR, DECL_TAG
+            1 | 14 | 17 => 4,
+            // ARRAY
+            3 => 12,
+            // STRUCT, UNION, DATASEC, ENUM64
+            4 | 5 | 15 | 19 => 12 * members,
+            // ENUM, FUNC_PROTO
+            6 | 13 => 8 * members,
+            _ => 0,
+        };
+        let Some(rest) = types.get(12 + more..) else { break };
+        types = rest;
+    }
+    found
 }
 
 #[cfg(test)]

@@ -13,12 +13,14 @@ use super::hook::Hook;
 /// A descriptor's fdinfo is some ten short lines.
 const LIMIT: usize = 4096;
 
+const DISPATCHER: &str = "dispatcher";
+
 /// Whose runs a program's are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Hook(Hook),
-    /// One program for several system calls: a run that was skipped belongs to an unknown one, watched or not.
-    Several,
+    /// One program for every watched system call: a run that was skipped belongs to an unknown one, watched or not.
+    Dispatcher,
 }
 
 /// The attached programs whose kernel tells.
@@ -35,11 +37,11 @@ impl Misses {
             ("process_fork", Owner::Hook(Hook::FORK)),
             ("process_exit", Owner::Hook(Hook::EXIT)),
         ];
-        let calls = calls.iter().map(|attached| {
-            (
-                attached.program.as_str(),
-                attached.hook.map_or(Owner::Several, Owner::Hook),
-            )
+        let calls = calls.iter().filter_map(|attached| match attached.hook {
+            Some(hook) => Some((attached.program.as_str(), Owner::Hook(hook))),
+            // A trampoline on socketcall(2) belongs to no single hook, and is too rare for an account of its own.
+            None if attached.program != DISPATCHER => None,
+            None => Some((DISPATCHER, Owner::Dispatcher)),
         });
         let mut programs = Vec::new();
         for (name, owner) in base.into_iter().chain(calls) {
@@ -63,7 +65,7 @@ impl Misses {
 
     /// Skipped runs of the program that looks at every system call; absent where there is none or the kernel does not say.
     pub(crate) fn dispatcher(&self) -> Option<u64> {
-        self.sum(Owner::Several)
+        self.sum(Owner::Dispatcher)
     }
 
     fn sum(&self, whose: Owner) -> Option<u64> {

@@ -25,8 +25,10 @@ use crate::config::settings::BackendChoice;
 
 /// How long a thread that was joined may take to leave the process on a busy machine.
 const THREAD_ENDS: Duration = Duration::from_secs(2);
-/// Longer than any run of a hook.
-const QUIESCE: Duration = Duration::from_millis(5);
+/// Longer than a run of a hook that is not interrupted.
+const RUN: Duration = Duration::from_millis(5);
+/// A run that is preempted on a busy machine gets so much time to end.
+const QUIESCE: Duration = Duration::from_millis(500);
 
 /// What to capture, and with how much room.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +193,13 @@ impl Capture {
     /// makes, so that what is then in the ring is all there will ever be.
     pub fn quiesce(&self) {
         self.switches.enable(HookSet::NONE);
-        std::thread::sleep(QUIESCE);
+        let deadline = Instant::now() + QUIESCE;
+        loop {
+            std::thread::sleep(RUN);
+            if Instant::now() >= deadline || self.ledger.counters().iter().all(|(_, line)| line.balances()) {
+                return;
+            }
+        }
     }
 
     /// Makes the kernel side describe every process anew with its next event, because this side lost track.

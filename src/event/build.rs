@@ -105,7 +105,6 @@ mod tests {
 
     use super::*;
     use crate::capture::Hook;
-    use crate::capture::record::KernelPath;
 
     fn event(body: &Body<'_>, hook: Hook) -> Value {
         let key = ProcessKey {

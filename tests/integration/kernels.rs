@@ -9,7 +9,7 @@ use crate::lab::vm::{Finished, Machine};
 /// Runs the agent, waits until it tells, does something, waits until it was told, ends the agent, prints the events.
 /// busybox's shell has no floating sleep in every build, so `usleep` it is; each wait ends after 60 s.
 const SCENARIO: &str = r#"
-agent run --output json --events process,file,network --log-target stderr --control-socket /run/agent.sock \
+agent run --output json --events process,file,network --log-target stderr --log-level info,pinhole::capture=debug --control-socket /run/agent.sock \
     ARGS >/tmp/events 2>/tmp/log &
 agent=$!
 wait_for() {
