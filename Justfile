@@ -27,8 +27,9 @@ demo: (setup "build" "lab") root clean-lab
 # All that must hold before a change goes in: format, lints, unit tests, integration tests.
 test: (setup "all") root clean-lab lint kernels test-unit test-integration (fuzz "20")
 
-# As `test`, and what takes longer: the release build, and the licences and sources of dependencies.
-test-full: test build-release deny
+# As `test`, and what takes longer: every call on every kernel, the release build, and the licences and sources of
+# dependencies.
+test-full: test test-kernels build-release deny
 
 # Formatting and lints.
 lint: (setup "build")
@@ -43,6 +44,10 @@ test-unit: (setup "build")
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
 test-integration *args: (setup "all") root clean-lab kernels
     cargo test --test integration -- {{ args }}
+
+# Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
+test-kernels: (setup "all") root clean-lab kernels
+    cargo test --test integration -- --include-ignored deeds::machines
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz

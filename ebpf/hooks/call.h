@@ -318,7 +318,10 @@ static __always_inline bool resolve_socketcall(struct call *call)
 	u64 code = call->args[0], size;
 	u32 words[8] = {};
 
-	if (code >= SOCKETCALLS || !i386_socketcalls[code])
+	if (code >= SOCKETCALLS)
+		return false;
+	show_bound(code, SOCKETCALLS - 1);
+	if (!i386_socketcalls[code])
 		return false;
 	call->hook = i386_socketcalls[code];
 	size = socketcall_words[code] * sizeof(u32);

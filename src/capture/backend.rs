@@ -130,14 +130,13 @@ pub(super) fn dispatcher_alone() -> Vec<Attached> {
 }
 
 /// Groups of programs for functions of one type each, and how many programs a group has.
-const GROUPS: [(&str, &str); 2] = [("trampoline_a", "common_a"), ("trampoline_b", "common_b")];
-const PROGRAMS: usize = 128;
+const GROUPS: [(&str, &str, usize); 2] = [("trampoline_a", "common_a", 192), ("trampoline_b", "common_b", 128)];
 
 fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
     let attempt = try_trampolines(object, btf, functions)?;
     if attempt.is_err() {
-        for (common, _) in GROUPS {
-            let numbered = (0..PROGRAMS).map(|number| numbered(common, number));
+        for (common, _, programs) in GROUPS {
+            let numbered = (0..programs).map(|number| numbered(common, number));
             for name in numbered.chain([common.to_owned()]) {
                 // Not loaded is the only way in which this fails, and then there is nothing to take back.
                 let _ = trampoline(object, &name)?.unload();
@@ -150,7 +149,7 @@ fn attach_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> A
 fn try_trampolines(object: &mut Ebpf, btf: &Btf, functions: &[Function]) -> Attempt<Vec<Attached>> {
     let mut rest = functions.to_vec();
     let mut attached = Vec::with_capacity(functions.len());
-    for (index, (common, map)) in GROUPS.into_iter().enumerate() {
+    for (index, (common, map, _)) in GROUPS.into_iter().enumerate() {
         let Some(first) = rest.first().cloned() else { break };
         // The common program is not attached; what it is loaded for only gives it its type.
         if let Err(failure) = load(object, btf, common, &first.name)? {

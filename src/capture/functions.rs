@@ -56,7 +56,9 @@ pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
 
 /// Those of them that this kernel has, each with the type that it has there.
 pub(crate) fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
-    let types = function_types(kernel_types, |name| candidates.iter().any(|function| function.name.as_bytes() == name));
+    let types = function_types(kernel_types, |name| {
+        candidates.iter().any(|function| function.name.as_bytes() == name)
+    });
     candidates
         .into_iter()
         .filter_map(|function| {
@@ -88,7 +90,8 @@ fn function_types(kernel_types: &[u8], wanted: impl Fn(&[u8]) -> bool) -> HashMa
         {
             let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
             if wanted(name) {
-                found.insert(name, of);
+                // Some kernels (6.1 for execveat) name a function twice, with different types; the loader takes the first.
+                found.entry(name).or_insert(of);
             }
         }
         let more = match kind {

@@ -61,6 +61,17 @@ impl Hook {
         CALLS.get(self.index().checked_sub(BASE.len())?)
     }
 
+    /// The tracepoint, where it is one.
+    #[must_use]
+    pub const fn tracepoint(self) -> Option<&'static str> {
+        match self {
+            Self::EXEC => Some("sched_process_exec"),
+            Self::FORK => Some("sched_process_fork"),
+            Self::EXIT => Some("sched_process_exit"),
+            _ => None,
+        }
+    }
+
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -105,6 +116,12 @@ impl HookSet {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether the hook is in the set.

@@ -51,6 +51,12 @@ impl Ledger {
         Self { lines, hooks, misses }
     }
 
+    /// The hooks that are loaded.
+    #[must_use]
+    pub fn hooks(&self) -> HookSet {
+        self.hooks
+    }
+
     /// The account of one hook, from mapped memory alone: without a system call, and so without `missed`.
     #[must_use]
     pub fn hook(&self, hook: Hook) -> HookCounters {

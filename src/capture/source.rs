@@ -189,6 +189,12 @@ impl Capture {
         limit
     }
 
+    /// Lets only these of the attached hooks report; what the others see is counted as filtered. Takes no capability. The
+    /// life of processes always reports.
+    pub fn report(&self, hooks: HookSet) {
+        self.switches.enable(hooks.and(self.ledger.hooks()).or(HookSet::BASE));
+    }
+
     /// Stops reporting: what happens from now on is filtered. Runs that have begun are over within the pause that this
     /// makes, so that what is then in the ring is all there will ever be.
     pub fn quiesce(&self) {

@@ -45,6 +45,13 @@ pub enum Command {
     /// Looks at this host with the settings that `agent run` would use, asks the running agent where there is one, and
     /// changes nothing.
     Doctor(DoctorArgs),
+    /// List the hooks of the running agent, or say which of them report
+    ///
+    /// Asks the running agent on its admin socket. --on and --off take hooks, classes of events and `all`; the more special
+    /// word counts, so `--off all --on file --off open` leaves files without open. What is turned off is counted as filtered.
+    /// Only hooks that were attached at the start can be turned on, and the life of processes always reports. Changes are
+    /// for root and the agent's own user, are logged, and last until the agent ends.
+    Hooks(HooksArgs),
     /// List, show or detect platform profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -53,6 +60,11 @@ pub enum Command {
 /// `agent run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// Print which hooks would be attached and why, and end
+    ///
+    /// Starts nothing and needs no privilege. JSON with `--output json`, else text.
+    #[arg(long)]
+    pub print_hooks: bool,
     /// The settings.
     #[command(flatten)]
     pub overrides: Overrides,
@@ -85,7 +97,24 @@ fn live_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Format of the doctor's report.
+/// `agent hooks`.
+#[derive(Debug, Args)]
+pub struct HooksArgs {
+    /// Let these report: hooks, classes of events, or `all`
+    #[arg(long, value_delimiter = ',', value_name = "LIST", help_heading = "Change")]
+    pub on: Vec<String>,
+    /// Let these no longer report
+    #[arg(long, value_delimiter = ',', value_name = "LIST", help_heading = "Change")]
+    pub off: Vec<String>,
+    /// Format of the list
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
+    pub format: ReportFormat,
+    /// The settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// Format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
     /// For people

@@ -3,6 +3,8 @@
 pub mod args;
 pub mod doctor;
 pub mod exit;
+pub mod hooks;
+pub mod plan;
 pub mod profile;
 pub mod run;
 
@@ -27,7 +29,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     match cli.command {
+        Command::Run(run) if run.print_hooks => with_settings(&run.overrides, plan::run),
         Command::Run(run) => with_settings(&run.overrides, run_agent),
+        Command::Hooks(arguments) => with_settings(&arguments.overrides, |loaded| hooks::run(&arguments, loaded)),
         Command::Doctor(arguments) => examine(&arguments),
         Command::Profile(command) => profile::run(&command),
     }
@@ -65,6 +69,17 @@ fn examine(arguments: &DoctorArgs) -> Exit {
         Err(error) => doctor::input_without_settings(&error, detect(&sources.facts), arguments.live_timeout),
     };
     doctor::run(&input, arguments)
+}
+
+/// What a command has to say, on standard output.
+fn say(page: &[u8]) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(page).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Success,
+        // Nobody reads on: `| head -1`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => complain(&error, Exit::Internal),
+    }
 }
 
 /// One message, on standard error, whatever the log's level and target.

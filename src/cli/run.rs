@@ -107,7 +107,15 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
     let watches = Arc::new(ExecWatches::new());
     let control = match listener {
-        Some(listener) => Some(server::spawn(listener, Arc::clone(&vitals) as _, Arc::clone(&watches))?),
+        Some(listener) => {
+            let switch = Arc::clone(vitals.reporting());
+            Some(server::spawn(
+                listener,
+                Arc::clone(&vitals) as _,
+                Arc::clone(&watches),
+                switch,
+            )?)
+        }
         None => None,
     };
 

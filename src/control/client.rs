@@ -13,7 +13,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::api::admin_client::AdminClient;
 use super::api::watch_exec_reply::Reply;
-use super::api::{GetStatusReply, GetStatusRequest, WatchExecRequest};
+use super::api::{GetStatusReply, GetStatusRequest, Reporting, SetReportingRequest, WatchExecRequest};
+use super::peer::Peer;
 
 /// Largest answer that is accepted.
 const MAX_REPLY: usize = 1024 * 1024;
@@ -77,20 +78,17 @@ pub enum Error {
         /// The agent's words.
         message: String,
     },
+    /// The agent does not do this for whoever asks.
+    #[error("the agent denied {call}: {message}")]
+    Denied {
+        /// The call.
+        call: &'static str,
+        /// The agent's words.
+        message: String,
+    },
     /// The client's own event loop could not be made.
     #[error("cannot start the client's event loop: {0}")]
     Runtime(#[source] io::Error),
-}
-
-/// Who listens on the socket, as the kernel noted it when the agent called `listen`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// User id of the agent.
-    pub uid: u32,
-    /// Group id of the agent.
-    pub gid: u32,
-    /// Process id in the caller's PID namespace; absent when the agent is not visible there.
-    pub pid: Option<i32>,
 }
 
 /// A connection to the running agent.
@@ -144,6 +142,27 @@ impl Client {
         }
     }
 
+    /// Changes which of the attached hooks report: words are hooks, classes and `all`. Returns what is off once that is in
+    /// force.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when the agent does not do it, with its reason.
+    pub fn set_reporting(&mut self, on: &[String], off: &[String], deadline: Duration) -> Result<Reporting, Error> {
+        const CALL: &str = "SetReporting";
+        let request = SetReportingRequest {
+            on: on.to_vec(),
+            off: off.to_vec(),
+        };
+        let answer = self
+            .runtime
+            .block_on(async { timeout_at(Instant::now() + deadline, self.admin.set_reporting(request)).await });
+        match answer {
+            Ok(Ok(reply)) => Ok(reply.into_inner().reporting.unwrap_or_default()),
+            Ok(Err(status)) => Err(self.failed(CALL, deadline, &status)),
+            Err(_) => Err(self.late(CALL, deadline)),
+        }
+    }
+
     /// Arms a watch for an exec that has `token` as an argument, calls `on_armed`, and returns the event's JSON.
     ///
     /// # Errors
@@ -192,12 +211,14 @@ impl Client {
     fn failed(&self, call: &'static str, deadline: Duration, status: &tonic::Status) -> Error {
         match status.code() {
             Code::DeadlineExceeded => self.late(call, deadline),
-            Code::InvalidArgument | Code::ResourceExhausted | Code::PermissionDenied | Code::FailedPrecondition => {
-                Error::Rejected {
-                    call,
-                    message: status.message().to_owned(),
-                }
-            }
+            Code::PermissionDenied => Error::Denied {
+                call,
+                message: status.message().to_owned(),
+            },
+            Code::InvalidArgument | Code::ResourceExhausted | Code::FailedPrecondition => Error::Rejected {
+                call,
+                message: status.message().to_owned(),
+            },
             code => {
                 let mut detail = format!("{code}: {}", status.message());
                 let mut cause = status.source();
@@ -238,11 +259,7 @@ async fn connect(path: &Path, deadline: Duration) -> Result<(AdminClient<Channel
             source,
         },
     })?;
-    let peer = first.peer_cred().ok().map(|cred| Peer {
-        uid: cred.uid(),
-        gid: cred.gid(),
-        pid: cred.pid().filter(|&pid| pid > 0),
-    });
+    let peer = Peer::of(&first);
     drop(first);
 
     let broken = |detail: String| Error::Protocol {

@@ -12,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
 
+use super::peer::Peer;
+
 /// Further peers wait in the listener's backlog until a place is free.
 pub(super) const MAX_CONNECTIONS: usize = 16;
 /// Longer than any answer may take, so that a silent peer cannot keep a place for ever.
@@ -26,6 +28,7 @@ pub(super) async fn accept(listener: UnixListener, taker: mpsc::Sender<io::Resul
         match listener.accept().await {
             Ok((stream, _)) => {
                 let connection = Connection {
+                    peer: Peer::of(&stream),
                     stream,
                     age: Box::pin(sleep(MAX_AGE)),
                     _place: place,
@@ -42,14 +45,17 @@ pub(super) async fn accept(listener: UnixListener, taker: mpsc::Sender<io::Resul
 /// One connection, which ends by itself at [`MAX_AGE`].
 pub(super) struct Connection {
     stream: UnixStream,
+    peer: Option<Peer>,
     age: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Option<Peer>;
 
-    fn connect_info(&self) -> Self::ConnectInfo {}
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.peer
+    }
 }
 
 impl AsyncRead for Connection {

@@ -1,13 +1,15 @@
 //! The admin socket: what the running agent answers about itself, and the client that asks it.
 //!
 //! This room owns the socket file, the thread that serves it and the registry of exec watches. It reads snapshots and
-//! offers a seam to the pipeline; it never blocks the pipeline, never changes what the agent does and never spawns
-//! another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
+//! offers seams to the pipeline; it never blocks the pipeline, changes nothing itself (it hands on who wishes what, see
+//! [`switch`]) and never spawns another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
 
 pub mod bind;
 pub mod client;
 mod connection;
+pub mod peer;
 pub mod server;
+pub mod switch;
 pub mod watch;
 
 #[cfg(test)]
@@ -15,7 +17,9 @@ mod tests;
 
 pub use bind::bind;
 pub use client::Client;
+pub use peer::Peer;
 pub use server::{Handle, StatusSource, spawn};
+pub use switch::ReportSwitch;
 pub use watch::ExecWatches;
 
 /// Messages, client and server generated from `proto/pinhole.admin.v1.proto`.

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
@@ -18,8 +18,12 @@ use tonic::{Request, Response, Status};
 
 use super::api::admin_server::{Admin, AdminServer};
 use super::api::watch_exec_reply::Reply;
-use super::api::{GetStatusReply, GetStatusRequest, WatchExecReply, WatchExecRequest};
+use super::api::{
+    GetStatusReply, GetStatusRequest, SetReportingReply, SetReportingRequest, WatchExecReply, WatchExecRequest,
+};
 use super::connection;
+use super::peer::Peer;
+use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, Armed, ExecWatches};
 
 /// Longest deadline that a watch may ask for.
@@ -32,6 +36,10 @@ const MAX_REQUEST: usize = 4 * 1024;
 const MAX_REPLY: usize = 1024 * 1024;
 /// The status comes from a snapshot: it takes microseconds.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
+/// What the pipeline may take to grant a change: its turn is a tenth of a second at most, unless its output is held up.
+const GRANT_DEADLINE: Duration = Duration::from_secs(4);
+/// Words in one change: more than there are classes and hooks.
+const MOST_WORDS: usize = 128;
 
 /// Where the status of the running agent comes from. Called on the control thread: it must not block.
 pub trait StatusSource: Send + Sync + 'static {
@@ -86,12 +94,19 @@ pub fn spawn(
     listener: UnixListener,
     source: Arc<dyn StatusSource>,
     watches: Arc<ExecWatches>,
+    switch: Arc<dyn ReportSwitch>,
 ) -> Result<Handle, Error> {
+    let service = Service {
+        source,
+        watches,
+        switch,
+        own_uid: nix::unistd::geteuid().as_raw(),
+    };
     let (ready, started) = sync_mpsc::sync_channel(1);
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("control".to_owned())
-        .spawn(move || serve(listener, Service { source, watches }, &ready, stopped))
+        .spawn(move || serve(listener, service, &ready, stopped))
         .map_err(Error::Thread)?;
     match started.recv() {
         Ok(Ok(())) => Ok(Handle { thread, stop }),
@@ -152,6 +167,8 @@ async fn asked_to_stop(stopped: oneshot::Receiver<()>) {
 struct Service {
     source: Arc<dyn StatusSource>,
     watches: Arc<ExecWatches>,
+    switch: Arc<dyn ReportSwitch>,
+    own_uid: u32,
 }
 
 #[tonic::async_trait]
@@ -160,6 +177,39 @@ impl Admin for Service {
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusReply>, Status> {
         Ok(Response::new(self.source.status()))
+    }
+
+    async fn set_reporting(
+        &self,
+        request: Request<SetReportingRequest>,
+    ) -> Result<Response<SetReportingReply>, Status> {
+        let peer = request.extensions().get::<Option<Peer>>().copied().flatten();
+        let Some(by) = peer.filter(|peer| peer.may_change(self.own_uid)) else {
+            return Err(Status::permission_denied(format!(
+                "only uid {} and root may change which hooks report",
+                self.own_uid
+            )));
+        };
+        let wish = request.into_inner();
+        if wish.on.len().max(wish.off.len()) > MOST_WORDS {
+            return Err(Status::invalid_argument(format!("at most {MOST_WORDS} words")));
+        }
+        let granted = self.switch.ask(&wish, by).map_err(|refused| match refused {
+            Refused::NotAttached(_) => Status::failed_precondition(refused.to_string()),
+            Refused::Full => Status::resource_exhausted(refused.to_string()),
+            Refused::Empty | Refused::Unknown(_) | Refused::Always(_) | Refused::Both(_) => {
+                Status::invalid_argument(refused.to_string())
+            }
+        })?;
+        match timeout(GRANT_DEADLINE, granted).await {
+            Ok(Ok(reporting)) => Ok(Response::new(SetReportingReply {
+                reporting: Some(reporting),
+            })),
+            Ok(Err(_)) => Err(Status::aborted("the agent is ending")),
+            Err(_) => Err(Status::deadline_exceeded(
+                "the pipeline is held up, and the change was given up",
+            )),
+        }
     }
 
     async fn watch_exec(&self, request: Request<WatchExecRequest>) -> Result<Response<WatchStream>, Status> {

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::api::{GetStatusReply, HookCounters};
+use super::api::{GetStatusReply, HookCounters, Reporting, SetReportingRequest};
 use super::client::{Client, Error};
+use super::peer::Peer;
 use super::server::{Handle, StatusSource, spawn};
+use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, ExecWatches, MAX_WATCHES};
 use super::{bind, connection};
 
@@ -41,7 +43,28 @@ impl StatusSource for Counting {
     }
 }
 
+/// Grants what begins with `y` after a while, leaves what begins with `l` waiting, refuses all else.
+#[derive(Default)]
+struct Granting(std::sync::Mutex<Vec<(Peer, tokio::sync::oneshot::Sender<Reporting>)>>);
+
+impl ReportSwitch for Granting {
+    fn ask(&self, wish: &SetReportingRequest, by: Peer) -> Result<tokio::sync::oneshot::Receiver<Reporting>, Refused> {
+        let (granted, answer) = tokio::sync::oneshot::channel();
+        match wish.off.first().and_then(|word| word.chars().next()) {
+            Some('y') => {
+                let off = wish.off.clone();
+                thread::spawn(move || granted.send(Reporting { off }));
+            }
+            Some('l') => self.0.lock().unwrap().push((by, granted)),
+            Some('b') => return Err(Refused::NotAttached("bpf".to_owned())),
+            _ => return Err(Refused::Empty),
+        }
+        Ok(answer)
+    }
+}
+
 struct Served {
+    switch: Arc<Granting>,
     _directory: tempfile::TempDir,
     path: PathBuf,
     watches: Arc<ExecWatches>,
@@ -52,13 +75,16 @@ fn served() -> Served {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/agent.sock");
     let watches = Arc::new(ExecWatches::new());
+    let switch = Arc::new(Granting::default());
     let handle = spawn(
         bind(&path).unwrap(),
         Arc::new(Counting::default()),
         Arc::clone(&watches),
+        Arc::clone(&switch) as _,
     )
     .unwrap();
     Served {
+        switch,
         _directory: directory,
         path,
         watches,
@@ -85,6 +111,48 @@ fn status_travels_over_the_socket() {
     assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
     assert_eq!(peer.pid, i32::try_from(std::process::id()).ok());
     assert!(served.handle.is_serving());
+}
+
+#[test]
+fn a_change_is_answered_once_it_is_in_force_and_says_who_asked() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let words = |word: &str| [word.to_owned()];
+    assert_eq!(client.set_reporting(&[], &words("yes"), SOON).unwrap().off, ["yes"]);
+    let error = client.set_reporting(&[], &[], SOON).unwrap_err();
+    assert!(matches!(error, Error::Rejected { .. }), "{error}");
+    let error = client.set_reporting(&[], &words("bpf"), SOON).unwrap_err();
+    assert!(error.to_string().contains("bpf is not attached"), "{error}");
+    let too_many = vec!["yes".to_owned(); 129];
+    let error = client.set_reporting(&[], &too_many, SOON).unwrap_err();
+    assert!(matches!(error, Error::Rejected { .. }), "{error}");
+    // The pipeline is held up: the caller gives up, and its wish with it.
+    let error = client.set_reporting(&[], &words("late"), BRIEF).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Timeout {
+                call: "SetReporting",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let (by, waiting) = served.switch.0.lock().unwrap().remove(0);
+    wait_until(|| waiting.is_closed());
+    assert_eq!(by.uid, nix::unistd::geteuid().as_raw());
+    assert_eq!(by.pid, i32::try_from(std::process::id()).ok());
+}
+
+#[test]
+fn only_root_and_the_agents_own_user_may_change_anything() {
+    let peer = |uid| Peer {
+        uid,
+        gid: 65532,
+        pid: None,
+    };
+    assert!(peer(0).may_change(65532) && peer(65532).may_change(65532));
+    assert!(!peer(65533).may_change(65532), "the group may ask only");
 }
 
 #[test]

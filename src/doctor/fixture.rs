@@ -9,7 +9,7 @@ use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
     MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
-use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Runtime, Thread};
+use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Reporting, Runtime, Thread};
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
 
@@ -134,6 +134,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             why: "preferred, and the kernel allows it".to_owned(),
             reduced: None,
         }),
+        reporting: Some(Reporting::default()),
         hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
         metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
         metadata_reason: [].into(),

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::finding::Finding;
-use super::judge::{capture, config, kernel, live, loss, memory, metadata, privilege, runtime};
+use super::judge::{capture, config, hooks, kernel, live, loss, memory, metadata, privilege, runtime};
 
 /// Ids of checks that no longer exist. An id is never given to another check.
 pub const RETIRED: &[&str] = &[];
@@ -175,6 +175,14 @@ pub const CHECKS: &[Definition] = &[
         needs: &[Kernel, Settings],
         depends_on: &[],
         judge: memory::kernel_side,
+    },
+    Definition {
+        id: "PIN-BPF-004",
+        area: "capture",
+        title: "All attached hooks report",
+        needs: &[Agent],
+        depends_on: &[Through("PIN-LIVE-001")],
+        judge: hooks::reporting,
     },
     Definition {
         id: "PIN-RUN-001",

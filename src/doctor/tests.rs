@@ -59,6 +59,7 @@ fn class(facts: &mut Facts, class: RuntimeClass, errno: Option<i32>) {
 const RUNTIME_FOLLOWERS: &[&str] = &["PIN-RUN-002", "PIN-RUN-003"];
 const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-PRV-002",
+    "PIN-BPF-004",
     "PIN-LIVE-002",
     "PIN-META-001",
     "PIN-META-002",
@@ -160,6 +161,10 @@ const GRID: &[Case] = &[
         harm: |f| f.live = broken(LiveFailure::Permission) },
     Case { name: "asking the agent was late", start: cold, root: ("PIN-LIVE-001", Status::Unknown), blocks: LIVE_FOLLOWERS,
         harm: |f| { f.live = Gathered::gap(Gap::Late(Duration::from_secs(9))); f.canary = Gathered::gap(Gap::Crashed); } },
+    Case { name: "hooks were turned off", start: live, root: ("PIN-BPF-004", Status::Warn), blocks: &[],
+        harm: |f| agent(f).second.reporting.as_mut().unwrap().off.push("openat".to_owned()) },
+    Case { name: "an agent of before hooks could be turned off", start: live, root: ("PIN-BPF-004", Status::Unknown), blocks: &[],
+        harm: |f| agent(f).second.reporting = None },
     Case { name: "a thread holds a capability", start: live, root: ("PIN-CAP-002", Status::Fail), blocks: &[],
         harm: |f| agent(f).second.threads[1].cap_permitted = 1 << 39 },
     Case { name: "a thread without no_new_privs", start: live, root: ("PIN-PRV-001", Status::Fail), blocks: &[],

@@ -154,9 +154,21 @@ fn behind_descriptor<'a>(body: &'a CallBody<'a>, asked: Option<File<'a>>) -> Opt
         _ => None,
     });
     match what {
-        Some(What::File { mode, inode, path, .. }) => {
+        Some(What::File {
+            mode,
+            inode,
+            magic,
+            path,
+        }) => {
             let mut file = asked.unwrap_or_default();
-            describe(&mut file, *mode, *inode, *path, joined_namespace(body));
+            let behind = Behind {
+                mode: *mode,
+                inode: *inode,
+                magic: *magic,
+                names: *path,
+                namespace: joined_namespace(body),
+            };
+            describe(&mut file, behind);
             // Where the words agree, another thread can have gained nothing by putting its own file there.
             if path.flags & path_flag::SHARED != 0 && !is_confirmed(&file) {
                 file.notes.add(Notes::UNCONFIRMED);
@@ -206,18 +218,32 @@ fn joined_namespace(body: &CallBody<'_>) -> Option<&'static str> {
 }
 
 const S_IFMT: u32 = libc::S_IFMT;
-/// Mode of the files of nsfs (`fs/nsfs.c`).
-const NAMESPACE_MODE: u32 = libc::S_IFREG | 0o444;
-/// Permissions of anonymous inodes (`fs/libfs.c`), which have no type, or since Linux 6.16 that of regular files.
-const ANONYMOUS_MODE: u32 = 0o600;
-/// From where on `fs/proc/generic.c` counts the inodes of namespaces; those of the first ones lie just below.
-const NAMESPACE_INODES: std::ops::RangeInclusive<u64> = 0xefff_fff0..=0xffff_ffff;
 
-fn describe(file: &mut File<'_>, mode: u32, inode: u64, names: KernelNames<'_>, namespace: Option<&'static str>) {
-    let mut notes = Notes::of_path(names.flags);
-    let pseudo = names.flags & path_flag::PSEUDO != 0;
-    let text = names.path().map(|path| path.text);
-    let nameless = names.names.iter().all(|byte| *byte == 0);
+/// Magic numbers of the kernel's own file systems (`include/uapi/linux/magic.h`), which nobody can mount.
+mod magic {
+    pub(super) const NAMESPACES: u32 = 0x6e73_6673;
+    /// Since Linux 6.9; before, a pidfd is an anonymous inode.
+    pub(super) const PIDFDS: u32 = 0x5049_4446;
+    pub(super) const ANONYMOUS_INODES: u32 = 0x0904_1934;
+    pub(super) const PIPES: u32 = 0x5049_5045;
+    pub(super) const SOCKETS: u32 = 0x534f_434b;
+}
+
+/// What is behind a descriptor, as the kernel side read it.
+#[derive(Clone, Copy)]
+struct Behind<'a> {
+    mode: u32,
+    inode: u64,
+    magic: u32,
+    names: KernelNames<'a>,
+    /// The kind of namespace that the call was to join.
+    namespace: Option<&'static str>,
+}
+
+fn describe(file: &mut File<'_>, behind: Behind<'_>) {
+    let Behind { mode, inode, magic, .. } = behind;
+    let mut notes = Notes::of_path(behind.names.flags);
+    let text = behind.names.path().map(|path| path.text);
     file.kind = Some(match mode & S_IFMT {
         libc::S_IFREG => "regular",
         libc::S_IFDIR => "directory",
@@ -228,26 +254,30 @@ fn describe(file: &mut File<'_>, mode: u32, inode: u64, names: KernelNames<'_>, 
         libc::S_IFSOCK => "socket",
         _ => "anonymous",
     });
-    // Named as /proc/<pid>/fd does, where the kernel makes the name up when it is looked at.
-    file.path = match mode & S_IFMT {
-        libc::S_IFIFO if pseudo => Some(format!("pipe:[{inode}]")),
-        libc::S_IFSOCK if pseudo || nameless => Some(format!("socket:[{inode}]")),
-        _ if mode == NAMESPACE_MODE && nameless && NAMESPACE_INODES.contains(&inode) => {
-            file.kind = Some("namespace");
-            notes = Notes::of_path(path_flag::PSEUDO);
-            Some(format!("{}:[{inode}]", namespace.unwrap_or("ns")))
-        }
-        0 | libc::S_IFREG if pseudo && mode & !libc::S_IFREG == ANONYMOUS_MODE && !nameless => {
-            let name = text.unwrap_or_default();
-            if name.starts_with("SYSV") {
-                Some(name)
-            } else {
-                file.kind = Some("anonymous");
-                Some(format!("anon_inode:{name}"))
+    // Named as /proc/<pid>/fd does, where the kernel makes the name up when it is looked at. What could not be read to its
+    // end has none.
+    file.path = text
+        .map(|text| match magic {
+            magic::PIPES => format!("pipe:[{inode}]"),
+            magic::SOCKETS => format!("socket:[{inode}]"),
+            magic::NAMESPACES => {
+                // A file like any other, but for its name: it has none, and so seems to be the root of a tree.
+                file.kind = Some("namespace");
+                notes = Notes::of_path(path_flag::PSEUDO);
+                format!("{}:[{inode}]", behind.namespace.unwrap_or("ns"))
             }
-        }
-        _ => text,
-    }
-    .map(Cow::Owned);
+            magic::PIDFDS => {
+                file.kind = Some("anonymous");
+                notes = Notes::of_path(path_flag::PSEUDO);
+                "anon_inode:[pidfd]".to_owned()
+            }
+            magic::ANONYMOUS_INODES => {
+                // Since Linux 6.16 they are regular files inside the kernel.
+                file.kind = Some("anonymous");
+                format!("anon_inode:{text}")
+            }
+            _ => text,
+        })
+        .map(Cow::Owned);
     file.notes.add(notes);
 }

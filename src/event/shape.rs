@@ -15,7 +15,7 @@ use crate::capture::call::Abi;
 use crate::capture::record::{KernelPath, ProcessKey};
 use crate::container::{Container, Kubernetes, Metadata};
 use crate::process::image::exec_id;
-use crate::process::{Ancestor, Process};
+use crate::process::{Line, Process};
 
 /// One event.
 #[derive(Debug, Serialize)]
@@ -220,7 +220,7 @@ impl Serialize for Rfc3339 {
 
 impl Serialize for ProcessView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("process", 24)?;
+        let mut out = serializer.serialize_struct("process", 25)?;
         out.serialize_field("pid", &self.key.pid)?;
         out.serialize_field("tid", &self.tid)?;
         out.serialize_field("exec_id", &exec_id(&self.key))?;
@@ -238,7 +238,9 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
         out.serialize_field("parent_exec_id", &exec_id(&parent.key))?;
     }
     out.serialize_field("name", &process.name)?;
-    serialize_path("exe", "exe_notes", process.exe.as_ref(), out)?;
+    if let Some(exe) = &process.exe {
+        serialize_path("exe", "exe_notes", exe, &exe_notes(process, exe), out)?;
+    }
     if process.args_unreadable {
         out.serialize_field("args_unreadable", &true)?;
     } else {
@@ -247,7 +249,9 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
     if process.args_truncated {
         out.serialize_field("args_truncated", &true)?;
     }
-    serialize_path("cwd", "cwd_notes", process.cwd.as_ref(), out)?;
+    if let Some(cwd) = &process.cwd {
+        serialize_path("cwd", "cwd_notes", cwd, &cwd.notes(), out)?;
+    }
     let credentials = &process.credentials;
     out.serialize_field("uid", &credentials.uid)?;
     out.serialize_field("gid", &credentials.gid)?;
@@ -267,8 +271,15 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
         out.serialize_field("tty", tty)?;
     }
     out.serialize_field("caps", &Capabilities(process))?;
+    if credentials.user_ns_level > 0 {
+        let namespace = UserNamespace {
+            inode: credentials.user_ns,
+            level: credentials.user_ns_level,
+        };
+        out.serialize_field("user_ns", &namespace)?;
+    }
     out.serialize_field("ancestors", &Ancestors(&process.ancestors))?;
-    if process.ancestors_truncated {
+    if process.ancestors.is_cut() {
         out.serialize_field("ancestors_truncated", &true)?;
     }
     Ok(())
@@ -277,17 +288,36 @@ fn serialize_known<S: SerializeStruct>(process: &Process, out: &mut S) -> Result
 fn serialize_path<S: SerializeStruct>(
     key: &'static str,
     notes_key: &'static str,
-    path: Option<&KernelPath>,
+    path: &KernelPath,
+    notes: &[&'static str],
     out: &mut S,
 ) -> Result<(), S::Error> {
-    let Some(path) = path else { return Ok(()) };
     if let Some(text) = path.known() {
         out.serialize_field(key, text)?;
     }
-    if path.flags != 0 {
-        out.serialize_field(notes_key, &path.notes())?;
+    if !notes.is_empty() {
+        out.serialize_field(notes_key, notes)?;
     }
     Ok(())
+}
+
+/// What the executable's path does not tell.
+fn exe_notes(process: &Process, exe: &KernelPath) -> Vec<&'static str> {
+    let mut notes = exe.notes();
+    if process.exe_upper_layer {
+        notes.push("upper_layer");
+    }
+    if process.exe_is_memfd() {
+        notes.push("memfd");
+    }
+    notes
+}
+
+/// A user namespace that is not the initial one.
+#[derive(Serialize)]
+struct UserNamespace {
+    inode: u32,
+    level: u32,
 }
 
 /// Capability sets in the notation of `/proc/<pid>/status`.
@@ -304,7 +334,7 @@ impl Serialize for Capabilities<'_> {
     }
 }
 
-struct Ancestors<'a>(&'a [Ancestor]);
+struct Ancestors<'a>(&'a Line);
 
 impl Serialize for Ancestors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -317,7 +347,7 @@ impl Serialize for Ancestors<'_> {
             exe: Option<&'a str>,
         }
         let mut out = serializer.serialize_seq(Some(self.0.len()))?;
-        for one in self.0 {
+        for one in self.0.iter() {
             out.serialize_element(&View {
                 pid: one.key.pid,
                 exec_id: exec_id(&one.key),

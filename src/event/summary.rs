@@ -23,6 +23,8 @@ pub struct Summary {
     pub capture: &'static str,
     /// The capture backend in use.
     pub backend: &'static str,
+    /// Which of the hooks report.
+    pub reporting: Reporting,
     /// By hook: seen = filtered + delivered + dropped.
     pub hooks: BTreeMap<&'static str, HookCounters>,
     /// The program of the dispatcher backend, where it is in use and the kernel counts.
@@ -36,6 +38,15 @@ pub struct Summary {
     pub metadata: MetadataCounts,
     /// Lookups made at container runtimes.
     pub lookups: Lookups,
+}
+
+/// Which of the attached hooks report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Reporting {
+    /// How many do.
+    pub on: usize,
+    /// Those that were turned off on the admin socket.
+    pub off: Vec<&'static str>,
 }
 
 /// The program that looks at the exit of every system call.

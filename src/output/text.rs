@@ -332,6 +332,10 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         );
         writeln!(out, "{}", Styled(text, TROUBLE, colour && line.dropped > 0))?;
     }
+    if !summary.reporting.off.is_empty() {
+        let text = format!("  turned off: {}", summary.reporting.off.join(", "));
+        writeln!(out, "{}", Styled(text, TROUBLE, colour))?;
+    }
     let list = |counts: &std::collections::BTreeMap<&'static str, u64>| {
         counts
             .iter()

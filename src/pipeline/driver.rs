@@ -144,6 +144,7 @@ impl<W: Write> Pipeline<W> {
         stages.publish();
         loop {
             let taken = stages.drain(capture)?;
+            stages.vitals.reporting().grant(|hooks| capture.report(hooks));
             while let Some(request) = self.signals.next() {
                 if request == Request::Stop {
                     // From here on nothing is reported, and what was is told: the last summary is exact.

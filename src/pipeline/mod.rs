@@ -9,9 +9,11 @@ mod latency;
 pub mod loss;
 mod lost_before;
 mod rates;
+pub mod reporting;
 pub mod signals;
 pub mod vitals;
 
 pub use driver::{Error, Pipeline};
 pub use loss::Losses;
+pub use reporting::Reporting;
 pub use vitals::Vitals;

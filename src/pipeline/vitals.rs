@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::loss::{Reading, Told};
 use super::rates::{History, rounded, sum};
+use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
 use crate::container::{Candidate, Metadata, Reason, State, Status};
@@ -16,7 +17,7 @@ use crate::control::api;
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
 use crate::event::summary::{Dispatcher, Lookups, MetadataCounts, Rate, Rates};
-use crate::event::{BootClock, Loss, Summary};
+use crate::event::{self, BootClock, Loss, Summary};
 use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
@@ -29,6 +30,7 @@ pub struct Vitals {
     choice: Choice,
     ring_size: u64,
     ledger: Arc<Ledger>,
+    reporting: Arc<Reporting>,
     statuses: [AtomicU64; Status::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
     runtimes: Mutex<Runtimes>,
@@ -53,6 +55,7 @@ impl Vitals {
             choice: capture.choice().clone(),
             ring_size: u64::from(capture.ring_size()),
             ledger: capture.ledger(),
+            reporting: Arc::new(Reporting::new(capture.ledger().hooks())),
             statuses: Default::default(),
             reasons: Default::default(),
             runtimes: Mutex::default(),
@@ -65,6 +68,12 @@ impl Vitals {
     #[must_use]
     pub fn node(&self) -> &str {
         &self.node
+    }
+
+    /// Which hooks report.
+    #[must_use]
+    pub fn reporting(&self) -> &Arc<Reporting> {
+        &self.reporting
     }
 
     /// Counts an event by how complete its metadata is.
@@ -156,6 +165,13 @@ impl Vitals {
             kind: "summary",
             capture: self.choice.programs().as_str(),
             backend: self.choice.backend.as_str(),
+            reporting: {
+                let (on, off) = self.reporting.on_and_off();
+                event::summary::Reporting {
+                    on: on.iter().count(),
+                    off: reporting::names(off),
+                }
+            },
             hooks: self
                 .ledger
                 .all()
@@ -229,6 +245,7 @@ impl StatusSource for Vitals {
             },
             latency: Some(latency(self.latency.quantiles())),
             dispatcher_missed: self.ledger.dispatcher_missed(),
+            reporting: Some(reporting::told(self.reporting.on_and_off().1)),
         }
     }
 }

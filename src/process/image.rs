@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::line::Line;
 use crate::capture::record::{CgroupPath, Credentials, KernelPath, ProcessKey};
+use crate::capture::wire::path_flag;
 
-/// A process from one exec to the next. Immutable, because events hold on to it.
+/// A process from one description to the next. Immutable, because events hold on to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Its identity.
@@ -13,7 +15,9 @@ pub struct Process {
     pub name: String,
     /// The executable.
     pub exe: Option<KernelPath>,
-    /// The working directory at the time of the exec.
+    /// It lies in the upper layer of an overlay: it was written after the container's image.
+    pub exe_upper_layer: bool,
+    /// The working directory.
     pub cwd: Option<KernelPath>,
     /// argv.
     pub args: Vec<String>,
@@ -21,7 +25,7 @@ pub struct Process {
     pub args_truncated: bool,
     /// argv could not be read, so `args` is empty for want of knowledge.
     pub args_unreadable: bool,
-    /// Credentials at the time of the exec.
+    /// Credentials.
     pub credentials: Credentials,
     /// The controlling terminal.
     pub tty: Option<String>,
@@ -29,10 +33,8 @@ pub struct Process {
     pub cgroup_id: u64,
     /// The cgroup.
     pub cgroup: Arc<CgroupPath>,
-    /// The parent first, at most [`crate::capture::wire::ANCESTORS`].
-    pub ancestors: Arc<[Ancestor]>,
-    /// There are more.
-    pub ancestors_truncated: bool,
+    /// The parent first.
+    pub ancestors: Line,
 }
 
 /// What is remembered of an ancestor after it is gone.
@@ -41,9 +43,20 @@ pub struct Ancestor {
     /// Its identity.
     pub key: ProcessKey,
     /// The task's name.
-    pub name: String,
+    pub name: Arc<str>,
     /// The executable, when the table knew it.
     pub exe: Option<Arc<str>>,
+}
+
+impl Process {
+    /// Whether the executable has no file in a directory tree, and was made by memfd_create(2): the kernel's name for such
+    /// a file begins so, and nobody else can name a file without a tree.
+    #[must_use]
+    pub fn exe_is_memfd(&self) -> bool {
+        self.exe
+            .as_ref()
+            .is_some_and(|exe| exe.flags & path_flag::PSEUDO != 0 && exe.text.starts_with("memfd:"))
+    }
 }
 
 /// The stable name of one program image of one process on this node, unique until the machine restarts: start of the

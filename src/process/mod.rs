@@ -4,7 +4,9 @@
 //! kernel. A process that is not in the table was lost or never reported, and is shown with what its event carries.
 
 pub mod image;
+pub mod line;
 pub mod table;
 
 pub use image::{Ancestor, Process};
+pub use line::Line;
 pub use table::{Fork, ProcessTable};

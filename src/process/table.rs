@@ -6,8 +6,8 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::image::{Ancestor, Process};
+use super::line::{DEPTH, Line};
 use crate::capture::record::{Body, CgroupPath, Header, KernelPath, ProcessBody, ProcessKey};
-use crate::capture::wire::ANCESTORS;
 
 /// What the fork hook tells of a child.
 #[derive(Debug, Clone, Copy)]
@@ -66,19 +66,12 @@ impl ProcessTable {
 
     /// Enters what an exec or a snapshot told.
     pub fn describe(&mut self, header: &Header, body: ProcessBody<'_>) -> Arc<Process> {
-        let ancestors = body
-            .ancestors
-            .into_iter()
-            .map(|(key, name)| Ancestor {
-                exe: self.peek(&key).and_then(|known| exe_text(known)),
-                key,
-                name,
-            })
-            .collect();
+        let ancestors = self.line(&header.process, &body.ancestors, body.ancestors_truncated);
         let mut process = Process {
             key: header.process,
             name: body.name.into_owned(),
             exe: body.exe,
+            exe_upper_layer: body.exe_upper_layer,
             cwd: body.cwd,
             args: body.args,
             args_truncated: body.args_truncated,
@@ -88,13 +81,13 @@ impl ProcessTable {
             cgroup_id: header.cgroup_id,
             cgroup: Arc::new(body.cgroup),
             ancestors,
-            ancestors_truncated: body.ancestors_truncated,
         };
         // A process that is described at its end has lost its memory; what was known of it before still holds.
         if process.exe.is_none()
             && let Some(before) = self.peek(&header.process)
         {
             process.exe.clone_from(&before.exe);
+            process.exe_upper_layer = before.exe_upper_layer;
             process.args.clone_from(&before.args);
             process.args_truncated = before.args_truncated;
             process.args_unreadable = before.args_unreadable;
@@ -107,32 +100,97 @@ impl ProcessTable {
         process
     }
 
+    /// The line of a process of which the kernel side told the nearest ancestors, and whether there are more. Those it
+    /// did not tell come from what is known of the last that it told.
+    fn line(&self, of: &ProcessKey, told: &[(ProcessKey, String)], more: bool) -> Line {
+        // Mostly the line is what it was before the exec.
+        let before = self
+            .processes
+            .peek(&of.pid)
+            .filter(|before| before.key.start == of.start);
+        if let Some(before) = before
+            && self.still_holds(&before.ancestors, told, more)
+        {
+            return before.ancestors.clone();
+        }
+        let above = match told.last() {
+            Some((last, _)) if more => self.above(last, DEPTH - told.len().min(DEPTH)),
+            // More than none is a contradiction; what it means is that the line is not known.
+            None if more => Line::UNKNOWN,
+            _ => Line::TOP,
+        };
+        told.iter().rev().fold(above, |above, (key, name)| {
+            let known = self.peek(key);
+            let ancestor = Ancestor {
+                key: *key,
+                name: name.as_str().into(),
+                exe: known.and_then(|known| exe_text(known)),
+            };
+            Line::below(ancestor, above)
+        })
+    }
+
+    /// Whether a line is the one that was told, and what it has beyond that is still so.
+    fn still_holds(&self, line: &Line, told: &[(ProcessKey, String)], more: bool) -> bool {
+        let mut known = line.iter();
+        let mut told = told.iter();
+        let same = told.all(|(key, name)| known.next().is_some_and(|one| one.key == *key && *one.name == **name));
+        if !more {
+            return same && known.next().is_none() && !line.is_cut();
+        }
+        // A line that was cut for want of knowledge may be told further by now.
+        same && !line.is_cut() && known.all(|one| self.peek(&one.key).is_some())
+    }
+
+    /// The line of a process that is known, as far as those in it are. One that has ended has left its children to another,
+    /// of whom nobody told: there the line ends.
+    fn above(&self, process: &ProcessKey, most: usize) -> Line {
+        let Some(nearest) = self.peek(process) else {
+            return Line::UNKNOWN;
+        };
+        let mut below = vec![nearest];
+        let end = loop {
+            let Some(lowest) = below.last() else {
+                break Line::UNKNOWN;
+            };
+            let Some(parent) = lowest.ancestors.first() else {
+                break lowest.ancestors.clone();
+            };
+            // It may have executed a program since it was last named here.
+            let known = self
+                .processes
+                .peek(&parent.key.pid)
+                .filter(|known| known.key.start == parent.key.start);
+            match known {
+                Some(known) if below.len() <= most => below.push(known),
+                _ => break Line::UNKNOWN,
+            }
+        };
+        below.windows(2).rev().fold(end, |above, pair| {
+            let link = ancestor(pair[1]);
+            let before = &pair[0].ancestors;
+            // What has not changed is shared.
+            if before.first() == Some(&link) && before.above(1).is(&above) {
+                before.clone()
+            } else {
+                Line::below(link, above)
+            }
+        })
+    }
+
     /// Enters a child, which begins as what its caller is, below its parent, which with CLONE_PARENT is another process.
     /// None when the caller is unknown.
     pub fn fork(&mut self, caller: &ProcessKey, fork: &Fork<'_>) -> Option<Arc<Process>> {
         let caller = Arc::clone(self.get(caller)?);
-        let mut truncated = caller.ancestors_truncated;
-        let line: Vec<Ancestor> = if fork.parent == caller.key {
-            let above = Ancestor {
-                key: caller.key,
-                name: caller.name.clone(),
-                exe: exe_text(&caller),
-            };
-            truncated |= caller.ancestors.len() == ANCESTORS;
-            std::iter::once(above)
-                .chain(caller.ancestors.iter().cloned())
-                .take(ANCESTORS)
-                .collect()
+        let line = if fork.parent == caller.key {
+            Line::below(ancestor(&caller), caller.ancestors.clone())
         } else {
             // The parent stands somewhere in the caller's own line.
-            let from = caller.ancestors.iter().position(|ancestor| ancestor.key == fork.parent);
-            truncated |= from.is_none();
-            caller.ancestors[from.unwrap_or(caller.ancestors.len())..].to_vec()
+            caller.ancestors.from(&fork.parent)
         };
         let process = Arc::new(Process {
             key: fork.child,
-            ancestors: line.into(),
-            ancestors_truncated: truncated,
+            ancestors: line,
             cgroup_id: fork.cgroup_id,
             cgroup: fork
                 .cgroup
@@ -171,155 +229,18 @@ impl ProcessTable {
     }
 }
 
+fn ancestor(process: &Process) -> Ancestor {
+    Ancestor {
+        key: process.key,
+        name: process.name.as_str().into(),
+        exe: exe_text(process),
+    }
+}
+
 fn exe_text(process: &Process) -> Option<Arc<str>> {
     process.exe.as_ref().and_then(KernelPath::known).map(Into::into)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use super::*;
-    use crate::capture::Hook;
-    use crate::capture::record::{Credentials, KernelPath};
-
-    fn key(pid: u32, exec_id: u64) -> ProcessKey {
-        ProcessKey {
-            start: 1000 + u64::from(pid),
-            exec_id,
-            pid,
-            reserved: 0,
-        }
-    }
-
-    fn header(process: ProcessKey, cgroup_id: u64) -> Header {
-        Header {
-            hook: Hook::EXEC,
-            cpu: 0,
-            tid: process.pid,
-            time: 0,
-            lost: 0,
-            cgroup_id,
-            process,
-        }
-    }
-
-    fn body(exe: &str, ancestors: Vec<(ProcessKey, String)>) -> ProcessBody<'static> {
-        ProcessBody {
-            name: Cow::Borrowed("name"),
-            exe: Some(KernelPath {
-                text: exe.to_owned(),
-                flags: 0,
-            }),
-            cwd: None,
-            cgroup: CgroupPath {
-                text: "/pod/container".to_owned(),
-                cut: false,
-                unreadable: false,
-            },
-            args: vec![exe.to_owned()],
-            args_truncated: false,
-            args_unreadable: false,
-            credentials: Credentials::default(),
-            tty: None,
-            ancestors,
-            ancestors_truncated: false,
-            exe_upper_layer: false,
-        }
-    }
-
-    fn child(child: ProcessKey, parent: ProcessKey) -> Fork<'static> {
-        Fork {
-            child,
-            parent,
-            cgroup_id: 7,
-            cgroup: None,
-        }
-    }
-
-    fn table(capacity: usize) -> ProcessTable {
-        ProcessTable::new(NonZeroUsize::new(capacity).unwrap())
-    }
-
-    #[test]
-    fn a_child_is_what_its_parent_was_until_it_executes() {
-        let mut table = table(8);
-        table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
-        let child = table.fork(&key(1, 1), &child(key(2, 1), key(1, 1))).unwrap();
-        assert_eq!(child.exe.as_ref().unwrap().text, "/sbin/init");
-        assert_eq!(child.ancestors[0].key, key(1, 1));
-        let exec = table.describe(
-            &header(key(2, 2), 7),
-            body("/bin/sh", vec![(key(1, 1), "init".to_owned())]),
-        );
-        assert_eq!(exec.ancestors[0].exe.as_deref(), Some("/sbin/init"));
-        assert!(table.get(&key(2, 1)).is_none(), "the image before the exec is gone");
-        assert!(table.exit(&key(2, 2)).is_some());
-        assert!(table.exit(&key(2, 2)).is_none());
-    }
-
-    #[test]
-    fn a_reused_pid_is_another_process() {
-        let mut table = table(8);
-        table.describe(&header(key(2, 1), 7), body("/bin/old", Vec::new()));
-        let reused = ProcessKey {
-            start: 99_999,
-            ..key(2, 1)
-        };
-        assert!(table.get(&reused).is_none());
-        assert!(table.fork(&reused, &child(key(3, 1), reused)).is_none());
-    }
-
-    #[test]
-    fn a_child_may_be_born_into_another_cgroup_and_below_another_parent() {
-        let mut table = table(8);
-        table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
-        table.fork(&key(1, 1), &child(key(2, 1), key(1, 1))).unwrap();
-        let elsewhere = CgroupPath {
-            text: "/elsewhere".to_owned(),
-            cut: false,
-            unreadable: false,
-        };
-        let sibling = Fork {
-            cgroup_id: 8,
-            cgroup: Some(&elsewhere),
-            ..child(key(3, 1), key(1, 1))
-        };
-        let sibling = table.fork(&key(2, 1), &sibling).unwrap();
-        assert_eq!(sibling.ancestors[0].key, key(1, 1), "CLONE_PARENT");
-        assert_eq!((sibling.cgroup_id, &*sibling.cgroup), (8, &elsewhere));
-        let stranger = table.fork(&key(2, 1), &child(key(4, 1), key(99, 1))).unwrap();
-        assert!(
-            stranger.ancestors.is_empty() && stranger.ancestors_truncated,
-            "no parent is invented"
-        );
-    }
-
-    #[test]
-    fn a_description_without_memory_does_not_erase_what_was_known() {
-        let mut table = table(8);
-        table.describe(&header(key(2, 1), 7), body("/bin/sh", Vec::new()));
-        let dying = ProcessBody {
-            exe: None,
-            args: Vec::new(),
-            ..body("", Vec::new())
-        };
-        let process = table.describe(&header(key(2, 1), 8), dying);
-        assert_eq!(process.exe.as_ref().unwrap().text, "/bin/sh");
-        assert_eq!((process.args.len(), process.cgroup_id), (1, 8));
-    }
-
-    #[test]
-    fn memory_and_lines_of_ancestors_are_bounded() {
-        let mut table = table(4);
-        table.describe(&header(key(1, 1), 7), body("/sbin/init", Vec::new()));
-        for pid in 2..100 {
-            let child = table
-                .fork(&key(pid - 1, 1), &child(key(pid, 1), key(pid - 1, 1)))
-                .unwrap();
-            assert!(child.ancestors.len() <= ANCESTORS);
-            assert_eq!(child.ancestors[0].key, key(pid - 1, 1));
-        }
-        assert_eq!(table.len(), 4);
-    }
-}
+#[path = "table_tests.rs"]
+mod tests;

@@ -13,10 +13,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{OFlag, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, close, gettid};
+use nix::unistd::{Pid, Uid, close, fexecve, gettid, setresuid};
 
+use crate::lab::agent::AGENT_ID;
 use crate::lab::tool;
 
 const ROLE: &str = "PINHOLE_ACTOR_ROLE";
@@ -31,6 +33,11 @@ pub(crate) enum Role {
     ExecFromThread,
     /// Threads open the files `left` and `right`, and others close their descriptors and put `right` in their place.
     Replace,
+    /// A program that has no file is executed: `busybox true from-memfd`.
+    Memfd,
+    /// The files `before`, `after-chdir` and `after-setuid` are asked for; before the second the working directory becomes
+    /// `below`, before the third the user becomes the agent's. None of them is there.
+    Changes,
 }
 
 /// How many threads there are in [`Role::Threads`].
@@ -84,6 +91,8 @@ fn act() {
         "Threads" => threads(&place),
         "ExecFromThread" => exec_from_thread(&place),
         "Replace" => replace(&place),
+        "Memfd" => memfd(),
+        "Changes" => changes(&place),
         other => panic!("no role {other}"),
     }
 }
@@ -177,6 +186,25 @@ fn replace(place: &Path) {
         done.store(true, Ordering::Relaxed);
     });
     drop(fillers);
+}
+
+fn memfd() {
+    let busybox = tool::find("busybox", "busybox-static").unwrap();
+    let program = memfd_create(c"pinhole-actor", MFdFlags::MFD_CLOEXEC).unwrap();
+    let mut program = fs::File::from(program);
+    std::io::copy(&mut fs::File::open(busybox).unwrap(), &mut program).unwrap();
+    let never = fexecve(program, &[c"true", c"from-memfd"], &[] as &[&std::ffi::CStr]).unwrap_err();
+    panic!("{never}");
+}
+
+fn changes(place: &Path) {
+    let ask = |name: &str| assert!(fs::File::open(place.join(name)).is_err());
+    ask("before");
+    std::env::set_current_dir(place.join("below")).unwrap();
+    ask("after-chdir");
+    let user = Uid::from_raw(AGENT_ID);
+    setresuid(user, user, user).unwrap();
+    ask("after-setuid");
 }
 
 /// dup2 over a descriptor that may be in use.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use pinhole::control::client::Client;
+
 use crate::actor::{self, OPENS, Role};
 use crate::event::{agent, is_call};
-use crate::lab::agent::Installed;
+use crate::lab::agent::{Installed, READY};
 use crate::lab::turn::Turn;
 
 /// Threads take each other's descriptors away. What an open tells is the file that it opened, or that this is not known.
@@ -14,6 +16,10 @@ fn a_replaced_descriptor_never_gives_another_files_path_for_certain() {
     let _turn = Turn::take().unwrap();
     let installed = Installed::new(agent()).unwrap();
     let agent = installed.run(["--events", "process,file"]).unwrap();
+    // The descriptors are taken away by dup2, a million times: events of that would crowd out the opens.
+    let mut admin = Client::connect(&installed.control_socket(), READY).unwrap();
+    let off = admin.set_reporting(&[], &["dup2".to_owned()], READY).unwrap();
+    assert_eq!(off.off, ["dup2"]);
     let place = installed.dir();
     for name in ["left", "right"] {
         fs::write(place.join(name), "").unwrap();

@@ -105,6 +105,34 @@ fn a_command_in_a_named_container_is_fully_known() {
 }
 
 #[test]
+fn a_program_that_was_not_in_the_image_is_one_of_the_upper_layer() {
+    let _turn = Turn::take().unwrap();
+    let lab = Containerd::start().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed
+        .run(["--runtime-socket".as_ref(), lab.socket().as_os_str()])
+        .unwrap();
+    let pod = Pod::run(&lab, shop()).unwrap();
+    let container = pod.start("app", &["/bin/sleep", "1000"]).unwrap();
+    let deed =
+        "grep ' / ' /proc/mounts; cp /bin/busybox /written; /written true of-container; /bin/busybox true of-image";
+    let said = container.exec(&["sh", "-c", deed]).unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.starts_with("overlay / overlay "), "{said:?}");
+    for (program, token, notes) in [
+        ("/written", "of-container", json!(["upper_layer"])),
+        ("/bin/busybox", "of-image", Value::Null),
+    ] {
+        let event = agent
+            .wait_for(token, |event| is_exec(event, &[program, "true", token]))
+            .unwrap();
+        assert_whereabouts(&event, container.id(), "app");
+        assert_eq!(event["process"]["exe"], program, "{event}");
+        assert_eq!(event["process"]["exe_notes"], notes, "{event}");
+    }
+}
+
+#[test]
 fn the_sandbox_and_the_host_are_told_apart() {
     let _turn = Turn::take().unwrap();
     let lab = Containerd::start().unwrap();

@@ -69,6 +69,19 @@ impl<'a> Initramfs<'a> {
         })
     }
 
+    /// Adds a file of this machine at the path that it has here, with the directories above it.
+    pub(crate) fn copy(&mut self, path: &Path) -> Result<()> {
+        let name = path.strip_prefix("/").unwrap_or(path);
+        let mut above: Vec<&Path> = name.ancestors().skip(1).collect();
+        // The root is there; a directory that is given twice is made once.
+        above.pop();
+        for dir in above.iter().rev() {
+            self.directory(&dir.to_string_lossy())?;
+        }
+        let data = std::fs::read(path).map_err(LabError::file("read", path))?;
+        self.program(&name.to_string_lossy(), &data)
+    }
+
     /// Ends the archive.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.entry(&Entry {

@@ -12,6 +12,8 @@ pub(crate) struct Kernel {
     pub(crate) image: PathBuf,
     /// What `uname -r` says in it, e.g. `6.1.0-50-cloud-amd64`.
     pub(crate) release: String,
+    /// A module of it that does nothing until it is asked to: network devices that swallow what is sent.
+    pub(crate) module: PathBuf,
 }
 
 impl Kernel {
@@ -27,6 +29,7 @@ impl Kernel {
         ))?;
         Ok(Self {
             image,
+            module: dir.join("dummy.ko"),
             release: release.trim().to_owned(),
         })
     }

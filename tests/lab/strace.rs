@@ -134,7 +134,8 @@ fn split(args: &str) -> Vec<String> {
     parts
 }
 
-fn unquote(word: &str) -> Option<String> {
+/// The text between the quotes, its escapes undone.
+pub(crate) fn unquote(word: &str) -> Option<String> {
     let inner = word.strip_prefix('"')?.strip_suffix('"')?;
     let mut bytes = Vec::new();
     let mut rest = inner.bytes().peekable();

@@ -1,6 +1,7 @@
 //! A virtual machine with one of the lab's kernels, a busybox root file system and a script to run: booted by emulation
 //! (no KVM needed), ended by the script, its result read from a serial line of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,6 +29,8 @@ export PATH=/bin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+# As everywhere; what the kernel calls a program that is executed by its descriptor begins with it.
+ln -s /proc/self/fd /dev/fd
 mount -t securityfs securityfs /sys/kernel/security
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs tmpfs /run
@@ -56,6 +59,8 @@ pub(crate) struct Machine {
     kernel: Kernel,
     parameters: Vec<String>,
     programs: Vec<(String, PathBuf)>,
+    libraries: BTreeSet<PathBuf>,
+    module: bool,
 }
 
 /// What a machine left.
@@ -76,6 +81,8 @@ impl Machine {
             kernel,
             parameters: Vec::new(),
             programs: Vec::new(),
+            libraries: BTreeSet::new(),
+            module: false,
         }
     }
 
@@ -88,6 +95,18 @@ impl Machine {
     /// Puts a static program of this machine into `/bin` of the other.
     pub(crate) fn program(mut self, name: &str, source: &Path) -> Self {
         self.programs.push((name.to_owned(), source.to_owned()));
+        self
+    }
+
+    /// The same with a program that is not static: its loader and libraries go where it looks for them.
+    pub(crate) fn dynamic_program(mut self, name: &str, source: &Path) -> Result<Self> {
+        self.libraries.extend(libraries(source)?);
+        Ok(self.program(name, source))
+    }
+
+    /// Puts a module of the kernel at `/lib/dummy.ko`.
+    pub(crate) fn with_module(mut self) -> Self {
+        self.module = true;
         self
     }
 
@@ -183,8 +202,30 @@ impl Machine {
             )?;
             archive.program(&format!("bin/{name}"), &read_binary(&small)?)?;
         }
+        for library in &self.libraries {
+            archive.copy(library)?;
+        }
+        if self.module {
+            archive.directory("lib")?;
+            archive.program("lib/dummy.ko", &read_binary(&self.kernel.module)?)?;
+        }
         archive.finish()
     }
+}
+
+/// What `ldd` names: lines like `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)`, and the loader without an arrow.
+fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    let output = tool::run(
+        Command::new(tool::find("ldd", "libc-bin")?)
+            .env("LC_ALL", "C")
+            .arg(program),
+    )?;
+    let found = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
+        .map(PathBuf::from)
+        .collect();
+    Ok(found)
 }
 
 fn read_binary(path: &Path) -> Result<Vec<u8>> {

@@ -11,6 +11,7 @@ fn overrides(line: &str) -> Overrides {
     match parse(line).unwrap().command {
         Command::Run(run) => run.overrides,
         Command::Doctor(doctor) => doctor.overrides,
+        Command::Hooks(hooks) => hooks.overrides,
         Command::Profile(_) => panic!("no settings"),
     }
 }
@@ -21,8 +22,8 @@ fn the_declaration_is_consistent() {
 }
 
 #[test]
-fn every_setting_has_a_flag_on_run_and_doctor_whose_value_arrives() {
-    for command in ["run", "doctor"] {
+fn every_setting_has_a_flag_on_every_command_that_has_settings_and_its_value_arrives() {
+    for command in ["run", "doctor", "hooks"] {
         for key in KEYS {
             let value = key.choices.last().copied().unwrap_or("1");
             for flag in std::iter::once(key.flag).chain(key.alias) {

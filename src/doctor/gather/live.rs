@@ -94,9 +94,11 @@ fn classify(socket: &Path, error: &Error) -> LiveFacts {
         Error::Refused { .. } => LiveFailure::Stale,
         Error::Permission { .. } => LiveFailure::Permission,
         Error::Timeout { .. } => LiveFailure::Timeout,
-        Error::Connect { .. } | Error::Protocol { .. } | Error::Rejected { .. } | Error::Runtime(_) => {
-            LiveFailure::Protocol
-        }
+        Error::Connect { .. }
+        | Error::Protocol { .. }
+        | Error::Rejected { .. }
+        | Error::Denied { .. }
+        | Error::Runtime(_) => LiveFailure::Protocol,
     };
     LiveFacts::Broken {
         socket: socket.to_owned(),

@@ -17,7 +17,10 @@ use super::super::{fixture, report};
 use super::{CanarySeen, ColdCanary, Input, agents, canary, gather, kernel, live, process, runtime, step};
 use crate::config::Settings;
 use crate::control::api::GetStatusReply;
-use crate::control::{ExecWatches, Handle, StatusSource, bind, spawn};
+use crate::control::api::{Reporting, SetReportingRequest};
+use crate::control::switch::Refused;
+use crate::control::{ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
+use tokio::sync::oneshot;
 
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -210,6 +213,12 @@ impl StatusSource for Fixed {
     }
 }
 
+impl ReportSwitch for Fixed {
+    fn ask(&self, _: &SetReportingRequest, _: Peer) -> Result<oneshot::Receiver<Reporting>, Refused> {
+        Err(Refused::Empty)
+    }
+}
+
 struct TestAgent {
     _directory: tempfile::TempDir,
     socket: PathBuf,
@@ -222,7 +231,13 @@ fn test_agent() -> TestAgent {
     let socket = directory.path().join("agent.sock");
     let watches = Arc::new(ExecWatches::new());
     let source = Arc::new(Fixed(fixture::status(1000)));
-    let handle = spawn(bind(&socket).unwrap(), source, Arc::clone(&watches)).unwrap();
+    let handle = spawn(
+        bind(&socket).unwrap(),
+        Arc::clone(&source) as _,
+        Arc::clone(&watches),
+        source,
+    )
+    .unwrap();
     TestAgent {
         _directory: directory,
         socket,

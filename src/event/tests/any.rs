@@ -22,7 +22,7 @@ fn what<'a>(kind: u8, bytes: &'a [u8], number: u64) -> What<'a> {
         2 => What::Unreadable,
         3 => What::Directory(names),
         4 => What::File {
-            magic: 0,
+            magic: [0, 0x6e73_6673, 0x5049_4446, 0x0904_1934, 0x5049_5045, 0x534f_434b][(number % 6) as usize],
             mode: (number >> 32) as u32,
             inode: number,
             path: names,

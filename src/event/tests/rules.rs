@@ -178,8 +178,12 @@ fn operations_decide_about_what_follows() {
 }
 
 fn file(mode: u32, inode: u64, names: &'static [u8], flags: u32) -> What<'static> {
+    file_of(0, mode, inode, names, flags)
+}
+
+fn file_of(magic: u32, mode: u32, inode: u64, names: &'static [u8], flags: u32) -> What<'static> {
     What::File {
-        magic: 0,
+        magic,
         mode,
         inode,
         path: KernelNames { names, flags },
@@ -191,36 +195,64 @@ fn descriptors_are_named_as_in_proc() {
     let dup = |what| told(run("dup", 4, &[3], vec![(Of::Arg(0), what)])).0["file"].clone();
     let pseudo = |path: &str, kind: &str| json!({"path": path, "type": kind, "notes": ["pseudo"]});
     assert_eq!(
-        dup(file(0o010_600, 77, b"", path_flag::PSEUDO)),
+        dup(file_of(0x5049_5045, 0o010_600, 77, b"", path_flag::PSEUDO)),
         pseudo("pipe:[77]", "fifo")
     );
     assert_eq!(
-        dup(file(0o600, 8, b"[eventfd]\0", path_flag::PSEUDO)),
+        dup(file_of(0x534f_434b, 0o140_777, 78, b"", path_flag::PSEUDO)),
+        pseudo("socket:[78]", "socket")
+    );
+    assert_eq!(
+        dup(file_of(0x0904_1934, 0o600, 8, b"[eventfd]\0", path_flag::PSEUDO)),
         pseudo("anon_inode:[eventfd]", "anonymous")
     );
     // Since Linux 6.16 these have a type inside the kernel.
     assert_eq!(
-        dup(file(0o100_600, 8, b"inotify\0", path_flag::PSEUDO)),
+        dup(file_of(0x0904_1934, 0o100_600, 8, b"inotify\0", path_flag::PSEUDO)),
         pseudo("anon_inode:inotify", "anonymous")
     );
+    // Before Linux 6.9, and since.
+    for (magic, names, flags) in [
+        (0x0904_1934, &b"[pidfd]\0"[..], path_flag::PSEUDO),
+        (0x5049_4446, b"", path_flag::OUTSIDE_ROOT),
+    ] {
+        assert_eq!(
+            dup(file_of(magic, 0o700, 9, names, flags)),
+            pseudo("anon_inode:[pidfd]", "anonymous")
+        );
+    }
+    // Of a memory file system that nobody mounted; secretmem looks like an anonymous inode in all but its magic number.
     assert_eq!(
-        dup(file(0o100_777, 8, b"memfd:x\0", path_flag::PSEUDO | path_flag::DELETED)),
+        dup(file_of(
+            0x0102_1994,
+            0o100_777,
+            8,
+            b"memfd:x\0",
+            path_flag::PSEUDO | path_flag::DELETED
+        )),
         json!({"path": "memfd:x", "type": "regular", "notes": ["deleted", "pseudo"]})
     );
     assert_eq!(
+        dup(file_of(0x5345_434d, 0o100_600, 8, b"secretmem\0", path_flag::PSEUDO)),
+        pseudo("secretmem", "regular")
+    );
+    let namespace = || file_of(0x6e73_6673, 0o100_444, 4_026_531_840, b"", path_flag::OUTSIDE_ROOT);
+    assert_eq!(dup(namespace()), pseudo("ns:[4026531840]", "namespace"));
+    // A file with the mode and the number of a namespace's, at the root of a tree that is mounted elsewhere, is none.
+    assert_eq!(
         dup(file(0o100_444, 4_026_531_840, b"", path_flag::OUTSIDE_ROOT)),
-        pseudo("ns:[4026531840]", "namespace")
+        json!({"path": "/", "type": "regular", "notes": ["outside_root"]})
     );
     assert_eq!(
         dup(file(0o020_666, 5, b"null\0dev\0", 0)),
         json!({"path": "/dev/null", "type": "character_device"})
     );
-    let joined = run(
-        "setns",
-        0,
-        &[3, 0x20000],
-        vec![(Of::Arg(0), file(0o100_444, 4_026_531_840, b"", path_flag::OUTSIDE_ROOT))],
+    // Replaced while it was looked at.
+    assert_eq!(
+        dup(file_of(0x5049_5045, 0o010_600, 77, b"", path_flag::UNREADABLE)),
+        json!({"type": "fifo", "notes": ["unreadable"]})
     );
+    let joined = run("setns", 0, &[3, 0x20000], vec![(Of::Arg(0), namespace())]);
     assert_eq!(told(joined).0["file"], pseudo("mnt:[4026531840]", "namespace"));
 }
 
