@@ -40,6 +40,8 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 {
 	struct kernfs_node___rcu *newer = (void *)node;
 
+	if (!may_probe())
+		return bpf_core_field_exists(newer->__parent) ? newer->__parent : node->parent;
 	if (bpf_core_field_exists(newer->__parent))
 		return probe(newer, __parent);
 	return probe(node, parent);
@@ -61,6 +63,9 @@ static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *
 		node = controller_node(task);
 	if (!node)
 		return RECORD_CGROUP_UNREADABLE;
+	/* Without names only the root is known for what it is. */
+	if (!may_probe())
+		return kernfs_parent(node) ? RECORD_CGROUP_UNREADABLE : 0;
 	for (int i = 0; i < CGROUP_LEVELS; i++) {
 		parent = kernfs_parent(node);
 		if (!parent)
