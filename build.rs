@@ -28,7 +28,13 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=ebpf");
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-env-changed=PINHOLE_CLANG");
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("agent.bpf.o");
+    // The same sources twice; ebpf/include/get.h says what the second is for.
+    compile_object("agent.bpf.o", None)?;
+    compile_object("reduced.bpf.o", Some("-DPINHOLE_REDUCED"))
+}
+
+fn compile_object(name: &str, define: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join(name);
     let target = env::var("CARGO_CFG_TARGET_ARCH")?;
     let arch = match target.as_str() {
         "x86_64" => "x86",
@@ -50,6 +56,7 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
         ])
         .args(kernel_headers(&target))
         .arg(format!("-D__TARGET_ARCH_{arch}"))
+        .args(define)
         .args(["-c", "ebpf/agent.bpf.c", "-o"])
         .arg(&out)
         .output()

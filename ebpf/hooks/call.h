@@ -98,13 +98,22 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 
 static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
 {
-	struct file *file = file_of(task, fd);
+	struct file *file;
 	struct inode *inode;
 	struct file_part *body;
 	struct part *part;
 	u64 number;
 	u32 mode;
 
+	if (!may_probe()) {
+		part = begin_part(s, PART_FILE, of);
+		if (part) {
+			unreadable(s, part);
+			end_part(s, part);
+		}
+		return 0;
+	}
+	file = file_of(task, fd);
 	if (!file) {
 		part = begin_part(s, PART_NOT_OPEN, of);
 		if (part)

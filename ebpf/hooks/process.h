@@ -7,8 +7,9 @@
 #define EEXIST 17
 
 SEC("tp_btf/sched_process_exec")
-int process_exec(u64 *ctx __attribute__((unused)))
+int process_exec(u64 *ctx)
 {
+	struct task_struct *task = (void *)ctx[0];
 	struct hook_counters *line = seen(HOOK_EXEC);
 	struct control *c = agent_control();
 
@@ -16,7 +17,7 @@ int process_exec(u64 *ctx __attribute__((unused)))
 		return 0;
 	if (!hook_enabled(c, HOOK_EXEC) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
 		return filter(line);
-	send_process(HOOK_EXEC, FOR_EVENT);
+	send_process(task, HOOK_EXEC, FOR_EVENT);
 	return 0;
 }
 

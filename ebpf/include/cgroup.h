@@ -18,26 +18,30 @@ static __always_inline struct cgroup_subsys_state **controller_state(struct css_
 	return (void *)set + bpf_core_field_offset(struct css_set, subsys) + index * sizeof(void *);
 }
 
-/* Where the hierarchy is a controller's, the verifier cannot follow the choice among them, so it is probed. */
 static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
 {
 	struct cgroup_subsys_state *state = NULL;
 
-	bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
-	return probe(state, cgroup, kn);
+	if (tasks_are_typed())
+		state = *controller_state(get(task, cgroups));
+	else
+		bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
+	return get(state, cgroup, kn);
 }
 
 static __always_inline u64 task_cgroup_id(struct task_struct *task)
 {
 	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
 		return get(task, cgroups, dfl_cgrp, kn, id);
-	return probe(controller_node(task), id);
+	return get(controller_node(task), id);
 }
 
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
 {
 	struct kernfs_node___rcu *newer = (void *)node;
 
+	if (!may_probe())
+		return bpf_core_field_exists(newer->__parent) ? newer->__parent : node->parent;
 	if (bpf_core_field_exists(newer->__parent))
 		return probe(newer, __parent);
 	return probe(node, parent);
@@ -59,6 +63,9 @@ static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *
 		node = controller_node(task);
 	if (!node)
 		return RECORD_CGROUP_UNREADABLE;
+	/* Without names only the root is known for what it is. */
+	if (!may_probe())
+		return kernfs_parent(node) ? RECORD_CGROUP_UNREADABLE : 0;
 	for (int i = 0; i < CGROUP_LEVELS; i++) {
 		parent = kernfs_parent(node);
 		if (!parent)

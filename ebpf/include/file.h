@@ -15,7 +15,7 @@ static __always_inline struct file *file_of(struct task_struct *task, s64 fd)
 {
 	struct file **slots, *file = NULL;
 
-	if (fd < 0 || fd >= get(task, files, fdt, max_fds))
+	if (!may_probe() || fd < 0 || fd >= get(task, files, fdt, max_fds))
 		return NULL;
 	slots = get(task, files, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
@@ -34,9 +34,12 @@ static __always_inline bool shares_files(struct task_struct *task)
  */
 static __always_inline bool in_upper_layer(struct file *file)
 {
-	struct inode *inode = probe(file, f_inode);
+	struct inode *inode;
 	u64 upper = 0;
 
+	if (!may_probe())
+		return false;
+	inode = probe(file, f_inode);
 	if (probe(inode, i_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
 		return false;
 	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));

@@ -6,6 +6,9 @@
  * caught by the kernel, and no helper is used that lockdown for confidentiality forbids. Or by bpf_probe_read_kernel,
  * where a pointer is only a number. The current task is typed from Linux 5.11 on; before that everything is probed.
  * The verifier sees which of the two it is and drops the other.
+ *
+ * Compiled with PINHOLE_REDUCED the object does without probing, for kernels that are locked down for confidentiality:
+ * whatever only probing finds (names behind pointers, mounts, descriptors, sockets) is then reported as unreadable.
  */
 #ifndef PINHOLE_GET_H
 #define PINHOLE_GET_H
@@ -18,10 +21,15 @@
 #include <bpf/bpf_tracing.h>
 
 #ifdef PINHOLE_REDUCED
-/* Programs that may not probe take their tasks from their context only, which is typed on every kernel. */
+#define may_probe() false
+/*
+ * Those of tracepoints are on every kernel. The current task is not before Linux 5.11; a program that needs it is refused
+ * there.
+ */
 #define tasks_are_typed() true
 #define get(pointer, ...) ___arrow(pointer, __VA_ARGS__)
 #else
+#define may_probe() true
 #define tasks_are_typed() bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
 /* Follows fields from a task: get(task, signal, tty) is task->signal->tty. */
 #define get(pointer, ...) \

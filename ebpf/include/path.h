@@ -57,7 +57,8 @@ __noinline int append_path(u32 place)
 	entry = s->head;
 	mount = s->mount;
 	path_notes(s) = 0;
-	if (!dentry || !mnt || bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)mount_of(mnt))) {
+	if (!may_probe() || !dentry || !mnt ||
+	    bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)mount_of(mnt))) {
 		path_notes(s) = PATH_UNREADABLE;
 		return 0;
 	}
@@ -131,7 +132,9 @@ static __always_inline void append_file_path(struct scratch *s, struct task_stru
 	u64 path[2] = {};
 
 	/* struct path: the mount, then the dentry. */
-	bpf_probe_read_kernel(path, sizeof(path), (void *)file + bpf_core_field_offset(struct file, f_path));
+	if (may_probe())
+		bpf_probe_read_kernel(path, sizeof(path),
+				      (void *)file + bpf_core_field_offset(struct file, f_path));
 	append_path_of(s, task, path[0], path[1]);
 }
 

@@ -196,7 +196,7 @@ enum part_kind {
 	PART_TEXT = 1,
 	/* Bytes of the process. */
 	PART_BYTES,
-	/* struct file_part and the names of its path. */
+	/* struct file_part and the names of its path; nothing where the file itself could not be read. */
 	PART_FILE,
 	/* struct socket_part and the paths of unix sockets. */
 	PART_SOCKET,

@@ -26,6 +26,14 @@ static __always_inline void fill_header(struct record_header *header, struct tas
 	read_key(&header->process, task);
 }
 
+/* Sixteen bytes of a longer name or a whole one, with a NUL at the end, by two loads. */
+static __always_inline void copy_name(char *name, const u64 *from)
+{
+	((u64 *)name)[0] = from[0];
+	((u64 *)name)[1] = from[1];
+	name[15] = 0;
+}
+
 static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 {
 	u64 start = get(mm, arg_start), size = get(mm, arg_end) - start, off = used(s);
@@ -46,7 +54,10 @@ static __always_inline void append_args(struct scratch *s, struct mm_struct *mm)
 
 static __always_inline void read_comm(char *comm, struct task_struct *task)
 {
-	bpf_probe_read_kernel(comm, COMM_SIZE, &task->comm);
+	if (may_probe())
+		bpf_probe_read_kernel(comm, COMM_SIZE, &task->comm);
+	else
+		copy_name(comm, (const u64 *)&task->comm);
 }
 
 static __always_inline void read_ancestors(struct process_record *record, struct task_struct *task)
@@ -112,8 +123,10 @@ static __always_inline void read_credentials(struct process_record *record, stru
 		record->session_id = get(task, sessionid);
 
 	__builtin_memset(record->tty, 0, TTY_SIZE);
-	if (tty)
+	if (tty && may_probe())
 		bpf_probe_read_kernel_str(record->tty, TTY_SIZE, &tty->name);
+	else if (tty)
+		copy_name(record->tty, (const u64 *)&tty->name);
 }
 
 /* What the agent should know about a task, as the task is now. */
@@ -144,11 +157,9 @@ static __always_inline void remember(struct scratch *s, const struct control *c,
 	bpf_map_update_elem(&processes, &pid, &s->now, BPF_ANY);
 }
 
-/* Describes the current process in full and hands it over. Says whether that went well. */
-__noinline int send_process(u32 hook, u32 purpose)
+static __always_inline int describe(struct task_struct *task, u32 hook, u32 purpose)
 {
 	struct hook_counters *line = line_of(hook);
-	struct task_struct *task = current_task();
 	struct scratch *s = claim(purpose);
 	struct control *c = agent_control();
 	struct process_record *record;
@@ -203,6 +214,21 @@ __noinline int send_process(u32 hook, u32 purpose)
 	return sent;
 }
 
+/* Describes the current process, which is task, in full and hands it over. Says whether that went well. */
+#ifdef PINHOLE_REDUCED
+/* Checked with each caller: before Linux 5.11 only a caller has a typed task. */
+static __noinline int send_process(struct task_struct *task, u32 hook, u32 purpose)
+{
+	return describe(task, hook, purpose);
+}
+#else
+__noinline int send_process_by_number(u32 hook, u32 purpose)
+{
+	return describe(current_task(), hook, purpose);
+}
+#define send_process(task, hook, purpose) ((void)(task), send_process_by_number(hook, purpose))
+#endif
+
 static __always_inline bool is_known(struct scratch *s, const struct control *c, struct task_struct *task)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -230,7 +256,7 @@ static __always_inline bool is_known(struct scratch *s, const struct control *c,
  */
 static __always_inline bool introduce(struct scratch *s, struct control *c, struct task_struct *task)
 {
-	return is_known(s, c, task) || (seen(HOOK_SNAPSHOT) && send_process(HOOK_SNAPSHOT, FOR_SNAPSHOT));
+	return is_known(s, c, task) || (seen(HOOK_SNAPSHOT) && send_process(task, HOOK_SNAPSHOT, FOR_SNAPSHOT));
 }
 
 #endif

@@ -7,6 +7,7 @@ use aya::{Btf, Ebpf};
 use super::error::{Error, Failure};
 use super::functions::Function;
 use super::hook::Hook;
+use super::object::Programs;
 use crate::config::settings::BackendChoice;
 
 /// How system calls are hooked.
@@ -16,6 +17,8 @@ pub enum Backend {
     Trampoline,
     /// One program on the exit of every system call, a bitmap test first.
     Dispatcher,
+    /// Not at all: only reduced programs load, and those for system calls do not.
+    None,
 }
 
 impl Backend {
@@ -25,6 +28,7 @@ impl Backend {
         match self {
             Self::Trampoline => "trampoline",
             Self::Dispatcher => "dispatcher",
+            Self::None => "none",
         }
     }
 }
@@ -36,6 +40,28 @@ pub struct Choice {
     pub backend: Backend,
     /// Why not the other one.
     pub why: String,
+    /// Why the programs are the reduced ones, where they are.
+    pub reduced: Option<String>,
+}
+
+impl Choice {
+    pub(super) fn new(backend: Backend, why: impl Into<String>) -> Self {
+        Self {
+            backend,
+            why: why.into(),
+            reduced: None,
+        }
+    }
+
+    /// Which programs run.
+    #[must_use]
+    pub const fn programs(&self) -> Programs {
+        if self.reduced.is_some() {
+            Programs::Reduced
+        } else {
+            Programs::Full
+        }
+    }
 }
 
 /// Attaches the watched system calls by the backend asked for, or by the better one that the kernel allows.
@@ -51,13 +77,7 @@ pub(crate) fn attach(
             failure,
         }
     };
-    let chosen = |backend, why: &str, programs| {
-        let choice = Choice {
-            backend,
-            why: why.to_owned(),
-        };
-        Ok((choice, programs))
-    };
+    let chosen = |backend, why: &str, programs| Ok((Choice::new(backend, why), programs));
     match wanted {
         BackendChoice::Trampoline => {
             let programs = attach_trampolines(object, btf, functions)?.map_err(refused(Backend::Trampoline))?;
@@ -102,7 +122,7 @@ pub(crate) struct Attached {
     pub(super) hook: Option<Hook>,
 }
 
-fn dispatcher_alone() -> Vec<Attached> {
+pub(super) fn dispatcher_alone() -> Vec<Attached> {
     vec![Attached {
         program: "dispatcher".to_owned(),
         hook: None,

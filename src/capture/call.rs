@@ -65,7 +65,7 @@ pub enum What<'a> {
     },
     /// A structure or socket address of the process: as many bytes as it passed, up to the limit.
     Bytes(&'a [u8]),
-    /// The process's memory could not be read.
+    /// The process's memory could not be read, or what is behind a descriptor.
     Unreadable,
     /// The directory from which a relative path starts.
     Directory(KernelNames<'a>),
@@ -191,6 +191,7 @@ impl<'a> What<'a> {
                 names: body,
                 flags: head.flags,
             }),
+            part_kind::FILE if unreadable && body.is_empty() => Self::Unreadable,
             part_kind::FILE => {
                 let (file, names) = prefix::<wire::FilePart>(body)?;
                 Self::File {

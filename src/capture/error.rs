@@ -53,7 +53,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-fn tail(log: &str) -> Option<String> {
+pub(super) fn tail(log: &str) -> Option<String> {
     let log = log.trim();
     if log.is_empty() {
         return None;

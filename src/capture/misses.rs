@@ -4,10 +4,8 @@
 //! opened while the programs are loaded and read again at will: reading needs no capability and opens nothing.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-
-use aya::Ebpf;
 
 use super::backend::Attached;
 use super::hook::Hook;
@@ -32,8 +30,8 @@ pub(crate) struct Misses {
 }
 
 impl Misses {
-    /// Finds the loaded programs. Those of a kernel that does not count are left out.
-    pub(crate) fn of(object: &Ebpf, calls: &[Attached]) -> Self {
+    /// Finds the loaded programs by their names. Those of a kernel that does not count are left out.
+    pub(crate) fn of<'a>(calls: &[Attached], program: impl Fn(&str) -> Option<BorrowedFd<'a>>) -> Self {
         let base = [
             ("process_exec", Owner::Hook(Hook::EXEC)),
             ("process_fork", Owner::Hook(Hook::FORK)),
@@ -47,10 +45,10 @@ impl Misses {
         });
         let mut programs = Vec::new();
         for (name, owner) in base.into_iter().chain(calls) {
-            let Some(Ok(fd)) = object.program(name).map(aya::programs::Program::fd) else {
+            let Some(fd) = program(name) else {
                 continue;
             };
-            let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+            let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
             match File::open(&path) {
                 Ok(file) if read(&file).is_some() => programs.push((owner, file)),
                 Ok(_) => {}

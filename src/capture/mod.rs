@@ -1,12 +1,13 @@
 //! Capture: kernel hooks, the ring buffer that they fill, and the account of what was lost.
 //!
-//! Owns everything that touches eBPF: the embedded object, which programs are loaded and how they are attached
+//! Owns everything that touches eBPF: the embedded objects, which programs are loaded and how they are attached
 //! ([`backend`]), the wire format ([`wire`]) and its decoding ([`record`]), the reader of the ring ([`source`]) and the
 //! ledger ([`ledger`]). Nothing outside this module knows that aya exists, and nothing in here knows what a container
 //! is. After [`Capture::start`] no `bpf()` call is ever made again: rings, counters and switches are mapped memory.
 
 pub mod arg;
 pub mod backend;
+mod base;
 pub mod call;
 pub mod calls;
 pub mod error;
@@ -16,10 +17,11 @@ pub mod hook;
 pub mod ledger;
 pub mod memory;
 mod misses;
-mod object;
+pub mod object;
 pub mod plan;
 pub mod probe;
 pub mod record;
+mod reduced;
 mod shared;
 pub mod source;
 mod steps;

@@ -1,4 +1,4 @@
-//! The embedded object: maps sized, constants set, types relocated to the running kernel. Nothing is attached here.
+//! The embedded objects: maps sized, constants set, types relocated to the running kernel. Nothing is attached here.
 
 use std::os::linux::fs::MetadataExt;
 
@@ -10,6 +10,41 @@ use super::memory::Sizes;
 use super::steps::Constants;
 
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
+static REDUCED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/reduced.bpf.o"));
+
+/// What the reduced programs still tell.
+pub const KEPT: &str = "the life of processes with arguments, credentials, ancestors and cgroup ids; system calls with \
+                        what the process passed and what it got";
+/// What only the full programs tell.
+pub const LOST: &str = "paths of executables, of working directories and of open files; what is behind descriptors and \
+                        sockets; the names of cgroups, and with them containers and pods";
+
+/// Which of the two objects, of the same sources and with the same maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// Reads whatever an event needs.
+    Full,
+    /// Reads kernel structures by typed loads only: no helper that lockdown for confidentiality withdraws.
+    Reduced,
+}
+
+impl Programs {
+    /// The word in summaries and the status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Reduced => "reduced",
+        }
+    }
+
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Full => OBJECT,
+            Self::Reduced => REDUCED,
+        }
+    }
+}
 
 /// The kernel's types.
 pub(crate) fn kernel_types() -> Result<Btf, Error> {
@@ -23,7 +58,7 @@ pub(crate) fn kernel_type_bytes() -> Result<Vec<u8>, Error> {
 }
 
 /// Creates the maps and prepares the programs.
-pub(crate) fn prepare(btf: &Btf, sizes: Sizes, constants: &Constants) -> Result<Ebpf, Error> {
+pub(super) fn prepare(programs: Programs, btf: &Btf, sizes: Sizes, constants: &Constants) -> Result<Ebpf, Error> {
     let own = OwnNamespace::read();
     let share_of_calls = sizes.share_of_calls();
     let hierarchy = Hierarchy::detect();
@@ -48,7 +83,7 @@ pub(crate) fn prepare(btf: &Btf, sizes: Sizes, constants: &Constants) -> Result<
         .override_global("agent_pidns_dev", &own.device, true)
         .override_global("agent_pidns_ino", &own.inode, true)
         .override_global("agent_pidns_pid", &own.pid, true)
-        .load(OBJECT)
+        .load(programs.bytes())
         .map_err(|error| Error::Object(Failure::of_error("create the maps".to_owned(), &error)))
 }
 
@@ -89,5 +124,45 @@ impl OwnNamespace {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aya_obj::generated::bpf_func_id;
+
+    use super::*;
+
+    /// The helpers that an object calls, by number.
+    fn helpers(programs: Programs) -> BTreeSet<i32> {
+        const CALL: u8 = 0x85;
+        let object = aya_obj::Object::parse(programs.bytes()).unwrap();
+        let functions = object.functions.values();
+        functions
+            .flat_map(|function| &function.instructions)
+            .filter(|instruction| instruction.code == CALL && instruction.src_reg() == 0)
+            .map(|instruction| instruction.imm)
+            .collect()
+    }
+
+    #[test]
+    fn the_reduced_programs_read_no_kernel_memory_by_helpers() {
+        // Those behind LOCKDOWN_BPF_READ_KERNEL in kernel/trace/bpf_trace.c.
+        let withdrawn = [
+            bpf_func_id::BPF_FUNC_probe_read,
+            bpf_func_id::BPF_FUNC_probe_read_str,
+            bpf_func_id::BPF_FUNC_probe_read_kernel,
+            bpf_func_id::BPF_FUNC_probe_read_kernel_str,
+        ]
+        .map(|helper| helper as i32);
+        let reduced = helpers(Programs::Reduced);
+        assert!(withdrawn.iter().all(|helper| !reduced.contains(helper)), "{reduced:?}");
+        assert!(
+            reduced.contains(&(bpf_func_id::BPF_FUNC_probe_read_user as i32)),
+            "{reduced:?}"
+        );
+        assert!(withdrawn.iter().any(|helper| helpers(Programs::Full).contains(helper)));
     }
 }

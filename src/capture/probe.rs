@@ -1,11 +1,13 @@
 //! What this kernel allows, found out by doing it: the doctor's window into capture. Everything is undone on return.
 
-use super::backend::{attach, attach_tracepoint};
+use super::backend::attach;
+use super::base;
 use super::error::{Error, Failure};
 use super::functions::{Function, candidates, existing};
 use super::hook::HookSet;
 use super::memory::Sizes;
-use super::object;
+use super::object::{self, Programs};
+use super::reduced::{Reduced, no_trampolines};
 use super::source::ring_bytes;
 use super::steps::{Constants, Flows};
 use crate::config::settings::BackendChoice;
@@ -21,30 +23,38 @@ pub struct Probe {
     pub trampoline: Result<(), Failure>,
     /// The dispatcher.
     pub dispatcher: Result<(), Failure>,
+    /// The process life cycle by the reduced programs, tried where the full ones are refused. The backends are then
+    /// those of the reduced programs too.
+    pub reduced: Option<Result<(), Failure>>,
 }
 
 /// Loads and attaches each group of programs by itself, once, and makes the maps as large as the agent would with this
 /// ring, in bytes, and this many processes.
 #[must_use]
 pub fn probe(ring_size: u64, processes: u32) -> Probe {
-    let base = try_object(SMALL, |object, btf| {
-        for (program, tracepoint) in [
-            ("process_fork", "sched_process_fork"),
-            ("process_exec", "sched_process_exec"),
-            ("process_exit", "sched_process_exit"),
-        ] {
-            if let Err(failure) = attach_tracepoint(object, btf, program, tracepoint)? {
-                return Ok(Err(failure));
-            }
-        }
-        Ok(Ok(()))
-    });
-    let backend = |wanted| {
-        try_object(SMALL, move |object, btf| {
-            attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
+    let base = try_object(Programs::Full, SMALL, base::attach);
+    let reduced = base.is_err().then(|| {
+        try_object(Programs::Reduced, SMALL, |object, btf| {
+            base::attach_reduced(&mut Reduced::new(object, btf)?, btf)
         })
+    });
+    let (programs, trampoline, dispatcher) = if matches!(reduced, Some(Ok(()))) {
+        let dispatcher = try_object(Programs::Reduced, SMALL, |object, btf| {
+            Reduced::new(object, btf)?.attach(btf, "dispatcher", "sys_exit")
+        });
+        (Programs::Reduced, Err(no_trampolines()), dispatcher)
+    } else {
+        let backend = |wanted| {
+            try_object(Programs::Full, SMALL, move |object, btf| {
+                attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
+            })
+        };
+        (
+            Programs::Full,
+            backend(BackendChoice::Trampoline),
+            backend(BackendChoice::Dispatcher),
+        )
     };
-    let (trampoline, dispatcher) = (backend(BackendChoice::Trampoline), backend(BackendChoice::Dispatcher));
     // Last, because kernels before 5.11 take what was charged to RLIMIT_MEMLOCK back only some time after the maps are
     // gone: the largest must not make the small ones fail.
     let full = Sizes {
@@ -52,12 +62,13 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
         ring: ring_bytes(ring_size),
         processes,
     };
-    let object = try_object(full, |_, _| Ok(Ok(())));
+    let object = try_object(programs, full, |_, _| Ok(Ok(())));
     Probe {
         object,
         base,
         trampoline,
         dispatcher,
+        reduced,
     }
 }
 
@@ -78,13 +89,14 @@ const SMALL: Sizes = Sizes {
 };
 
 fn try_object(
+    programs: Programs,
     sizes: Sizes,
     with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
 ) -> Result<(), Failure> {
     let attempt = || -> Result<Result<(), Failure>, Error> {
         let btf = object::kernel_types()?;
         let constants = Constants::of(tried(), Flows::First);
-        let mut object = object::prepare(&btf, sizes, &constants)?;
+        let mut object = object::prepare(programs, &btf, sizes, &constants)?;
         with(&mut object, &btf)
     };
     match attempt() {

@@ -98,6 +98,8 @@ pub struct CgroupPath {
     pub text: String,
     /// The part towards the root is missing: that no container is named here does not mean that there is none.
     pub cut: bool,
+    /// It is missing because it could not be read.
+    pub unreadable: bool,
 }
 
 /// Who the process is to the kernel. Ids are those of the initial user namespace.
@@ -128,7 +130,7 @@ pub struct Credentials {
 /// A path as the kernel's own structures gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelPath {
-    /// The path below the process's root directory.
+    /// The path below the process's root directory; empty where nothing is known of it.
     pub text: String,
     /// Bits of [`path_flag`].
     pub flags: u32,
@@ -138,6 +140,12 @@ impl KernelPath {
     /// Puts the names together, unless the kernel's structures could not be read.
     pub(super) fn of_names(names: &[u8], flags: u32) -> Option<Self> {
         (flags & path_flag::UNREADABLE == 0).then(|| kernel_path(names, flags))
+    }
+
+    /// The path, absent where nothing of it could be read.
+    #[must_use]
+    pub fn known(&self) -> Option<&str> {
+        (self.flags & path_flag::UNREADABLE == 0).then_some(&*self.text)
     }
 
     /// The words for what the path does not tell.
@@ -236,9 +244,8 @@ fn decode_process(bytes: &[u8]) -> Result<ProcessBody<'_>, DecodeError> {
     let set = |id: u32| (id != UNSET).then_some(id);
     Ok(ProcessBody {
         name: c_text(&bytes[std::mem::offset_of!(wire::ProcessRecord, comm)..][..wire::COMM_SIZE]),
-        exe: (flags & record_flag::NO_MEMORY == 0 && raw.exe_flags & path_flag::UNREADABLE == 0)
-            .then(|| kernel_path(exe, raw.exe_flags)),
-        cwd: (raw.cwd_flags & path_flag::UNREADABLE == 0).then(|| kernel_path(cwd, raw.cwd_flags)),
+        exe: (flags & record_flag::NO_MEMORY == 0).then(|| path_or_note(exe, raw.exe_flags)),
+        cwd: Some(path_or_note(cwd, raw.cwd_flags)),
         cgroup: cgroup_path(cgroup, flags),
         args: split_args(args),
         args_truncated: flags & record_flag::ARGS_TRUNCATED != 0,
@@ -279,10 +286,11 @@ pub(super) fn c_text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 fn cgroup_path(names: &[u8], flags: u32) -> CgroupPath {
-    let cut = flags & (record_flag::CGROUP_TRUNCATED | record_flag::CGROUP_UNREADABLE) != 0;
+    let unreadable = flags & record_flag::CGROUP_UNREADABLE != 0;
     CgroupPath {
         text: join_reversed(names, true),
-        cut,
+        cut: unreadable || flags & record_flag::CGROUP_TRUNCATED != 0,
+        unreadable,
     }
 }
 
@@ -292,6 +300,14 @@ fn kernel_path(names: &[u8], flags: u32) -> KernelPath {
         text: join_reversed(names, rooted),
         flags,
     }
+}
+
+/// A path, or where it could not be read nothing but that it could not.
+fn path_or_note(names: &[u8], flags: u32) -> KernelPath {
+    KernelPath::of_names(names, flags).unwrap_or(KernelPath {
+        text: String::new(),
+        flags: path_flag::UNREADABLE,
+    })
 }
 
 /// NUL-ended names from the leaf to the root become a path from the root to the leaf.

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
-use aya::maps::{Map, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use nix::time::{ClockId, clock_gettime};
 
-use super::backend::{self, Choice};
-use super::error::Error;
+use super::backend::{self, Backend, Choice};
+use super::base::{Base, lockdown};
+use super::error::{Error, Failure};
 use super::functions;
 use super::hook::HookSet;
 use super::ledger::Ledger;
 use super::memory::Sizes;
 use super::misses::Misses;
-use super::object;
+use super::object::{self, KEPT, LOST};
 use super::record::Record;
-use super::shared::{CounterLines, Switches};
-use super::steps::{Constants, Flows};
+use super::reduced::Reduced;
+use super::shared::Switches;
+use super::steps::Flows;
 use crate::config::settings::BackendChoice;
 
 /// How long a thread that was joined may take to leave the process on a busy machine.
@@ -47,6 +49,8 @@ pub struct Options {
 pub struct Capture {
     /// Holds the programs and their links.
     _object: Ebpf,
+    /// The same, where the reduced ones run.
+    _reduced: Option<Reduced>,
     ring: RingBuf<MapData>,
     ring_size: u32,
     started: u64,
@@ -80,37 +84,36 @@ impl Capture {
             processes: options.processes,
         };
         let functions = functions::existing(functions::candidates(options.hooks), &object::kernel_type_bytes()?);
-        let mut object = object::prepare(&btf, sizes, &Constants::of(options.hooks, options.flows))?;
-
-        let ring = match object.take_map("events") {
-            Some(map) => RingBuf::try_from(map).map_err(|error| Error::Map {
-                map: "events",
-                source: std::io::Error::other(error),
-            })?,
-            None => return Err(Error::Missing("events map")),
+        let Base {
+            mut object,
+            ring,
+            switches,
+            lines,
+            mut reduced,
+            refused,
+        } = Base::start(&btf, sizes, options.hooks, options.flows)?;
+        let (mut choice, attached) = match &mut reduced {
+            None => backend::attach(&mut object, &btf, &functions, options.backend)?,
+            Some(reduced) => reduced.attach_calls(&btf, &functions, options.backend)?,
         };
-        let switches =
-            Switches::map(array(&object, "control")?.fd()).map_err(|source| Error::Map { map: "control", source })?;
-        let lines = CounterLines::map(array(&object, "counters")?.fd(), cpus).map_err(|source| Error::Map {
-            map: "counters",
-            source,
-        })?;
-        switches.enable(options.hooks);
-
-        for (program, tracepoint) in [
-            ("process_fork", "sched_process_fork"),
-            ("process_exec", "sched_process_exec"),
-            ("process_exit", "sched_process_exit"),
-        ] {
-            backend::attach_tracepoint(&mut object, &btf, program, tracepoint)?.map_err(Error::Program)?;
-        }
-        let (choice, attached) = backend::attach(&mut object, &btf, &functions, options.backend)?;
+        choice.reduced = refused.as_ref().map(running_reduced);
+        let hooks = if choice.backend == Backend::None {
+            tracing::warn!(why = choice.why, "no system call is told");
+            HookSet::BASE
+        } else {
+            options.hooks
+        };
+        let misses = match &reduced {
+            None => Misses::of(&attached, |name| object.program(name)?.fd().ok().map(AsFd::as_fd)),
+            Some(reduced) => Misses::of(&attached, |name| reduced.program(name)),
+        };
         drop(btf);
         object::return_memory();
 
-        let ledger = Arc::new(Ledger::new(lines, options.hooks, Misses::of(&object, &attached)));
+        let ledger = Arc::new(Ledger::new(lines, hooks, misses));
         let capture = Self {
             _object: object,
+            _reduced: reduced,
             ring,
             ring_size,
             started,
@@ -251,12 +254,14 @@ pub(super) fn cpu_ids() -> Result<usize, Error> {
     })
 }
 
-/// The array stays with the object, whose programs refer to it by descriptor until they are loaded.
-fn array<'a>(object: &'a Ebpf, name: &'static str) -> Result<&'a MapData, Error> {
-    match object.map(name) {
-        Some(Map::Array(map)) => Ok(map),
-        _ => Err(Error::Missing(name)),
-    }
+/// Says what is lost, and why. Returns the reason.
+fn running_reduced(failure: &Failure) -> String {
+    let why = match lockdown() {
+        Some(mode) => format!("the kernel refuses the full programs ({failure}); lockdown is {mode}"),
+        None => format!("the kernel refuses the full programs ({failure}), as it does under lockdown=confidentiality"),
+    };
+    tracing::warn!(why, kept = KEPT, lost = LOST, "running reduced");
+    why
 }
 
 /// The kernel wants a power of two and whole pages; the largest records want 64 KiB.

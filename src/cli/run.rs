@@ -126,6 +126,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
 
     let choice = capture.choice();
     tracing::info!(
+        capture = choice.programs().as_str(),
         backend = choice.backend.as_str(),
         why = choice.why,
         ring_bytes = capture.ring_size(),

@@ -65,6 +65,8 @@ pub enum Reason {
     AnswerUnusable,
     /// The kernel gave no cgroup name for the process, or only the last levels of a very deep one.
     CgroupUnknown,
+    /// The kernel lets the agent read no name of a cgroup: the capture is reduced, or memory could not be read.
+    CgroupUnreadable,
     /// The cgroup bears the id of a container that the runtime keeps in another cgroup: the name is not believed.
     CgroupMismatch,
     /// The runtime has no name for the image, only its digest or id.
@@ -75,7 +77,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which summaries list them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoRuntimeSocket,
         Self::SocketPermission,
         Self::SocketRefused,
@@ -87,6 +89,7 @@ impl Reason {
         Self::ContainerUnknown,
         Self::AnswerUnusable,
         Self::CgroupUnknown,
+        Self::CgroupUnreadable,
         Self::CgroupMismatch,
         Self::ImageNameUnknown,
         Self::SandboxUnknown,
@@ -107,6 +110,7 @@ impl Reason {
             Self::ContainerUnknown => "container_unknown",
             Self::AnswerUnusable => "answer_unusable",
             Self::CgroupUnknown => "cgroup_unknown",
+            Self::CgroupUnreadable => "cgroup_unreadable",
             Self::CgroupMismatch => "cgroup_mismatch",
             Self::ImageNameUnknown => "image_name_unknown",
             Self::SandboxUnknown => "sandbox_unknown",
@@ -231,6 +235,9 @@ pub struct Metadata {
     /// What the lookup cost when it was made, in microseconds; absent for host processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_us: Option<u64>,
+    /// The cgroup, by the inode number of its directory: present where its name is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_id: Option<u64>,
 }
 
 /// The end of one lookup: the keys `container`, `kubernetes` and `metadata` of an event, in this order. Shared by every
@@ -257,6 +264,7 @@ impl Outcome {
                 reason: None,
                 source: None,
                 lookup_us: None,
+                cgroup_id: None,
             },
             container: None,
             kubernetes: None,
@@ -265,13 +273,24 @@ impl Outcome {
 
     /// The outcome for a process whose cgroup the kernel could not name.
     #[must_use]
-    pub fn cgroup_unknown() -> Self {
+    pub fn cgroup_unknown(cgroup_id: u64) -> Self {
+        Self::nameless(Reason::CgroupUnknown, cgroup_id)
+    }
+
+    /// The outcome for a process whose cgroup has a name that the kernel keeps to itself.
+    #[must_use]
+    pub fn cgroup_unreadable(cgroup_id: u64) -> Self {
+        Self::nameless(Reason::CgroupUnreadable, cgroup_id)
+    }
+
+    fn nameless(reason: Reason, cgroup_id: u64) -> Self {
         Self {
             metadata: Metadata {
                 status: Status::Missing,
-                reason: Some(Reason::CgroupUnknown),
+                reason: Some(reason),
                 source: None,
                 lookup_us: None,
+                cgroup_id: Some(cgroup_id),
             },
             container: None,
             kubernetes: None,

@@ -57,13 +57,19 @@ pub struct CgroupName<'a> {
     pub path: &'a str,
     /// The part towards the root is missing.
     pub cut: bool,
+    /// It is missing because it could not be read, not because it is long.
+    pub unreadable: bool,
 }
 
 impl<'a> CgroupName<'a> {
     /// A path from the root.
     #[must_use]
     pub fn whole(path: &'a str) -> Self {
-        Self { path, cut: false }
+        Self {
+            path,
+            cut: false,
+            unreadable: false,
+        }
     }
 }
 
@@ -79,7 +85,6 @@ pub struct Resolver {
     budget: Duration,
     patience: Patience,
     costs: Costs,
-    unknown: Arc<Outcome>,
     host: Arc<Outcome>,
     clock: fn() -> Instant,
 }
@@ -139,7 +144,6 @@ impl Resolver {
             budget: settings.lookup_budget,
             patience: Patience::new(2 * settings.lookup_budget, clock()),
             costs: Costs::default(),
-            unknown: Arc::new(Outcome::cgroup_unknown()),
             host: Arc::new(Outcome::host()),
             clock,
         })
@@ -168,14 +172,17 @@ impl Resolver {
             Some(entry) => entry.claims.clone(),
             None => match cgroup {
                 Some(name) => cgroup::claims(name.path, name.cut),
-                None => return Arc::clone(&self.unknown),
+                None => return Arc::new(Outcome::cgroup_unknown(cgroup_id)),
             },
         };
         let (outcome, expires) = match (claims.containers.is_empty(), claims.cut) {
             (false, _) => self.place(&claims, age()),
             (true, false) => (Arc::clone(&self.host), None),
+            (true, true) if cgroup.is_some_and(|name| name.unreadable) => {
+                (Arc::new(Outcome::cgroup_unreadable(cgroup_id)), None)
+            }
             // So deep a path may begin in a container.
-            (true, true) => (Arc::clone(&self.unknown), None),
+            (true, true) => (Arc::new(Outcome::cgroup_unknown(cgroup_id)), None),
         };
         let claims = if expires.is_some() { claims } else { Claims::default() };
         self.by_cgroup.put(
@@ -452,6 +459,7 @@ fn outcome_of(found: Found) -> Outcome {
         reason,
         source: Some(found.source),
         lookup_us: None,
+        cgroup_id: None,
     };
     Outcome {
         metadata,
@@ -471,6 +479,7 @@ fn missing(id: &str, reason: Reason) -> Outcome {
             reason: Some(reason),
             source: Some(Source::Cgroup),
             lookup_us: None,
+            cgroup_id: None,
         },
         container: Some(container),
         kubernetes: None,

@@ -184,6 +184,8 @@ pub struct CaptureFacts {
     pub trampoline: Result<(), ProbeFailure>,
     /// The dispatcher backend.
     pub dispatcher: Result<(), ProbeFailure>,
+    /// The reduced base programs, tried where the full ones are refused. Where they load, the backends are theirs too.
+    pub reduced: Option<Result<(), ProbeFailure>>,
     /// RLIMIT_MEMLOCK in bytes, once lifted as far as it could be; absent without a limit. Kernels before 5.11 count maps
     /// and programs against it.
     pub memlock: Option<u64>,

@@ -44,6 +44,7 @@ pub(super) fn cold() -> Facts {
             base: Ok(()),
             trampoline: Ok(()),
             dispatcher: Ok(()),
+            reduced: None,
             memlock: None,
         }),
         memory: timed(MemoryFacts {
@@ -131,6 +132,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         backend: Some(Backend {
             name: "trampoline".to_owned(),
             why: "preferred, and the kernel allows it".to_owned(),
+            reduced: None,
         }),
         reporting: Some(Reporting::default()),
         hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),

@@ -40,6 +40,13 @@ struct Case {
     blocks: &'static [&'static str],
 }
 
+fn reduce(facts: &mut Facts) {
+    let capture = facts.capture.value.as_mut().unwrap();
+    let mut refused = refusal("load a tp_btf program on sched_process_fork", libc::EINVAL);
+    refused.verifier = Some("unknown func bpf_probe_read_kernel#113".to_owned());
+    (capture.base, capture.reduced) = (Err(refused), Some(Ok(())));
+}
+
 fn runtime_of(facts: &mut Facts) -> &mut super::facts::RuntimeFact {
     &mut facts.runtimes.value.as_mut().unwrap()[0]
 }
@@ -79,6 +86,14 @@ const GRID: &[Case] = &[
     Case { name: "lockdown confidentiality", start: cold, root: ("PIN-KRN-002", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned());
                     f.capture.value.as_mut().unwrap().base = Err(refusal("load", libc::EINVAL)); } },
+    Case { name: "lockdown confidentiality, running reduced", start: cold, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
+        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned()); reduce(f); } },
+    Case { name: "lockdown out of sight, running reduced", start: cold, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
+        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Absent; reduce(f); } },
+    Case { name: "a running agent is reduced", start: live, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
+        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned());
+                    agent(f).second.backend.as_mut().unwrap().reduced = Some("refused".to_owned()); } },
+    Case { name: "reduced without lockdown", start: cold, root: ("PIN-BPF-001", Status::Warn), blocks: &[], harm: reduce },
     Case { name: "no type information", start: cold, root: ("PIN-BTF-001", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| { f.kernel.value.as_mut().unwrap().btf = Err(OsError { errno: Some(libc::ENOENT), message: "No such file or directory".to_owned() });
                     f.capture.value.as_mut().unwrap().base = Err(refusal("read type information", libc::ENOENT)); } },

@@ -76,6 +76,15 @@ pub fn build<'a>(header: &Header, subject: ProcessKey, body: &'a Body<'a>, conte
     event
 }
 
+/// The cgroup that an event is about.
+#[must_use]
+pub fn cgroup_id(header: &Header, body: &Body<'_>) -> u64 {
+    match body {
+        Body::Fork { child_cgroup_id, .. } => *child_cgroup_id,
+        _ => header.cgroup_id,
+    }
+}
+
 /// Decodes the status of `wait(2)`.
 fn exit(status: i32) -> Exit {
     match status & 0x7f {

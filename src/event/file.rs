@@ -147,7 +147,7 @@ fn behind_descriptor<'a>(body: &'a CallBody<'a>, asked: Option<File<'a>>) -> Opt
     let network = body.call.class == Class::Network;
     let what = body.parts.iter().find_map(|part| match (&part.of, &part.what) {
         (Of::Result, what) => Some(what),
-        (Of::Arg(index), what @ (What::File { .. } | What::Socket(_))) => {
+        (Of::Arg(index), what @ (What::File { .. } | What::Socket(_) | What::Unreadable)) => {
             let arg = body.call.args.get(usize::from(*index))?;
             (arg.kind == Kind::Fd).then_some(what)
         }
@@ -183,8 +183,9 @@ fn behind_descriptor<'a>(body: &'a CallBody<'a>, asked: Option<File<'a>>) -> Opt
             file.notes.add(Notes::of_path(path_flag::PSEUDO));
             Some(file)
         }
-        _ => {
-            let opened = body.call.result == Returns::Descriptor && body.ret >= 0;
+        what => {
+            let given = matches!(what, Some(What::Unreadable));
+            let opened = given || body.call.result == Returns::Descriptor && body.ret >= 0;
             let mut file = if opened && !network {
                 Some(asked.unwrap_or_default())
             } else {

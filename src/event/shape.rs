@@ -288,7 +288,9 @@ fn serialize_path<S: SerializeStruct>(
     notes: &[&'static str],
     out: &mut S,
 ) -> Result<(), S::Error> {
-    out.serialize_field(key, &path.text)?;
+    if let Some(text) = path.known() {
+        out.serialize_field(key, text)?;
+    }
     if !notes.is_empty() {
         out.serialize_field(notes_key, notes)?;
     }

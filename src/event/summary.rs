@@ -19,6 +19,8 @@ pub struct Summary {
     /// Always `summary`.
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// `full`, or `reduced` where the kernel refuses programs that read its memory.
+    pub capture: &'static str,
     /// The capture backend in use.
     pub backend: &'static str,
     /// Which of the hooks report.

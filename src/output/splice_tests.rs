@@ -74,6 +74,7 @@ prop_compose! {
                 reason: reason.then_some(Reason::SandboxUnknown),
                 source: Some(Source::Cri),
                 lookup_us,
+                cgroup_id: lookup_us,
             },
         }
     }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::capture::record::KernelPath;
 use crate::container::{Metadata, Status};
 use crate::event::shape::{Endpoint, Event, Kind, Network};
 use crate::event::summary::Rate;
@@ -142,8 +143,8 @@ fn exec(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
     let Some(process) = event.process.process else {
         return Ok(());
     };
-    if let Some(exe) = &process.exe {
-        write!(f, " {}", Safe(&exe.text))?;
+    if let Some(exe) = process.exe.as_ref().and_then(KernelPath::known) {
+        write!(f, " {}", Safe(exe))?;
     }
     let mut room = ARGUMENTS_SHOWN;
     for argument in process.args.iter().skip(1) {
@@ -313,7 +314,11 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
     writeln!(
         out,
         "{}",
-        Styled(format_args!("summary: backend {}", summary.backend), DEED, colour)
+        Styled(
+            format_args!("summary: capture {}, backend {}", summary.capture, summary.backend),
+            DEED,
+            colour
+        )
     )?;
     writeln!(
         out,

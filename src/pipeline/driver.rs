@@ -18,7 +18,7 @@ use crate::capture::record::{Body, Header, ProcessKey};
 use crate::capture::{Capture, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
-use crate::event::build::Context;
+use crate::event::build::{Context, cgroup_id};
 use crate::event::summary::Lookups;
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
@@ -298,15 +298,13 @@ impl<W: Write> Stages<W> {
 
     /// The metadata of the cgroup in which the event happened. The path of the process is that cgroup's, or none.
     fn outcome(&mut self, header: &Header, body: &Body<'_>, process: Option<&Process>) -> Arc<Outcome> {
-        let cgroup_id = match body {
-            Body::Fork { child_cgroup_id, .. } => *child_cgroup_id,
-            _ => header.cgroup_id,
-        };
+        let cgroup_id = cgroup_id(header, body);
         let path = process
             .filter(|process| process.cgroup_id == cgroup_id)
             .map(|process| CgroupName {
                 path: &process.cgroup.text,
                 cut: process.cgroup.cut,
+                unreadable: process.cgroup.unreadable,
             });
         self.resolver
             .resolve_aged(cgroup_id, path, || BootClock::since(header.time))

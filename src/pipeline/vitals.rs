@@ -163,6 +163,7 @@ impl Vitals {
             time: Timestamp::now(),
             node: self.node.clone(),
             kind: "summary",
+            capture: self.choice.programs().as_str(),
             backend: self.choice.backend.as_str(),
             reporting: {
                 let (on, off) = self.reporting.on_and_off();
@@ -204,6 +205,7 @@ impl StatusSource for Vitals {
             backend: Some(api::Backend {
                 name: self.choice.backend.as_str().to_owned(),
                 why: self.choice.why.clone(),
+                reduced: self.choice.reduced.clone(),
             }),
             hooks: self
                 .ledger

@@ -7,7 +7,7 @@ use lru::LruCache;
 
 use super::image::{Ancestor, Process};
 use super::line::{DEPTH, Line};
-use crate::capture::record::{Body, CgroupPath, Header, ProcessBody, ProcessKey};
+use crate::capture::record::{Body, CgroupPath, Header, KernelPath, ProcessBody, ProcessKey};
 
 /// What the fork hook tells of a child.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,9 @@ impl ProcessTable {
             process.args.clone_from(&before.args);
             process.args_truncated = before.args_truncated;
             process.args_unreadable = before.args_unreadable;
-            process.cwd = process.cwd.or_else(|| before.cwd.clone());
+            if process.cwd.as_ref().and_then(KernelPath::known).is_none() {
+                process.cwd.clone_from(&before.cwd);
+            }
         }
         let process = Arc::new(process);
         self.processes.put(header.process.pid, Arc::clone(&process));
@@ -236,7 +238,7 @@ fn ancestor(process: &Process) -> Ancestor {
 }
 
 fn exe_text(process: &Process) -> Option<Arc<str>> {
-    process.exe.as_ref().map(|path| path.text.as_str().into())
+    process.exe.as_ref().and_then(KernelPath::known).map(Into::into)
 }
 
 #[cfg(test)]

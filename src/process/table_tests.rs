@@ -37,6 +37,7 @@ fn body(exe: &str, ancestors: Vec<(ProcessKey, String)>) -> ProcessBody<'static>
         cgroup: CgroupPath {
             text: "/pod/container".to_owned(),
             cut: false,
+            unreadable: false,
         },
         args: vec![exe.to_owned()],
         args_truncated: false,
@@ -99,6 +100,7 @@ fn a_child_may_be_born_into_another_cgroup_and_below_another_parent() {
     let elsewhere = CgroupPath {
         text: "/elsewhere".to_owned(),
         cut: false,
+        unreadable: false,
     };
     let sibling = Fork {
         cgroup_id: 8,

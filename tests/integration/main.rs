@@ -33,6 +33,7 @@ mod memory;
 mod pod;
 mod privileges;
 mod processes;
+mod reduced;
 mod state;
 mod strace_oracle;
 mod words;

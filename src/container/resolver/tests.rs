@@ -39,7 +39,11 @@ fn path(id: &str) -> String {
 }
 
 fn cut(path: &str) -> CgroupName<'_> {
-    CgroupName { path, cut: true }
+    CgroupName {
+        path,
+        cut: true,
+        unreadable: false,
+    }
 }
 
 fn numbered(number: usize) -> String {
@@ -83,7 +87,7 @@ fn the_host_and_the_unnamed() {
     let mut resolver = resolver(&[&dir.path().join("nothing")]);
     assert_eq!(*resolver.resolve(1, Some("/system.slice/ssh.service")), Outcome::host());
     assert_eq!(*resolver.resolve(1, None), Outcome::host());
-    assert_eq!(*resolver.resolve(2, None), Outcome::cgroup_unknown());
+    assert_eq!(*resolver.resolve(2, None), Outcome::cgroup_unknown(2));
     // It is not remembered as unnamed: the path may come with the next record.
     assert_eq!(*resolver.resolve(2, Some("/")), Outcome::host());
     assert_eq!(resolver.stats().count, 0);
@@ -603,7 +607,7 @@ fn below_a_known_container_an_unknown_id_changes_nothing() {
     assert_eq!(asked(UNKNOWN), 4);
     // Of a path that is not recorded whole, the container may be in the part that is missing.
     let deep = resolver.resolve_aged(2, Some(cut("/a/a/a")), || Duration::ZERO);
-    assert_eq!(*deep, Outcome::cgroup_unknown());
+    assert_eq!(*deep, Outcome::cgroup_unknown(2));
 }
 
 #[test]
@@ -682,4 +686,20 @@ fn labels_do_not_swell_every_event() {
     assert_eq!(pod.labels["app"], "web");
     let json = serde_json::to_value(pod).unwrap();
     assert_eq!(json["labels_truncated"], true);
+}
+
+#[test]
+fn an_unreadable_name_is_told_apart_from_a_long_one() {
+    let mut resolver = resolver(&[]);
+    let unreadable = CgroupName {
+        unreadable: true,
+        ..cut("/")
+    };
+    let outcome = resolver.resolve_aged(3, Some(unreadable), || Duration::ZERO);
+    assert_eq!(outcome.metadata.reason, Some(Reason::CgroupUnreadable));
+    assert_eq!(outcome.metadata.cgroup_id, Some(3));
+    let unknown = resolver.resolve_aged(4, Some(cut("/")), || Duration::ZERO);
+    assert_eq!(unknown.metadata.reason, Some(Reason::CgroupUnknown));
+    let host = resolver.resolve(5, Some("/"));
+    assert_eq!(host.metadata.cgroup_id, None);
 }

@@ -36,6 +36,7 @@ pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
         base: fact(probe.base),
         trampoline: fact(probe.trampoline),
         dispatcher: fact(probe.dispatcher),
+        reduced: probe.reduced.map(fact),
         memlock: limits::memlock(),
     })
 }

@@ -1,14 +1,17 @@
 //! Capture: what the kernel lets the agent load, by trying, or by what the running agent has loaded.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::facts::{CaptureFacts, Facts, LockdownFact, Place, ProbeFailure};
 use super::super::finding::Finding;
-use super::kernel::version;
+use super::kernel::{REDUCED_FIELDS, reduced_impact, version};
 use super::{agent, errno_name};
 
 /// PIN-BPF-001.
 pub(in super::super) fn base(facts: &Facts) -> Finding {
+    if let Some(reduced) = reduced(facts) {
+        return base_reduced(facts, reduced);
+    }
     if let Some(agent) = agent(facts) {
         let hooks: Vec<&String> = sorted(agent.second.hooks.keys());
         return Finding::ok("the running agent has its programs attached")
@@ -39,17 +42,72 @@ pub(in super::super) fn base(facts: &Facts) -> Finding {
         .remedy(text, commands)
 }
 
+/// That only the programs load that read no kernel memory by helpers.
+pub(super) struct Reduced {
+    /// The kernel's answer to the full programs.
+    pub(super) why: Value,
+    /// Lockdown is the reason, by its mode or, where that is out of sight, by how the kernel refused.
+    pub(super) by_lockdown: bool,
+}
+
+impl Reduced {
+    /// Adds what it was learnt from.
+    pub(super) fn prove(self, facts: &Facts, finding: Finding) -> Finding {
+        match agent(facts) {
+            Some(_) => finding.evidence(&facts.live, "GetStatus backend", self.why),
+            None => finding.evidence(&facts.capture, "bpf(2): base programs", self.why),
+        }
+    }
+}
+
+/// Whether the agent runs reduced, or would.
+pub(super) fn reduced(facts: &Facts) -> Option<Reduced> {
+    let (why, looks_like_it) = match (agent(facts), &facts.capture.value) {
+        (Some(agent), _) => (json!(agent.second.backend.as_ref()?.reduced.as_ref()?), true),
+        (None, Ok(capture)) => match (&capture.base, &capture.reduced) {
+            (Err(failure), Some(Ok(()))) => (failed(failure), withheld(failure)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let by_lockdown = match &facts.kernel.value {
+        Ok(kernel) => match &kernel.lockdown {
+            LockdownFact::Mode(mode) => mode == "confidentiality",
+            _ => looks_like_it,
+        },
+        Err(_) => false,
+    };
+    Some(Reduced { why, by_lockdown })
+}
+
+/// How the kernel refuses a helper that lockdown withdraws: the verifier names it, the reason is only in the kernel's log.
+fn withheld(failure: &ProbeFailure) -> bool {
+    let named = |log: &str| log.contains("bpf_probe_read");
+    failure.errno == Some(libc::EINVAL) && failure.verifier.as_deref().is_some_and(named)
+}
+
+/// Lockdown's finding is its own; another cause is this check's.
+fn base_reduced(facts: &Facts, reduced: Reduced) -> Finding {
+    let finding = if reduced.by_lockdown {
+        Finding::ok("the reduced base programs load, the full ones do not: see PIN-KRN-002")
+    } else {
+        Finding::warn("the kernel refuses the full programs, so that the agent runs reduced")
+            .impact(reduced_impact(), &["capture", "metadata"], REDUCED_FIELDS)
+            .remedy(
+                "Report it with the verifier's words: the full programs should load on every kernel from 5.10 on that is \
+                 not locked down for confidentiality.",
+                &["agent doctor --format json"],
+            )
+    };
+    reduced.prove(facts, finding.observed("reduced").expected("loaded"))
+}
+
 /// The cause that fits the error, and what mends it.
 fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static [&'static str]) {
     let unread = matches!(&facts.kernel.value, Ok(kernel) if !matches!(kernel.lockdown, LockdownFact::Mode(_)));
-    let withheld = failure
-        .verifier
-        .as_deref()
-        .is_some_and(|log| log.contains("bpf_probe_read"));
     let filtered = matches!(&facts.process.value, Ok(process) if process.seccomp == 2);
     match failure.errno {
-        // The verifier names the helper; the reason, lockdown, is only in the kernel's log.
-        Some(libc::EINVAL) if withheld && unread => (
+        Some(libc::EINVAL) if withheld(failure) && unread => (
             "The kernel withholds its memory from programs, which is what lockdown=confidentiality does. Start the node \
              with lockdown=integrity.",
             &["dmesg | grep -i lockdown", "cat /proc/cmdline"],
@@ -116,6 +174,7 @@ pub(in super::super) fn backend(facts: &Facts) -> Finding {
         let value = json!({ "backend": backend.name, "why": backend.why });
         let finding = match backend.name.as_str() {
             "dispatcher" => dispatcher(&backend.why),
+            "none" => no_backend(backend.why.clone(), true),
             name => Finding::ok(format!("{name}: {}", backend.why)),
         };
         return finding
@@ -148,17 +207,11 @@ pub(in super::super) fn backend(facts: &Facts) -> Finding {
             trampoline: Err(refused),
             dispatcher: Err(failure),
             ..
-        } => Finding::fail(format!("neither backend loads: {}: {}", failure.step, failure.message))
-            .observed(json!({ "trampoline": failed(refused), "dispatcher": failed(failure) }))
-            .impact(
-                "No system call is captured, only the life of processes.",
-                &["capture"],
-                &["syscall", "file", "network"],
-            )
-            .remedy(
-                "Report it with the verifier's words: one of the two should load wherever the base programs do.",
-                &["agent doctor --format json"],
-            ),
+        } => no_backend(
+            format!("neither backend loads: {}: {}", failure.step, failure.message),
+            matches!(capture.reduced, Some(Ok(()))),
+        )
+        .observed(json!({ "trampoline": failed(refused), "dispatcher": failed(failure) })),
     };
     let verdict = |result: &Result<(), ProbeFailure>| match result {
         Ok(()) => json!("loaded"),
@@ -180,6 +233,26 @@ fn dispatcher(why: &str) -> Finding {
         &[],
         &[],
     )
+}
+
+fn no_backend(why: String, reduced: bool) -> Finding {
+    let finding = Finding::fail(why).impact(
+        "No system call is captured, only the life of processes.",
+        &["capture"],
+        &["syscall", "file", "network"],
+    );
+    if reduced {
+        finding.remedy(
+            "The reduced programs watch system calls from Linux 5.11 on: run the node on a newer kernel, or mend what \
+             makes the agent run reduced.",
+            &["uname -r", "agent doctor --format json"],
+        )
+    } else {
+        finding.remedy(
+            "Report it with the verifier's words: one of the two should load wherever the base programs do.",
+            &["agent doctor --format json"],
+        )
+    }
 }
 
 fn failed(failure: &ProbeFailure) -> serde_json::Value {

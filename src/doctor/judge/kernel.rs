@@ -2,7 +2,8 @@
 
 use super::super::facts::{Facts, LockdownFact};
 use super::super::finding::Finding;
-use super::{agent, errno_name, mebibytes};
+use super::{agent, capture, errno_name, mebibytes};
+use crate::capture::object::{KEPT, LOST};
 
 /// First release with ring buffers (`BPF_MAP_TYPE_RINGBUF`) and with `CAP_BPF` and `CAP_PERFMON`.
 const NEEDED: (u32, u32) = (5, 8);
@@ -53,6 +54,25 @@ pub(super) fn version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+const REMEDY: &str = "Start the node with lockdown=integrity on the kernel command line. Where secure boot sets \
+                      confidentiality (Talos does), choose an image or a boot setting that does not.";
+
+/// What a reduced capture costs, for every check that finds one.
+pub(super) fn reduced_impact() -> String {
+    format!("What is still told: {KEPT}. What is lost: {LOST}. Rules on what is lost cannot judge.")
+}
+
+/// The keys of events that a reduced capture leaves out.
+pub(super) const REDUCED_FIELDS: &[&str] = &[
+    "process.exe",
+    "process.cwd",
+    "file.path",
+    "file.directory",
+    "network.source",
+    "container",
+    "kubernetes",
+];
+
 /// PIN-KRN-002.
 pub(in super::super) fn lockdown(facts: &Facts) -> Finding {
     const FILE: &str = "/sys/kernel/security/lockdown";
@@ -60,11 +80,27 @@ pub(in super::super) fn lockdown(facts: &Facts) -> Finding {
         Ok(kernel) => kernel,
         Err(gap) => return Finding::gap(gap),
     };
+    let reduced = capture::reduced(facts);
     let loads = match (agent(facts), &facts.capture.value) {
+        _ if reduced.is_some() => None,
         (Some(_), _) => Some("the running agent's programs"),
         (None, Ok(capture)) if capture.base.is_ok() => Some("the base programs, tried now,"),
         _ => None,
     };
+    if let Some(reduced) = reduced.filter(|reduced| reduced.by_lockdown) {
+        let (observed, said) = match &kernel.lockdown {
+            LockdownFact::Mode(mode) => (mode.clone(), mode.clone()),
+            LockdownFact::Absent => ("confidentiality, as it seems".to_owned(), "absent".to_owned()),
+            LockdownFact::Unreadable(why) => ("confidentiality, as it seems".to_owned(), why.clone()),
+        };
+        let finding = Finding::warn("lockdown withdraws every read of kernel memory: the agent runs reduced")
+            .observed(observed)
+            .expected("none or integrity")
+            .evidence(&facts.kernel, FILE, said)
+            .impact(reduced_impact(), &["capture", "metadata"], REDUCED_FIELDS)
+            .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"]);
+        return reduced.prove(facts, finding);
+    }
     let unread = match &kernel.lockdown {
         LockdownFact::Mode(mode) => {
             let finding = match (mode.as_str(), loads) {
@@ -75,11 +111,7 @@ pub(in super::super) fn lockdown(facts: &Facts) -> Finding {
                         &["capture"],
                         &[],
                     )
-                    .remedy(
-                        "Start the node with lockdown=integrity on the kernel command line. Where secure boot sets \
-                         confidentiality (Talos does), choose an image or a boot setting that does not.",
-                        &[&format!("cat {FILE}"), "cat /proc/cmdline"],
-                    ),
+                    .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"]),
                 ("confidentiality", Some(who)) => Finding::ok(format!("lockdown is confidentiality, yet {who} load")),
                 _ => Finding::ok(format!("lockdown is {mode}")),
             };

@@ -23,6 +23,14 @@ pub(in super::super) fn completeness(facts: &Facts) -> Finding {
     if contained == 0 {
         return Finding::skipped("the agent has not seen an event of a container yet");
     }
+    if agent
+        .second
+        .backend
+        .as_ref()
+        .is_some_and(|backend| backend.reduced.is_some())
+    {
+        return Finding::skipped("the agent runs reduced, which tells no container: see PIN-KRN-002 and PIN-BPF-001");
+    }
     let complete = count(Status::Complete);
     let gap = contained.saturating_sub(complete);
     let share = ratio(contained - gap.min(contained), contained);
@@ -91,7 +99,7 @@ fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
              up. Add the other runtime's socket.",
             &["agent doctor --runtime-socket PATH"],
         ),
-        Some(Reason::CgroupUnknown) => (
+        Some(Reason::CgroupUnknown | Reason::CgroupUnreadable) => (
             "The kernel did not name the cgroup of these processes. See the field unreadable of the hooks.",
             &["agent doctor --format json"],
         ),
