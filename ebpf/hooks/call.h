@@ -66,17 +66,15 @@ volatile const u8 i386_calls[SYSCALLS] = {};
 #define I386_SOCKETCALL 102
 volatile const u8 i386_socketcalls[SOCKETCALLS] = {};
 
-/* The table has no index beyond the last argument; the mask is for the verifier, and what lies beyond is the call's own. */
-static __always_inline u64 argument(const struct call *call, u64 index)
+/* The table has no index beyond the last argument; the bound is for the verifier, and what lies beyond is the record's own. */
+static __always_inline u64 argument(const struct call_record *call, u64 index)
 {
-	_Static_assert(sizeof(struct call) >= 8 * sizeof(u64), "eight words to choose from");
-	index &= 7;
-	opaque(index);
-	return ((const u64 *)call)[index & 7];
+	show_bound(index, 7);
+	return call->args[index];
 }
 
-static __always_inline void append_directory(struct scratch *s, struct task_struct *task, const struct call *call,
-					     u8 dirfd, u8 of)
+static __always_inline void append_directory(struct scratch *s, struct task_struct *task,
+					     const struct call_record *call, u8 dirfd, u8 of)
 {
 	struct part *part = begin_part(s, PART_DIRECTORY, of);
 	s32 fd = dirfd == NO_ARGUMENT ? AT_FDCWD : (s32)argument(call, dirfd);
@@ -98,11 +96,11 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 
 static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
 {
-	struct file *file;
-	struct inode *inode;
+	u64 inode, number, mnt, dentry;
 	struct file_part *body;
+	void *head = s->head;
+	struct file *file;
 	struct part *part;
-	u64 number;
 	u32 mode;
 
 	if (!may_probe()) {
@@ -120,9 +118,13 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 			end_part(s, part);
 		return 0;
 	}
-	inode = probe(file, f_inode);
-	mode = probe(inode, i_mode);
-	number = probe(inode, i_ino);
+	bpf_probe_read_kernel(head, FILE_HEAD, file);
+	inode = copied(head, FILE_HEAD, struct file, f_inode);
+	mnt = copied(head, FILE_HEAD, struct file, f_path.mnt);
+	dentry = copied(head, FILE_HEAD, struct file, f_path.dentry);
+	bpf_probe_read_kernel(head, INODE_HEAD, (void *)inode);
+	mode = copied_as(u16, head, INODE_HEAD, struct inode, i_mode);
+	number = copied(head, INODE_HEAD, struct inode, i_ino);
 	if ((mode & S_IFMT) == S_IFSOCK) {
 		s->flow.socket = (u64)file;
 		s->flow.inode = number;
@@ -137,14 +139,16 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 	body->inode = number;
 	body->mode = mode;
 	body->magic = 0;
-	append_file_path(s, task, file);
+	append_path_of(s, task, mnt, dentry);
 	if (path_notes(s) & (PATH_PSEUDO | PATH_OUTSIDE_ROOT))
-		body->magic = probe(inode, i_sb, s_magic);
-	if (file_of(task, fd) != file)
-		path_notes(s) = PATH_UNREADABLE;
-	/* Looking twice finds only who came between the two looks. */
-	else if (of == PART_OF_RESULT && shares_files(task))
-		path_notes(s) |= PATH_SHARED;
+		body->magic = probe((struct inode *)inode, i_sb, s_magic);
+	if (shares_files(task)) {
+		/* Looking twice finds only who came between the two looks. */
+		if (file_of(task, fd) != file)
+			path_notes(s) = PATH_UNREADABLE;
+		else if (of == PART_OF_RESULT)
+			path_notes(s) |= PATH_SHARED;
+	}
 	part->flags = path_notes(s);
 	end_part(s, part);
 	if (part->flags & PATH_UNREADABLE)
@@ -163,7 +167,7 @@ static __always_inline void append_address(struct scratch *s, const void *user, 
 		__builtin_memcpy(s->flow.address, at, sizeof(s->flow.address));
 }
 
-static __always_inline void append_message(struct scratch *s, struct call *call, u8 of)
+static __always_inline void append_message(struct scratch *s, const struct call_record *call, u8 of)
 {
 	/* struct user_msghdr, struct compat_msghdr: the name and its length come first. */
 	struct {
@@ -194,12 +198,12 @@ __noinline int take_step(u32 place, u32 packed)
 	u8 kind = packed, arg = packed >> 8, aux = packed >> 16, limit = packed >> 24;
 	struct scratch *s = place_of(place);
 	struct task_struct *task = current_task();
-	struct call *call;
+	const struct call_record *call;
 	int first;
 
 	if (!s)
 		return 0;
-	call = &s->call_made;
+	call = &s->call;
 	switch (kind) {
 	case STEP_TEXT_IF:
 		if ((u32)call->args[0] != limit)
@@ -287,7 +291,6 @@ static __always_inline int handle_call(const struct call *call)
 	record->abi = call->abi;
 	record->number = call->number;
 	record->part_count = 0;
-	s->call_made = *call;
 	used(s) = sizeof(*record);
 	if (spec->told == TOLD_FIRST_OF_FLOW)
 		__builtin_memset(&s->flow, 0, sizeof(s->flow));

@@ -48,7 +48,16 @@ static __always_inline struct task_struct *current_task(void)
 	return bpf_get_current_task_btf();
 }
 
-/* A field in the copy of the beginning of a structure. */
-#define copied(copy, type, member) (*(u64 *)((void *)(copy) + bpf_core_field_offset(type, member)))
+/*
+ * A field in the copy of the first size bytes of a structure, as a number of that kind; 0 on a kernel that keeps the field
+ * farther back. Which of the two it is the verifier sees when it loads the program.
+ */
+#define copied_as(kind, copy, size, type, member)                                      \
+	({                                                                             \
+		u64 offset_in_copy = bpf_core_field_offset(type, member);              \
+		offset_in_copy <= (size) - sizeof(kind) ?                              \
+			*(kind *)((void *)(copy) + offset_in_copy) : (kind)0;          \
+	})
+#define copied(copy, size, type, member) copied_as(u64, copy, size, type, member)
 
 #endif

@@ -22,6 +22,8 @@ typedef __s64 s64;
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct qstr {
+	/* The length in the upper half. */
+	u64 hash_len;
 	const unsigned char *name;
 };
 
@@ -43,6 +45,13 @@ struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
+	unsigned char d_iname[32];
+};
+
+/* Linux 6.14 made a union of where short names are kept. */
+struct dentry___union {
+	struct {
+	} d_shortname;
 };
 
 struct vfsmount {

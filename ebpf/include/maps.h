@@ -124,11 +124,12 @@ struct {
 
 /*
  * The beginnings of kernel structures, copied in one go: what is read of them lies close together, and a helper call
- * costs more than the bytes. The offsets within are the running kernel's; the verifier refuses a program for which one
- * of them lies beyond.
+ * costs more than the bytes. The offsets within are the running kernel's.
  */
-#define HEAD_SIZE 96
-#define DENTRY_HEAD 56
+#define HEAD_SIZE 112
+#define FILE_HEAD 112
+#define INODE_HEAD 80
+#define DENTRY_HEAD 96
 #define MOUNT_HEAD 64
 #define SOCKET_HEAD 96
 
@@ -172,7 +173,6 @@ struct scratch {
 	struct walk walk;
 	struct known now;
 	struct flow flow;
-	struct call call_made;
 	u64 head[HEAD_SIZE / 8];
 	u64 mount[MOUNT_HEAD / 8];
 };

@@ -30,6 +30,41 @@ static __always_inline long append_name(struct scratch *s, const void *name, u64
 	return size;
 }
 
+/* Where a dentry keeps names of up to so many bytes, with the NUL: most. */
+#define SHORT_NAME 32
+
+static __always_inline u64 short_name_offset(void)
+{
+	if (bpf_core_field_exists(struct dentry, d_iname))
+		return bpf_core_field_offset(struct dentry, d_iname);
+	return bpf_core_field_offset(struct dentry___union, d_shortname);
+}
+
+/*
+ * Appends a name that lies in the copy of its dentry already, which spares a helper call. Returns its size with the NUL,
+ * 0 when it lies elsewhere.
+ */
+static __always_inline long append_short_name(struct scratch *s, u64 dentry, u64 start)
+{
+	u64 at = short_name_offset(), off = used(s);
+	u64 length = copied(s->head, DENTRY_HEAD, struct dentry, d_name.hash_len) >> 32;
+	u64 *from, *to;
+
+	opaque(off);
+	if (at > DENTRY_HEAD - SHORT_NAME || off > SCRATCH_SIZE - NAME_LIMIT || !length || length >= SHORT_NAME ||
+	    copied(s->head, DENTRY_HEAD, struct dentry, d_name.name) != dentry + at ||
+	    off + length + 1 - start > PATH_LIMIT)
+		return 0;
+	from = (void *)s->head + at;
+	to = (void *)&s->data[off];
+	for (u32 i = 0; i < SHORT_NAME / sizeof(u64); i++)
+		to[i] = from[i];
+	show_bound(length, SHORT_NAME - 1);
+	s->data[off + length] = 0;
+	used(s) = off + length + 1;
+	return length + 1;
+}
+
 static __always_inline u64 mount_of(u64 mnt)
 {
 	return mnt - bpf_core_field_offset(struct mount, mnt);
@@ -65,14 +100,14 @@ __noinline int append_path(u32 place)
 	for (int i = 0; i < PATH_COMPONENTS; i++) {
 		if (dentry == root_dentry && mnt == root_mnt)
 			return 0;
-		if (dentry == copied(mount, struct mount, mnt.mnt_root)) {
-			u64 above = copied(mount, struct mount, mnt_parent);
+		if (dentry == copied(mount, MOUNT_HEAD, struct mount, mnt.mnt_root)) {
+			u64 above = copied(mount, MOUNT_HEAD, struct mount, mnt_parent);
 
 			if (above == mount_of(mnt)) {
 				path_notes(s) |= PATH_OUTSIDE_ROOT;
 				return 0;
 			}
-			dentry = copied(mount, struct mount, mnt_mountpoint);
+			dentry = copied(mount, MOUNT_HEAD, struct mount, mnt_mountpoint);
 			mnt = above + bpf_core_field_offset(struct mount, mnt);
 			if (bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)above)) {
 				path_notes(s) |= PATH_UNREADABLE;
@@ -84,10 +119,10 @@ __noinline int append_path(u32 place)
 			path_notes(s) |= PATH_UNREADABLE;
 			return 0;
 		}
-		parent = copied(entry, struct dentry, d_parent);
-		name = copied(entry, struct dentry, d_name.name);
+		parent = copied(entry, DENTRY_HEAD, struct dentry, d_parent);
+		name = copied(entry, DENTRY_HEAD, struct dentry, d_name.name);
 		/* Only the leaf can have been removed: a directory that still has an entry cannot be. */
-		if (used(s) == start && parent != dentry && !copied(entry, struct dentry, d_hash.pprev))
+		if (used(s) == start && parent != dentry && !copied(entry, DENTRY_HEAD, struct dentry, d_hash.pprev))
 			path_notes(s) |= PATH_DELETED;
 		if (dentry == parent) {
 			/* The root of a file system that is mounted elsewhere, or no file system at all. */
@@ -97,7 +132,9 @@ __noinline int append_path(u32 place)
 			}
 			path_notes(s) |= PATH_PSEUDO;
 		}
-		size = append_name(s, (void *)name, start, PATH_LIMIT);
+		size = append_short_name(s, dentry, start);
+		if (!size)
+			size = append_name(s, (void *)name, start, PATH_LIMIT);
 		if (size < 0)
 			break;
 		if (!size)

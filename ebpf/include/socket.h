@@ -9,8 +9,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-#define copied_as(kind, copy, type, member) (*(kind *)((void *)(copy) + bpf_core_field_offset(type, member)))
-
 /* Appends the sun_path of a unix socket, if it has a name. Returns its size. */
 static __always_inline u16 append_unix_name(struct scratch *s, struct sock *sk)
 {
@@ -56,15 +54,15 @@ static __always_inline int append_socket(struct scratch *s, struct file *file, u
 	}
 	body->kind = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_type);
 	body->protocol = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
-	body->family = copied_as(u16, head, struct sock_common, skc_family);
-	body->state = copied_as(u8, head, struct sock_common, skc_state);
+	body->family = copied_as(u16, head, SOCKET_HEAD, struct sock_common, skc_family);
+	body->state = copied_as(u8, head, SOCKET_HEAD, struct sock_common, skc_state);
 	if (body->family == AF_INET || body->family == AF_INET6) {
-		body->source_port = __builtin_bswap16(copied_as(u16, head, struct sock_common, skc_num));
-		body->destination_port = copied_as(u16, head, struct sock_common, skc_dport);
+		body->source_port = __builtin_bswap16(copied_as(u16, head, SOCKET_HEAD, struct sock_common, skc_num));
+		body->destination_port = copied_as(u16, head, SOCKET_HEAD, struct sock_common, skc_dport);
 	}
 	if (body->family == AF_INET) {
-		*(u32 *)body->source = copied_as(u32, head, struct sock_common, skc_rcv_saddr);
-		*(u32 *)body->destination = copied_as(u32, head, struct sock_common, skc_daddr);
+		*(u32 *)body->source = copied_as(u32, head, SOCKET_HEAD, struct sock_common, skc_rcv_saddr);
+		*(u32 *)body->destination = copied_as(u32, head, SOCKET_HEAD, struct sock_common, skc_daddr);
 	} else if (body->family == AF_INET6 && bpf_core_field_exists(struct sock_common, skc_v6_daddr)) {
 		bpf_probe_read_kernel(body->source, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_probe_read_kernel(body->destination, 16, &sk->__sk_common.skc_v6_daddr);
