@@ -39,19 +39,28 @@ static __always_inline int on_exit(u64 *ctx)
 /*
  * Newer kernels allow tail calls only between programs on functions of one type, and system calls come in two: those
  * that take arguments and those that ignore theirs name their only parameter differently. So all of this is there twice.
+ *
+ * From 6.13 on the kernel gives a program of this kind one stack per CPU instead of the task's, as no second task can be
+ * in it before the first has left. That holds for the programs that are attached and not for one that several of them go
+ * on to: a task that is preempted there would find its variables overwritten. A program with a tail call of its own
+ * keeps the task's stack (bpf_enable_priv_stack() in kernel/bpf/verifier.c), so the common one ends in a call that leads
+ * nowhere: its slot does not exist.
  */
-#define COMMON(group)                                 \
-	SEC("fexit")                                  \
-	int trampoline_##group(u64 *ctx)              \
-	{                                             \
-		return on_exit(ctx);                  \
-	}                                             \
-	struct {                                      \
-		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
-		__uint(max_entries, 1);               \
-		__type(key, u32);                     \
-		__type(value, u32);                   \
-	} common_##group SEC(".maps");
+#define COMMON(group)                                                   \
+	struct {                                                        \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                  \
+		__uint(max_entries, 1);                                 \
+		__type(key, u32);                                       \
+		__type(value, u32);                                     \
+	} common_##group SEC(".maps");                                  \
+	SEC("fexit")                                                    \
+	int trampoline_##group(u64 *ctx)                                \
+	{                                                               \
+		on_exit(ctx);                                           \
+		/* On to nothing, see above. */                         \
+		bpf_tail_call(ctx, &common_##group, 1);                 \
+		return 0;                                               \
+	}
 
 COMMON(a)
 COMMON(b)

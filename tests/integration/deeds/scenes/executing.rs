@@ -98,6 +98,6 @@ pub(super) fn from_memory(actor: &mut Actor) {
             envp,
             named(libc::AT_EMPTY_PATH, "AT_EMPTY_PATH"),
         ],
-        json!({ "process": { "args": ["true", "a deed", ""], "exe": "memfd:runs", "exe_notes": ["pseudo"] } }),
+        json!({ "process": { "args": ["true", "a deed", ""], "exe": "memfd:runs", "exe_notes": ["pseudo", "memfd"] } }),
     );
 }
