@@ -1,6 +1,7 @@
 //! Every loss is counted and attributed: seen = delivered + filtered + dropped, per hook, exactly.
 
 use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pinhole::control::client::Client;
@@ -101,6 +102,49 @@ fn flood_until_dropped(installed: &Installed, before: u64) -> u64 {
         }
         assert!(Instant::now() < patience, "the ring does not overflow: {status:?}");
     }
+}
+
+/// Opens per ring size, over all CPUs, and processes that live and end meanwhile.
+const STORM: u64 = 1_000_000;
+const PROCESSES: u64 = 300;
+
+#[test]
+fn a_storm_of_opens_on_every_cpu_costs_no_process() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let cpus = std::thread::available_parallelism().unwrap().get() as u64;
+    let mut dropped = 0;
+    for ring in ["64KiB", "512KiB", "8MiB"] {
+        let agent = installed
+            .run_as("count", ["--capture-ring-size", ring, "--events", "process,file"])
+            .unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..cpus {
+                scope.spawn(|| {
+                    for _ in 0..STORM / cpus {
+                        drop(File::open("/dev/null").unwrap());
+                    }
+                });
+            }
+            for _ in 0..PROCESSES {
+                assert!(Command::new("/bin/true").status().unwrap().success());
+            }
+        });
+        let stopped = agent.stop().unwrap();
+        let summary = stopped.summary().expect("the last line is the summary");
+        let hooks = balanced_hooks(summary);
+        let of = |wanted: &str| hooks.iter().find(|(name, _)| name == wanted).unwrap().1;
+        let [seen, .., lost] = of("openat");
+        assert!(seen >= STORM / cpus * cpus, "{ring}: {summary}");
+        dropped += lost;
+        for hook in ["exec", "fork", "exit"] {
+            let [_, _, delivered, lost] = of(hook);
+            assert!(delivered >= PROCESSES, "{ring}, {hook}: {summary}");
+            assert_eq!(lost, 0, "{ring}, {hook}: {summary}");
+        }
+        assert_eq!(of("snapshot")[3], 0, "{ring}: {summary}");
+    }
+    assert!(dropped > 0, "no ring overflowed, so nothing had to be kept free");
 }
 
 #[test]
