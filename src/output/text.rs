@@ -322,15 +322,20 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
     )?;
     writeln!(
         out,
-        "  {:<10} {:>10} {:>10} {:>10} {:>10}",
+        "  {:<17} {:>10} {:>10} {:>10} {:>10}",
         "hook", "seen", "filtered", "delivered", "dropped"
     )?;
-    for (name, line) in &summary.hooks {
+    // Dozens of hooks may be attached; a person wants to know of those that something happened at.
+    let quiet = summary.hooks.values().filter(|line| line.seen == 0).count();
+    for (name, line) in summary.hooks.iter().filter(|(_, line)| line.seen > 0) {
         let text = format!(
-            "  {name:<10} {:>10} {:>10} {:>10} {:>10}",
+            "  {name:<17} {:>10} {:>10} {:>10} {:>10}",
             line.seen, line.filtered, line.delivered, line.dropped
         );
         writeln!(out, "{}", Styled(text, TROUBLE, colour && line.dropped > 0))?;
+    }
+    if quiet > 0 {
+        writeln!(out, "  and {quiet} more that saw nothing")?;
     }
     if !summary.reporting.off.is_empty() {
         let text = format!("  turned off: {}", summary.reporting.off.join(", "));
