@@ -73,6 +73,19 @@ static __always_inline u64 argument(const struct call_record *call, u64 index)
 	return call->args[index];
 }
 
+/* Ends a part that is a path, or ends with one. */
+static __always_inline void end_path(struct scratch *s, struct part *part)
+{
+	u32 notes = path_notes(s);
+
+	part->flags = notes;
+	if (notes & PATH_UNREADABLE)
+		s->header.flags |= RECORD_PART_UNREADABLE;
+	if (notes & PATH_TRUNCATED)
+		s->header.flags |= RECORD_PART_TRUNCATED;
+	end_part(s, part);
+}
+
 static __always_inline void append_directory(struct scratch *s, struct task_struct *task,
 					     const struct call_record *call, u8 dirfd, u8 of)
 {
@@ -90,8 +103,7 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 		if (file)
 			append_file_path(s, task, file);
 	}
-	part->flags = path_notes(s);
-	end_part(s, part);
+	end_path(s, part);
 }
 
 static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
@@ -149,12 +161,7 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 		else if (of == PART_OF_RESULT)
 			path_notes(s) |= PATH_SHARED;
 	}
-	part->flags = path_notes(s);
-	end_part(s, part);
-	if (part->flags & PATH_UNREADABLE)
-		s->header.flags |= RECORD_PART_UNREADABLE;
-	if (part->flags & PATH_TRUNCATED)
-		s->header.flags |= RECORD_PART_TRUNCATED;
+	end_path(s, part);
 	return 0;
 }
 
@@ -251,18 +258,6 @@ static __always_inline bool selected(const volatile struct call_spec *spec, cons
 	return false;
 }
 
-/* Whether this flow was told before. Only a message that was sent makes a flow known. */
-static __always_inline bool flow_is_known(struct scratch *s, const struct call *call)
-{
-	u8 one = 1;
-
-	if (bpf_map_lookup_elem(&flows, &s->flow))
-		return true;
-	if (call->ret >= 0)
-		bpf_map_update_elem(&flows, &s->flow, &one, BPF_ANY);
-	return false;
-}
-
 static __always_inline int handle_call(const struct call *call)
 {
 	struct task_struct *task = current_task();
@@ -271,9 +266,12 @@ static __always_inline int handle_call(const struct call *call)
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
 	struct call_record *record;
 	struct scratch *s;
+	bool by_flow;
+	u8 one = 1;
 
 	if (!line || !c)
 		return 0;
+	by_flow = spec->told == TOLD_FIRST_OF_FLOW;
 	if (!hook_enabled(c, call->hook) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
 		return filter(line);
 	if (spec->told == TOLD_FAILURES && call->ret >= 0)
@@ -292,7 +290,7 @@ static __always_inline int handle_call(const struct call *call)
 	record->number = call->number;
 	record->part_count = 0;
 	used(s) = sizeof(*record);
-	if (spec->told == TOLD_FIRST_OF_FLOW)
+	if (by_flow)
 		__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	for (int i = 0; i < STEPS; i++) {
 		u32 packed = *(const volatile u32 *)&spec->steps[i];
@@ -302,11 +300,13 @@ static __always_inline int handle_call(const struct call *call)
 		take_step(s->place, packed);
 		end_turn();
 	}
-	if (spec->told == TOLD_FIRST_OF_FLOW && flow_is_known(s, call)) {
+	if (by_flow && bpf_map_lookup_elem(&flows, &s->flow)) {
 		filter(line);
 	} else {
 		introduce(s, c, task);
-		send(c, line, s, 0);
+		/* A flow is known once a message of it went out and was told. */
+		if (send(c, line, s, 0) && by_flow && call->ret >= 0)
+			bpf_map_update_elem(&flows, &s->flow, &one, BPF_ANY);
 	}
 	release(s);
 	return 0;
