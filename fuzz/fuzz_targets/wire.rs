@@ -7,7 +7,7 @@
 #![no_main]
 
 use std::num::NonZeroUsize;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use pinhole::capture::Record;
@@ -28,7 +28,7 @@ static CLOCK: LazyLock<BootClock> = LazyLock::new(|| BootClock::now().expect("Li
 
 fuzz_target!(|bytes: &[u8]| {
     let mut table = ProcessTable::new(PROCESSES);
-    let (host, unknown) = (Outcome::host(), Outcome::cgroup_unknown());
+    let (host, unknown) = (Arc::new(Outcome::host()), Arc::new(Outcome::cgroup_unknown(1)));
     let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
         let context = Context {
             node: "node",
             clock: &CLOCK,
-            process: process.as_deref(),
+            process: process.as_ref(),
             // The lookup is not part of this way; what it can say about a cgroup is.
             outcome: if process.is_some() { &host } else { &unknown },
             lost_before: header.lost,
