@@ -1,8 +1,10 @@
 //! The kernel's functions behind the watched system calls: what trampolines are attached to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::error::Error;
 use super::hook::{Hook, HookSet};
+use super::object;
 use super::steps::socketcalls;
 
 #[cfg(target_arch = "x86_64")]
@@ -23,7 +25,7 @@ pub(crate) struct Function {
 
 /// The functions behind the watched calls (`arch/x86/include/asm/syscall_wrapper.h`), whether this kernel has them or
 /// not. 32-bit programs come through a function of the same name, of the compat layer, or of the calls with 16-bit ids.
-pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
+fn candidates(hooks: HookSet) -> Vec<Function> {
     let mut functions = Vec::new();
     let mut add = |name: String, hook: Option<Hook>| {
         functions.push(Function {
@@ -54,11 +56,22 @@ pub(crate) fn candidates(hooks: HookSet) -> Vec<Function> {
     functions
 }
 
+/// The functions behind the watched calls that the running kernel has. Reads its types only where a call is watched.
+///
+/// # Errors
+/// The kernel's types cannot be read.
+pub(crate) fn here(hooks: HookSet) -> Result<Vec<Function>, Error> {
+    let candidates = candidates(hooks);
+    if candidates.is_empty() {
+        return Ok(candidates);
+    }
+    Ok(existing(candidates, &object::kernel_type_bytes()?))
+}
+
 /// Those of them that this kernel has, each with the type that it has there.
-pub(crate) fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
-    let types = function_types(kernel_types, |name| {
-        candidates.iter().any(|function| function.name.as_bytes() == name)
-    });
+fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
+    let wanted: HashSet<&[u8]> = candidates.iter().map(|function| function.name.as_bytes()).collect();
+    let types = function_types(kernel_types, |name| wanted.contains(name));
     candidates
         .into_iter()
         .filter_map(|function| {

@@ -3,7 +3,7 @@
 use super::backend::attach;
 use super::base;
 use super::error::{Error, Failure};
-use super::functions::{Function, candidates, existing};
+use super::functions::here;
 use super::hook::HookSet;
 use super::memory::Sizes;
 use super::object::{self, Programs};
@@ -46,7 +46,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
     } else {
         let backend = |wanted| {
             try_object(Programs::Full, SMALL, move |object, btf| {
-                attach(object, btf, &functions()?, wanted).map(|_| Ok(()))
+                attach(object, btf, &here(tried())?, wanted).map(|_| Ok(()))
             })
         };
         (
@@ -75,10 +75,6 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
 /// Two calls stand for all.
 fn tried() -> HookSet {
     HookSet::BASE.with_calls(|call| matches!(call.name, "openat" | "connect"))
-}
-
-fn functions() -> Result<Vec<Function>, Error> {
-    Ok(existing(candidates(tried()), &object::kernel_type_bytes()?))
 }
 
 /// As small as maps can be, where only the programs are of interest.

@@ -83,7 +83,7 @@ impl Capture {
             ring: ring_size,
             processes: options.processes,
         };
-        let functions = functions::existing(functions::candidates(options.hooks), &object::kernel_type_bytes()?);
+        let functions = functions::here(options.hooks)?;
         let Base {
             mut object,
             ring,
