@@ -96,6 +96,8 @@ struct walk {
 	u64 dentry;
 	u64 root_mnt;
 	u64 root_dentry;
+	/* Where in the scratch its names begin. */
+	u64 start;
 };
 
 /* One run of a system call. */

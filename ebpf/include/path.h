@@ -70,35 +70,31 @@ static __always_inline u64 mount_of(u64 mnt)
 	return mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
+/* Turns of the walk in one run of walk_up(): most paths end within. */
+#define PATH_TURNS 8
+
 /*
- * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
- * path_flag in the scratch.
+ * Goes some turns up from walk.dentry in walk.mnt, of which the mount lies copied in the scratch, and appends the names that it
+ * meets. Returns whether there is more to go. The verifier follows each turn of a loop by itself, so a function that takes a few
+ * of them, and is checked once, is checked many times faster than the whole walk.
  */
-__noinline int append_path(u32 place)
+__noinline int walk_up(u32 place)
 {
 	struct scratch *s = place_of(place);
-	u64 start, dentry, mnt, root_dentry, root_mnt, parent, name;
+	u64 start, dentry, mnt, parent, name;
 	void *entry, *mount;
 	char first[2];
 	long size;
 
 	if (!s)
 		return 0;
-	start = used(s);
+	start = s->walk.start;
 	dentry = s->walk.dentry;
 	mnt = s->walk.mnt;
-	root_dentry = s->walk.root_dentry;
-	root_mnt = s->walk.root_mnt;
 	entry = s->head;
 	mount = s->mount;
-	path_notes(s) = 0;
-	if (!may_probe() || !dentry || !mnt ||
-	    bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)mount_of(mnt))) {
-		path_notes(s) = PATH_UNREADABLE;
-		return 0;
-	}
-	for (int i = 0; i < PATH_COMPONENTS; i++) {
-		if (dentry == root_dentry && mnt == root_mnt)
+	for (int i = 0; i < PATH_TURNS; i++) {
+		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
 			return 0;
 		if (dentry == copied(mount, MOUNT_HEAD, struct mount, mnt.mnt_root)) {
 			u64 above = copied(mount, MOUNT_HEAD, struct mount, mnt_parent);
@@ -136,15 +132,42 @@ __noinline int append_path(u32 place)
 		if (!size)
 			size = append_name(s, (void *)name, start, PATH_LIMIT);
 		if (size < 0)
-			break;
-		if (!size)
+			path_notes(s) |= PATH_TRUNCATED;
+		else if (!size)
 			path_notes(s) |= PATH_UNREADABLE;
-		if (!size || dentry == parent)
+		if (size <= 0 || dentry == parent)
 			return 0;
 		dentry = parent;
 		end_turn();
 	}
-	if (dentry != root_dentry || mnt != root_mnt)
+	s->walk.dentry = dentry;
+	s->walk.mnt = mnt;
+	return 1;
+}
+
+/*
+ * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
+ * path_flag in the scratch.
+ */
+__noinline int append_path(u32 place)
+{
+	struct scratch *s = place_of(place);
+
+	if (!s)
+		return 0;
+	s->walk.start = used(s);
+	path_notes(s) = 0;
+	if (!may_probe() || !s->walk.dentry || !s->walk.mnt ||
+	    bpf_probe_read_kernel(s->mount, MOUNT_HEAD, (void *)mount_of(s->walk.mnt))) {
+		path_notes(s) = PATH_UNREADABLE;
+		return 0;
+	}
+	for (int i = 0; i < PATH_COMPONENTS / PATH_TURNS; i++) {
+		if (!walk_up(place))
+			return 0;
+		end_turn();
+	}
+	if (s->walk.dentry != s->walk.root_dentry || s->walk.mnt != s->walk.root_mnt)
 		path_notes(s) |= PATH_TRUNCATED;
 	return 0;
 }
