@@ -29,7 +29,8 @@ enum step_kind {
 	STEP_CWD,
 };
 
-#define NO_ARGUMENT 255
+/* What belongs to the result is no argument either, so such a step is of PART_OF_RESULT. */
+#define NO_ARGUMENT PART_OF_RESULT
 #define AT_FDCWD -100
 
 struct step {
@@ -86,27 +87,26 @@ static __always_inline void end_path(struct scratch *s, struct part *part)
 	end_part(s, part);
 }
 
-static __always_inline void append_directory(struct scratch *s, struct task_struct *task,
-					     const struct call_record *call, u8 dirfd, u8 of)
+static __always_inline void append_directory(struct scratch *s, struct task_struct *task, struct files_struct *files,
+					     s32 fd, u8 of)
 {
 	struct part *part = begin_part(s, PART_DIRECTORY, of);
-	s32 fd = dirfd == NO_ARGUMENT ? AT_FDCWD : (s32)argument(call, dirfd);
 	struct file *file;
 
 	if (!part)
 		return;
 	if (fd == AT_FDCWD) {
-		append_cwd(s, task);
+		append_cwd(s, get(task, fs));
 	} else {
-		file = file_of(task, fd);
+		file = file_of(files, fd);
 		path_notes(s) = PATH_UNREADABLE;
 		if (file)
-			append_file_path(s, task, file);
+			append_file_path(s, file);
 	}
 	end_path(s, part);
 }
 
-static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
+static __always_inline int append_descriptor(struct scratch *s, struct files_struct *files, s32 fd, u8 of)
 {
 	u64 inode, number, mnt, dentry;
 	struct file_part *body;
@@ -123,7 +123,7 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 		}
 		return 0;
 	}
-	file = file_of(task, fd);
+	file = file_of(files, fd);
 	if (!file) {
 		part = begin_part(s, PART_NOT_OPEN, of);
 		if (part)
@@ -151,12 +151,12 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 	body->inode = number;
 	body->mode = mode;
 	body->magic = 0;
-	append_path_of(s, task, mnt, dentry);
+	append_path_of(s, mnt, dentry);
 	if (path_notes(s) & (PATH_PSEUDO | PATH_OUTSIDE_ROOT))
 		body->magic = probe((struct inode *)inode, i_sb, s_magic);
-	if (shares_files(task)) {
+	if (are_shared(files)) {
 		/* Looking twice finds only who came between the two looks. */
-		if (file_of(task, fd) != file)
+		if (file_of(files, fd) != file)
 			path_notes(s) = PATH_UNREADABLE;
 		else if (of == PART_OF_RESULT)
 			path_notes(s) |= PATH_SHARED;
@@ -205,7 +205,10 @@ __noinline int take_step(u32 place, u32 packed)
 	u8 kind = packed, arg = packed >> 8, aux = packed >> 16, limit = packed >> 24;
 	struct scratch *s = place_of(place);
 	struct task_struct *task = current_task();
+	struct files_struct *files = get(task, files);
 	const struct call_record *call;
+	bool directory = false;
+	s32 fd = AT_FDCWD;
 	int first;
 
 	if (!s)
@@ -214,38 +217,50 @@ __noinline int take_step(u32 place, u32 packed)
 	switch (kind) {
 	case STEP_TEXT_IF:
 		if ((u32)call->args[0] != limit)
-			break;
+			return 0;
 		/* fall through */
 	case STEP_TEXT:
 		/* Optional strings are passed as NULL. */
-		if (argument(call, arg))
-			append_text(s, (void *)argument(call, arg), arg);
-		break;
+		if (!argument(call, arg))
+			return 0;
+		append_text(s, (void *)argument(call, arg), arg);
+		return 0;
 	case STEP_PATH:
 		first = append_text(s, (void *)argument(call, arg), arg);
 		/* What a relative path led to is told by the result, where that is a descriptor of one's own. */
-		if (first >= 0 && first != '/' && (call->ret < 0 || !limit || shares_files(task)))
-			append_directory(s, task, call, aux, arg);
+		if (first < 0 || first == '/' || (call->ret >= 0 && limit && !are_shared(files)))
+			return 0;
+		directory = true;
+		if (aux != NO_ARGUMENT)
+			fd = argument(call, aux);
 		break;
 	case STEP_BYTES:
 		append_address(s, (void *)argument(call, arg),
 			       aux == NO_ARGUMENT ? limit : (u32)argument(call, aux), arg);
-		break;
+		return 0;
 	case STEP_MESSAGE:
 		append_message(s, call, arg);
-		break;
+		return 0;
 	case STEP_DESCRIPTOR:
-		append_descriptor(s, task, (s32)argument(call, arg), arg);
+		fd = argument(call, arg);
 		break;
 	case STEP_RESULT:
-		if (call->ret >= 0)
-			append_descriptor(s, task, (s32)call->ret, PART_OF_RESULT);
+		if (call->ret < 0)
+			return 0;
+		fd = call->ret;
 		break;
 	case STEP_CWD:
-		if (call->ret >= 0)
-			append_directory(s, task, call, NO_ARGUMENT, PART_OF_RESULT);
+		if (call->ret < 0)
+			return 0;
+		directory = true;
 		break;
+	default:
+		return 0;
 	}
+	if (directory)
+		append_directory(s, task, files, fd, arg);
+	else
+		append_descriptor(s, files, fd, arg);
 	return 0;
 }
 
@@ -265,6 +280,7 @@ static __always_inline int handle_call(const struct call *call)
 	struct control *c = agent_control();
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
 	struct call_record *record;
+	struct fs_struct *fs;
 	struct scratch *s;
 	bool by_flow;
 	u8 one = 1;
@@ -282,7 +298,9 @@ static __always_inline int handle_call(const struct call *call)
 	if (!s)
 		return drop(line);
 	record = &s->call;
-	fill_header(&record->header, task, call->hook);
+	fs = get(task, fs);
+	begin_paths(s, fs);
+	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), call->hook);
 	record->ret = call->ret;
 	for (int i = 0; i < 6; i++)
 		record->args[i] = call->args[i];
@@ -303,7 +321,7 @@ static __always_inline int handle_call(const struct call *call)
 	if (by_flow && bpf_map_lookup_elem(&flows, &s->flow)) {
 		filter(line);
 	} else {
-		introduce(s, c, task);
+		introduce(s, c, task, fs);
 		/* A flow is known once a message of it went out and was told. */
 		if (send(c, line, s, 0) && by_flow && call->ret >= 0)
 			bpf_map_update_elem(&flows, &s->flow, &one, BPF_ANY);

@@ -39,6 +39,17 @@
 /* Follows fields from a pointer that is only a number. */
 #define probe(pointer, ...) BPF_CORE_READ(pointer, __VA_ARGS__)
 
+/*
+ * What is read rarely and in many places: of each pointer that is loaded from a task, newer kernels (6.18 does) search all their
+ * types by name for how far it may be trusted, up to four times. That was most of the start. For the same reason a pointer is
+ * loaded once and handed on.
+ */
+#ifdef PINHOLE_REDUCED
+#define rarely(pointer, ...) get(pointer, __VA_ARGS__)
+#else
+#define rarely(pointer, ...) probe(pointer, __VA_ARGS__)
+#endif
+
 static __always_inline struct task_struct *current_task(void)
 {
 #ifndef PINHOLE_REDUCED

@@ -172,22 +172,27 @@ __noinline int append_path(u32 place)
 	return 0;
 }
 
-static __always_inline void append_path_of(struct scratch *s, struct task_struct *task, u64 mnt, u64 dentry)
+/* Where the paths end that are appended from now on. */
+static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
+{
+	s->walk.root_mnt = (u64)get(fs, root.mnt);
+	s->walk.root_dentry = (u64)get(fs, root.dentry);
+}
+
+static __always_inline void append_path_of(struct scratch *s, u64 mnt, u64 dentry)
 {
 	s->walk.mnt = mnt;
 	s->walk.dentry = dentry;
-	s->walk.root_mnt = (u64)get(task, fs, root.mnt);
-	s->walk.root_dentry = (u64)get(task, fs, root.dentry);
 	append_path(s->place);
 }
 
-static __always_inline void append_cwd(struct scratch *s, struct task_struct *task)
+static __always_inline void append_cwd(struct scratch *s, struct fs_struct *fs)
 {
-	append_path_of(s, task, (u64)get(task, fs, pwd.mnt), (u64)get(task, fs, pwd.dentry));
+	append_path_of(s, (u64)get(fs, pwd.mnt), (u64)get(fs, pwd.dentry));
 }
 
 /* The path of an open file, of which only the address is known. */
-static __always_inline void append_file_path(struct scratch *s, struct task_struct *task, struct file *file)
+static __always_inline void append_file_path(struct scratch *s, struct file *file)
 {
 	u64 path[2] = {};
 
@@ -195,7 +200,7 @@ static __always_inline void append_file_path(struct scratch *s, struct task_stru
 	if (may_probe())
 		bpf_probe_read_kernel(path, sizeof(path),
 				      (void *)file + bpf_core_field_offset(struct file, f_path));
-	append_path_of(s, task, path[0], path[1]);
+	append_path_of(s, path[0], path[1]);
 }
 
 #endif
