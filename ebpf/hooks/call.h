@@ -151,7 +151,7 @@ static __always_inline int append_descriptor(struct scratch *s, struct files_str
 	body->inode = number;
 	body->mode = mode;
 	body->magic = 0;
-	append_path_of(s, mnt, dentry);
+	append_path(s, mnt, dentry);
 	if (path_notes(s) & (PATH_PSEUDO | PATH_OUTSIDE_ROOT))
 		body->magic = probe((struct inode *)inode, i_sb, s_magic);
 	if (are_shared(files)) {

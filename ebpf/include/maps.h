@@ -98,6 +98,8 @@ struct walk {
 	u64 root_dentry;
 	/* Where in the scratch its names begin. */
 	u64 start;
+	/* Whether the first mount has been looked at. */
+	u64 begun;
 };
 
 /* One run of a system call. */

@@ -73,10 +73,19 @@ static __always_inline u64 mount_of(u64 mnt)
 /* Turns of the walk in one run of walk_up(): most paths end within. */
 #define PATH_TURNS 8
 
+/* Reads what a walk needs of the mount that it has come to. */
+static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
+{
+	if (!bpf_probe_read_kernel(s->mount, MOUNT_HEAD, (void *)mount_of(mnt)))
+		return true;
+	path_notes(s) |= PATH_UNREADABLE;
+	return false;
+}
+
 /*
- * Goes some turns up from walk.dentry in walk.mnt, of which the mount lies copied in the scratch, and appends the names that it
- * meets. Returns whether there is more to go. The verifier follows each turn of a loop by itself, so a function that takes a few
- * of them, and is checked once, is checked many times faster than the whole walk.
+ * Goes some turns up from walk.dentry in walk.mnt and appends the names that it meets. Returns whether there is more to go. The
+ * verifier follows each turn of a loop by itself, so a function that takes a few of them, and is checked once, is checked many
+ * times faster than the whole walk.
  */
 __noinline int walk_up(u32 place)
 {
@@ -93,6 +102,11 @@ __noinline int walk_up(u32 place)
 	mnt = s->walk.mnt;
 	entry = s->head;
 	mount = s->mount;
+	if (!s->walk.begun) {
+		s->walk.begun = true;
+		if (!enter_mount(s, mnt))
+			return 0;
+	}
 	for (int i = 0; i < PATH_TURNS; i++) {
 		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
 			return 0;
@@ -105,10 +119,8 @@ __noinline int walk_up(u32 place)
 			}
 			dentry = copied(mount, MOUNT_HEAD, struct mount, mnt_mountpoint);
 			mnt = above + bpf_core_field_offset(struct mount, mnt);
-			if (bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)above)) {
-				path_notes(s) |= PATH_UNREADABLE;
+			if (!enter_mount(s, mnt))
 				return 0;
-			}
 			continue;
 		}
 		if (bpf_probe_read_kernel(entry, DENTRY_HEAD, (void *)dentry)) {
@@ -145,33 +157,6 @@ __noinline int walk_up(u32 place)
 	return 1;
 }
 
-/*
- * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
- * path_flag in the scratch.
- */
-__noinline int append_path(u32 place)
-{
-	struct scratch *s = place_of(place);
-
-	if (!s)
-		return 0;
-	s->walk.start = used(s);
-	path_notes(s) = 0;
-	if (!may_probe() || !s->walk.dentry || !s->walk.mnt ||
-	    bpf_probe_read_kernel(s->mount, MOUNT_HEAD, (void *)mount_of(s->walk.mnt))) {
-		path_notes(s) = PATH_UNREADABLE;
-		return 0;
-	}
-	for (int i = 0; i < PATH_COMPONENTS / PATH_TURNS; i++) {
-		if (!walk_up(place))
-			return 0;
-		end_turn();
-	}
-	if (s->walk.dentry != s->walk.root_dentry || s->walk.mnt != s->walk.root_mnt)
-		path_notes(s) |= PATH_TRUNCATED;
-	return 0;
-}
-
 /* Where the paths end that are appended from now on. */
 static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
 {
@@ -179,16 +164,33 @@ static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
 	s->walk.root_dentry = (u64)get(fs, root.dentry);
 }
 
-static __always_inline void append_path_of(struct scratch *s, u64 mnt, u64 dentry)
+/*
+ * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
+ * path_flag in the scratch.
+ */
+static __always_inline void append_path(struct scratch *s, u64 mnt, u64 dentry)
 {
 	s->walk.mnt = mnt;
 	s->walk.dentry = dentry;
-	append_path(s->place);
+	s->walk.start = used(s);
+	s->walk.begun = false;
+	path_notes(s) = 0;
+	if (!may_probe() || !dentry || !mnt) {
+		path_notes(s) = PATH_UNREADABLE;
+		return;
+	}
+	for (int i = 0; i < PATH_COMPONENTS / PATH_TURNS; i++) {
+		if (!walk_up(s->place))
+			return;
+		end_turn();
+	}
+	if (s->walk.dentry != s->walk.root_dentry || s->walk.mnt != s->walk.root_mnt)
+		path_notes(s) |= PATH_TRUNCATED;
 }
 
 static __always_inline void append_cwd(struct scratch *s, struct fs_struct *fs)
 {
-	append_path_of(s, (u64)get(fs, pwd.mnt), (u64)get(fs, pwd.dentry));
+	append_path(s, (u64)get(fs, pwd.mnt), (u64)get(fs, pwd.dentry));
 }
 
 /* The path of an open file, of which only the address is known. */
@@ -200,7 +202,7 @@ static __always_inline void append_file_path(struct scratch *s, struct file *fil
 	if (may_probe())
 		bpf_probe_read_kernel(path, sizeof(path),
 				      (void *)file + bpf_core_field_offset(struct file, f_path));
-	append_path_of(s, path[0], path[1]);
+	append_path(s, path[0], path[1]);
 }
 
 #endif
