@@ -87,8 +87,7 @@ static __always_inline void end_path(struct scratch *s, struct part *part)
 	end_part(s, part);
 }
 
-static __always_inline void append_directory(struct scratch *s, struct task_struct *task, struct files_struct *files,
-					     s32 fd, u8 of)
+static __always_inline void append_directory(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
 {
 	struct part *part = begin_part(s, PART_DIRECTORY, of);
 	struct file *file;
@@ -98,7 +97,7 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 	if (fd == AT_FDCWD) {
 		append_cwd(s, get(task, fs));
 	} else {
-		file = file_of(files, fd);
+		file = file_of(get(task, files), fd);
 		path_notes(s) = PATH_UNREADABLE;
 		if (file)
 			append_file_path(s, file);
@@ -204,9 +203,8 @@ __noinline int take_step(u32 place, u32 packed)
 {
 	u8 kind = packed, arg = packed >> 8, aux = packed >> 16, limit = packed >> 24;
 	struct scratch *s = place_of(place);
-	struct task_struct *task = current_task();
-	struct files_struct *files = get(task, files);
 	const struct call_record *call;
+	struct task_struct *task;
 	bool directory = false;
 	s32 fd = AT_FDCWD;
 	int first;
@@ -227,8 +225,7 @@ __noinline int take_step(u32 place, u32 packed)
 		return 0;
 	case STEP_PATH:
 		first = append_text(s, (void *)argument(call, arg), arg);
-		/* What a relative path led to is told by the result, where that is a descriptor of one's own. */
-		if (first < 0 || first == '/' || (call->ret >= 0 && limit && !are_shared(files)))
+		if (first < 0 || first == '/')
 			return 0;
 		directory = true;
 		if (aux != NO_ARGUMENT)
@@ -257,10 +254,12 @@ __noinline int take_step(u32 place, u32 packed)
 	default:
 		return 0;
 	}
-	if (directory)
-		append_directory(s, task, files, fd, arg);
-	else
-		append_descriptor(s, files, fd, arg);
+	task = current_task();
+	/* What a relative path led to is told by the result, where that is a descriptor of one's own: limit says so. */
+	if (!directory)
+		append_descriptor(s, get(task, files), fd, arg);
+	else if (kind == STEP_CWD || call->ret < 0 || !limit || are_shared(get(task, files)))
+		append_directory(s, task, fd, arg);
 	return 0;
 }
 
@@ -273,9 +272,8 @@ static __always_inline bool selected(const volatile struct call_spec *spec, cons
 	return false;
 }
 
-static __always_inline int handle_call(const struct call *call)
+static __always_inline int handle_call(struct task_struct *task, const struct call *call)
 {
-	struct task_struct *task = current_task();
 	struct hook_counters *line = seen(call->hook);
 	struct control *c = agent_control();
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
@@ -288,7 +286,7 @@ static __always_inline int handle_call(const struct call *call)
 	if (!line || !c)
 		return 0;
 	by_flow = spec->told == TOLD_FIRST_OF_FLOW;
-	if (!hook_enabled(c, call->hook) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
+	if (!hook_enabled(c, call->hook) || is_agent(c, get(task, tgid)))
 		return filter(line);
 	if (spec->told == TOLD_FAILURES && call->ret >= 0)
 		return filter(line);
