@@ -105,9 +105,23 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 	end_path(s, part);
 }
 
+/* Both fields are near each other on every kernel, but not always near the beginning (Linux 6.5 to 6.11). */
+static __always_inline u64 file_span(void)
+{
+	u64 path = bpf_core_field_offset(struct file, f_path), inode = bpf_core_field_offset(struct file, f_inode);
+
+	return path < inode ? path : inode;
+}
+
+#define in_file(copy, span, member)                                                                      \
+	({                                                                                               \
+		u64 offset_in_copy = bpf_core_field_offset(struct file, member) - (span);                \
+		offset_in_copy <= FILE_SPAN - sizeof(u64) ? *(u64 *)((void *)(copy) + offset_in_copy) : 0; \
+	})
+
 static __always_inline int append_descriptor(struct scratch *s, struct files_struct *files, s32 fd, u8 of)
 {
-	u64 inode, number, mnt, dentry;
+	u64 inode, number, mnt, dentry, span = file_span();
 	struct file_part *body;
 	void *head = s->head;
 	struct file *file;
@@ -129,10 +143,10 @@ static __always_inline int append_descriptor(struct scratch *s, struct files_str
 			end_part(s, part);
 		return 0;
 	}
-	bpf_probe_read_kernel(head, FILE_HEAD, file);
-	inode = copied(head, FILE_HEAD, struct file, f_inode);
-	mnt = copied(head, FILE_HEAD, struct file, f_path.mnt);
-	dentry = copied(head, FILE_HEAD, struct file, f_path.dentry);
+	bpf_probe_read_kernel(head, FILE_SPAN, (void *)file + span);
+	inode = in_file(head, span, f_inode);
+	mnt = in_file(head, span, f_path.mnt);
+	dentry = in_file(head, span, f_path.dentry);
 	bpf_probe_read_kernel(head, INODE_HEAD, (void *)inode);
 	mode = copied_as(u16, head, INODE_HEAD, struct inode, i_mode);
 	number = copied(head, INODE_HEAD, struct inode, i_ino);

@@ -71,4 +71,11 @@ static __always_inline struct task_struct *current_task(void)
 	})
 #define copied(copy, size, type, member) copied_as(u64, copy, size, type, member)
 
+/* The same in a copy that begins with another field. */
+#define copied_from(copy, size, type, first, member)                                                     \
+	({                                                                                               \
+		u64 offset_in_copy = bpf_core_field_offset(type, member) - bpf_core_field_offset(type, first); \
+		offset_in_copy <= (size) - sizeof(u64) ? *(u64 *)((void *)(copy) + offset_in_copy) : 0;  \
+	})
+
 #endif
