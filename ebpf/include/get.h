@@ -40,9 +40,10 @@
 #define probe(pointer, ...) BPF_CORE_READ(pointer, __VA_ARGS__)
 
 /*
- * What is read rarely and in many places: of each pointer that is loaded from a task, newer kernels (6.18 does) search all their
- * types by name for how far it may be trusted, up to four times. That was most of the start. For the same reason a pointer is
- * loaded once and handed on.
+ * The same of what is read rarely and in many places. For each pointer that a program loads from a trusted one, such as
+ * the current task, newer kernels (6.18 does) search all their types by name, up to four times, for how far it may be
+ * trusted (btf_nested_type_is_trusted() in kernel/bpf/btf.c): a millisecond of the start. For the same reason a pointer
+ * of the task is loaded in one place and handed on.
  */
 #ifdef PINHOLE_REDUCED
 #define rarely(pointer, ...) get(pointer, __VA_ARGS__)

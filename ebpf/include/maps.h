@@ -130,8 +130,8 @@ struct {
 } flows SEC(".maps");
 
 /*
- * Kernel structures, copied in one go from the beginning, or from the first field that is read: what is read of them lies close
- * together, and a helper call costs more than the bytes. The offsets within are the running kernel's.
+ * Kernel structures, copied in one go from the beginning, or from the first field that is read: what is read of them
+ * lies close together, and a helper call costs more than the bytes. The offsets within are the running kernel's.
  */
 #define HEAD_SIZE 96
 /* f_path and f_inode, whichever comes first. */

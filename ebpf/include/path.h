@@ -100,9 +100,9 @@ static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
 }
 
 /*
- * Goes some turns up from walk.dentry in walk.mnt and appends the names that it meets. Returns whether there is more to go. The
- * verifier follows each turn of a loop by itself, so a function that takes a few of them, and is checked once, is checked many
- * times faster than the whole walk.
+ * Goes some turns up from walk.dentry in walk.mnt and appends the names that it meets. Returns whether there is more to
+ * go. The verifier follows each turn of a loop by itself, so a function that takes a few of them, and is checked once,
+ * is checked many times faster than the whole walk.
  */
 __noinline int walk_up(u32 place)
 {
@@ -141,7 +141,8 @@ __noinline int walk_up(u32 place)
 				return 0;
 			continue;
 		}
-		if (bpf_probe_read_kernel(entry, DENTRY_SPAN, (void *)dentry + bpf_core_field_offset(struct dentry, d_hash.pprev))) {
+		if (bpf_probe_read_kernel(entry, DENTRY_SPAN,
+					  (void *)dentry + bpf_core_field_offset(struct dentry, d_hash.pprev))) {
 			path_notes(s) |= PATH_UNREADABLE;
 			return 0;
 		}
