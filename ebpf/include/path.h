@@ -112,7 +112,7 @@ __noinline int walk_up(u32 place)
 	char first[2];
 	long size;
 
-	if (!s)
+	if (!may_probe() || !s)
 		return 0;
 	start = s->walk.start;
 	dentry = s->walk.dentry;
