@@ -29,7 +29,8 @@ enum step_kind {
 	STEP_CWD,
 };
 
-#define NO_ARGUMENT 255
+/* What belongs to the result is no argument either, so such a step is of PART_OF_RESULT. */
+#define NO_ARGUMENT PART_OF_RESULT
 #define AT_FDCWD -100
 
 struct step {
@@ -86,29 +87,41 @@ static __always_inline void end_path(struct scratch *s, struct part *part)
 	end_part(s, part);
 }
 
-static __always_inline void append_directory(struct scratch *s, struct task_struct *task,
-					     const struct call_record *call, u8 dirfd, u8 of)
+static __always_inline void append_directory(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
 {
 	struct part *part = begin_part(s, PART_DIRECTORY, of);
-	s32 fd = dirfd == NO_ARGUMENT ? AT_FDCWD : (s32)argument(call, dirfd);
 	struct file *file;
 
 	if (!part)
 		return;
 	if (fd == AT_FDCWD) {
-		append_cwd(s, task);
+		append_cwd(s, get(task, fs));
 	} else {
-		file = file_of(task, fd);
+		file = file_of(get(task, files), fd);
 		path_notes(s) = PATH_UNREADABLE;
 		if (file)
-			append_file_path(s, task, file);
+			append_file_path(s, file);
 	}
 	end_path(s, part);
 }
 
-static __always_inline int append_descriptor(struct scratch *s, struct task_struct *task, s32 fd, u8 of)
+/* Both fields are near each other on every kernel, but not always near the beginning (Linux 6.5 to 6.11). */
+static __always_inline u64 file_span(void)
 {
-	u64 inode, number, mnt, dentry;
+	u64 path = bpf_core_field_offset(struct file, f_path), inode = bpf_core_field_offset(struct file, f_inode);
+
+	return path < inode ? path : inode;
+}
+
+#define in_file(copy, span, member)                                                                      \
+	({                                                                                               \
+		u64 offset_in_copy = bpf_core_field_offset(struct file, member) - (span);                \
+		offset_in_copy <= FILE_SPAN - sizeof(u64) ? *(u64 *)((void *)(copy) + offset_in_copy) : 0; \
+	})
+
+static __always_inline int append_descriptor(struct scratch *s, struct files_struct *files, s32 fd, u8 of)
+{
+	u64 inode, number, mnt, dentry, span = file_span();
 	struct file_part *body;
 	void *head = s->head;
 	struct file *file;
@@ -123,17 +136,17 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 		}
 		return 0;
 	}
-	file = file_of(task, fd);
+	file = file_of(files, fd);
 	if (!file) {
 		part = begin_part(s, PART_NOT_OPEN, of);
 		if (part)
 			end_part(s, part);
 		return 0;
 	}
-	bpf_probe_read_kernel(head, FILE_HEAD, file);
-	inode = copied(head, FILE_HEAD, struct file, f_inode);
-	mnt = copied(head, FILE_HEAD, struct file, f_path.mnt);
-	dentry = copied(head, FILE_HEAD, struct file, f_path.dentry);
+	bpf_probe_read_kernel(head, FILE_SPAN, (void *)file + span);
+	inode = in_file(head, span, f_inode);
+	mnt = in_file(head, span, f_path.mnt);
+	dentry = in_file(head, span, f_path.dentry);
 	bpf_probe_read_kernel(head, INODE_HEAD, (void *)inode);
 	mode = copied_as(u16, head, INODE_HEAD, struct inode, i_mode);
 	number = copied(head, INODE_HEAD, struct inode, i_ino);
@@ -151,12 +164,12 @@ static __always_inline int append_descriptor(struct scratch *s, struct task_stru
 	body->inode = number;
 	body->mode = mode;
 	body->magic = 0;
-	append_path_of(s, task, mnt, dentry);
+	append_path(s, mnt, dentry);
 	if (path_notes(s) & (PATH_PSEUDO | PATH_OUTSIDE_ROOT))
 		body->magic = probe((struct inode *)inode, i_sb, s_magic);
-	if (shares_files(task)) {
+	if (are_shared(files)) {
 		/* Looking twice finds only who came between the two looks. */
-		if (file_of(task, fd) != file)
+		if (file_of(files, fd) != file)
 			path_notes(s) = PATH_UNREADABLE;
 		else if (of == PART_OF_RESULT)
 			path_notes(s) |= PATH_SHARED;
@@ -204,8 +217,10 @@ __noinline int take_step(u32 place, u32 packed)
 {
 	u8 kind = packed, arg = packed >> 8, aux = packed >> 16, limit = packed >> 24;
 	struct scratch *s = place_of(place);
-	struct task_struct *task = current_task();
 	const struct call_record *call;
+	struct task_struct *task;
+	bool directory = false;
+	s32 fd = AT_FDCWD;
 	int first;
 
 	if (!s)
@@ -214,38 +229,51 @@ __noinline int take_step(u32 place, u32 packed)
 	switch (kind) {
 	case STEP_TEXT_IF:
 		if ((u32)call->args[0] != limit)
-			break;
+			return 0;
 		/* fall through */
 	case STEP_TEXT:
 		/* Optional strings are passed as NULL. */
-		if (argument(call, arg))
-			append_text(s, (void *)argument(call, arg), arg);
-		break;
+		if (!argument(call, arg))
+			return 0;
+		append_text(s, (void *)argument(call, arg), arg);
+		return 0;
 	case STEP_PATH:
 		first = append_text(s, (void *)argument(call, arg), arg);
-		/* What a relative path led to is told by the result, where that is a descriptor of one's own. */
-		if (first >= 0 && first != '/' && (call->ret < 0 || !limit || shares_files(task)))
-			append_directory(s, task, call, aux, arg);
+		if (first < 0 || first == '/')
+			return 0;
+		directory = true;
+		if (aux != NO_ARGUMENT)
+			fd = argument(call, aux);
 		break;
 	case STEP_BYTES:
 		append_address(s, (void *)argument(call, arg),
 			       aux == NO_ARGUMENT ? limit : (u32)argument(call, aux), arg);
-		break;
+		return 0;
 	case STEP_MESSAGE:
 		append_message(s, call, arg);
-		break;
+		return 0;
 	case STEP_DESCRIPTOR:
-		append_descriptor(s, task, (s32)argument(call, arg), arg);
+		fd = argument(call, arg);
 		break;
 	case STEP_RESULT:
-		if (call->ret >= 0)
-			append_descriptor(s, task, (s32)call->ret, PART_OF_RESULT);
+		if (call->ret < 0)
+			return 0;
+		fd = call->ret;
 		break;
 	case STEP_CWD:
-		if (call->ret >= 0)
-			append_directory(s, task, call, NO_ARGUMENT, PART_OF_RESULT);
+		if (call->ret < 0)
+			return 0;
+		directory = true;
 		break;
+	default:
+		return 0;
 	}
+	task = current_task();
+	/* What a relative path led to is told by the result, where that is a descriptor of one's own: limit says so. */
+	if (!directory)
+		append_descriptor(s, get(task, files), fd, arg);
+	else if (kind == STEP_CWD || call->ret < 0 || !limit || are_shared(get(task, files)))
+		append_directory(s, task, fd, arg);
 	return 0;
 }
 
@@ -258,13 +286,13 @@ static __always_inline bool selected(const volatile struct call_spec *spec, cons
 	return false;
 }
 
-static __always_inline int handle_call(const struct call *call)
+static __always_inline int handle_call(struct task_struct *task, const struct call *call)
 {
-	struct task_struct *task = current_task();
 	struct hook_counters *line = seen(call->hook);
 	struct control *c = agent_control();
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
 	struct call_record *record;
+	struct fs_struct *fs;
 	struct scratch *s;
 	bool by_flow;
 	u8 one = 1;
@@ -272,7 +300,7 @@ static __always_inline int handle_call(const struct call *call)
 	if (!line || !c)
 		return 0;
 	by_flow = spec->told == TOLD_FIRST_OF_FLOW;
-	if (!hook_enabled(c, call->hook) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
+	if (!hook_enabled(c, call->hook) || is_agent(c, get(task, tgid)))
 		return filter(line);
 	if (spec->told == TOLD_FAILURES && call->ret >= 0)
 		return filter(line);
@@ -282,7 +310,9 @@ static __always_inline int handle_call(const struct call *call)
 	if (!s)
 		return drop(line);
 	record = &s->call;
-	fill_header(&record->header, task, call->hook);
+	fs = get(task, fs);
+	begin_paths(s, fs);
+	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), call->hook);
 	record->ret = call->ret;
 	for (int i = 0; i < 6; i++)
 		record->args[i] = call->args[i];
@@ -303,7 +333,7 @@ static __always_inline int handle_call(const struct call *call)
 	if (by_flow && bpf_map_lookup_elem(&flows, &s->flow)) {
 		filter(line);
 	} else {
-		introduce(s, c, task);
+		introduce(s, c, task, fs);
 		/* A flow is known once a message of it went out and was told. */
 		if (send(c, line, s, 0) && by_flow && call->ret >= 0)
 			bpf_map_update_elem(&flows, &s->flow, &one, BPF_ANY);

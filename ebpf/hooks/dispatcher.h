@@ -12,10 +12,12 @@ static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 {
 	u64 number = syscall_number(regs);
 	struct call call = { .ret = ret, .number = number };
+	struct task_struct *task;
 
 	if (number >= SYSCALLS)
 		return 0;
-	if (!in_compat_syscall(current_task())) {
+	task = current_task();
+	if (!in_compat_syscall(task)) {
 		u64 args[] = syscall_arguments(regs);
 
 		call.hook = native_calls[number];
@@ -29,7 +31,7 @@ static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 		if (number == I386_SOCKETCALL && !resolve_socketcall(&call))
 			return 0;
 	}
-	return call.hook ? handle_call(&call) : 0;
+	return call.hook ? handle_call(task, &call) : 0;
 }
 
 SEC("tp_btf/sys_exit")

@@ -39,6 +39,8 @@ int process_fork(u64 *ctx)
 	struct task_struct *child = (void *)ctx[1];
 	struct hook_counters *line = seen(HOOK_FORK);
 	struct control *c = agent_control();
+	struct task_struct *parent;
+	struct kernfs_node *cgroup;
 	struct fork_record *record;
 	struct scratch *s;
 	bool introduced;
@@ -56,19 +58,22 @@ int process_fork(u64 *ctx)
 		return drop(line);
 	record = &s->fork;
 	used(s) = sizeof(*record);
-	fill_header(&record->header, task, HOOK_FORK);
-	introduced = introduce(s, c, task);
-	read_key(&record->child, child);
-	read_key(&record->parent, get(child, real_parent));
-	record->child_cgroup_id = task_cgroup_id(child);
+	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), HOOK_FORK);
+	introduced = introduce(s, c, task, get(task, fs));
+	/* The first thread of a process leads it. */
+	read_key(&record->child, child, child);
+	parent = get(child, real_parent);
+	read_key(&record->parent, parent, get(parent, group_leader));
+	cgroup = cgroup_of(child);
+	record->child_cgroup_id = get(cgroup, id);
 	/* Born into another cgroup (clone3 with CLONE_INTO_CGROUP). */
 	if (record->child_cgroup_id != record->header.cgroup_id)
-		record->header.flags |= append_cgroup(s, child);
+		record->header.flags |= append_cgroup(s, cgroup);
 	record->cgroup_size = used(s) - sizeof(*record);
 	record->reserved = 0;
 	/* The child is what its caller was, so it needs no introduction, unless the caller itself is unknown. */
 	if (send(c, line, s, 0) && introduced)
-		remember(s, c, &record->child, child, record->child_cgroup_id);
+		remember(s, c, &record->child, child, get(child, fs), record->child_cgroup_id);
 	release(s);
 	return 0;
 }
@@ -79,6 +84,8 @@ int process_exit(u64 *ctx)
 	struct task_struct *task = (void *)ctx[0];
 	struct hook_counters *line = seen(HOOK_EXIT);
 	struct control *c = agent_control();
+	struct signal_struct *signal;
+	struct task_struct *leader;
 	struct exit_record *record;
 	struct exited exited = {};
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
@@ -88,11 +95,13 @@ int process_exit(u64 *ctx)
 
 	if (!line || !c)
 		return 0;
+	signal = get(task, signal);
 	/* do_exit() has already taken this thread off the count. */
-	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || get(task, signal, live.counter) > 0)
+	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || get(signal, live.counter) > 0)
 		return filter(line);
 	/* Threads that leave together all find nobody alive; the first one tells it. */
-	exited.start = get(task, group_leader, start_boottime);
+	leader = get(task, group_leader);
+	exited.start = get(leader, start_boottime);
 	exited.pid = pid;
 	if (bpf_map_update_elem(&exits, &exited, &one, BPF_NOEXIST) == -EEXIST)
 		return filter(line);
@@ -101,11 +110,11 @@ int process_exit(u64 *ctx)
 		return drop(line);
 	record = &s->exit;
 	used(s) = sizeof(*record);
-	fill_header(&record->header, task, HOOK_EXIT);
-	introduce(s, c, task);
+	fill_header(&record->header, task, leader, cgroup_of(task), HOOK_EXIT);
+	introduce(s, c, task, get(task, fs));
 	bpf_map_delete_elem(&processes, &pid);
-	group_code = get(task, signal, group_exit_code);
-	record->exit_code = group_code ? group_code : get(task, group_leader, exit_code);
+	group_code = get(signal, group_exit_code);
+	record->exit_code = group_code ? group_code : get(leader, exit_code);
 	record->reserved = 0;
 	send(c, line, s, 0);
 	release(s);

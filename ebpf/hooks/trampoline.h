@@ -14,6 +14,7 @@
 static __always_inline int on_exit(u64 *ctx)
 {
 	const struct pt_regs *regs = NULL;
+	struct task_struct *task = current_task();
 	struct call call = {};
 	u64 number;
 
@@ -23,7 +24,7 @@ static __always_inline int on_exit(u64 *ctx)
 		return 0;
 	call.ret = (s64)ctx[1];
 	call.number = number;
-	if (!in_compat_syscall(current_task())) {
+	if (!in_compat_syscall(task)) {
 		call.hook = native_calls[number];
 		probe_arguments(call.args, regs);
 	} else {
@@ -33,7 +34,7 @@ static __always_inline int on_exit(u64 *ctx)
 		if (number == I386_SOCKETCALL && !resolve_socketcall(&call))
 			return 0;
 	}
-	return call.hook ? handle_call(&call) : 0;
+	return call.hook ? handle_call(task, &call) : 0;
 }
 
 /*

@@ -29,11 +29,12 @@ static __always_inline struct kernfs_node *controller_node(struct task_struct *t
 	return get(state, cgroup, kn);
 }
 
-static __always_inline u64 task_cgroup_id(struct task_struct *task)
+/* The cgroup of a task, as the directory that it is. */
+static __always_inline struct kernfs_node *cgroup_of(struct task_struct *task)
 {
 	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
-		return get(task, cgroups, dfl_cgrp, kn, id);
-	return get(controller_node(task), id);
+		return get(task, cgroups, dfl_cgrp, kn);
+	return controller_node(task);
 }
 
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
@@ -48,19 +49,15 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 }
 
 /*
- * Appends the names of the task's cgroup and of those above it, without the root. Returns enum record_flag: without one
+ * Appends the names of a cgroup and of those above it, without the root. Returns enum record_flag: without one
  * the path is whole, and only then does a path without a container mean that there is none.
  */
-static __always_inline u32 append_cgroup(struct scratch *s, struct task_struct *task)
+static __always_inline u32 append_cgroup(struct scratch *s, struct kernfs_node *node)
 {
-	struct kernfs_node *node, *parent;
+	struct kernfs_node *parent;
 	const u64 start = used(s);
 	long size;
 
-	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
-		node = get(task, cgroups, dfl_cgrp, kn);
-	else
-		node = controller_node(task);
 	if (!node)
 		return RECORD_CGROUP_UNREADABLE;
 	/* Without names only the root is known for what it is. */

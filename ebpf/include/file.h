@@ -10,22 +10,22 @@
 /* include/uapi/linux/magic.h */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
-/* The file behind a descriptor of the current task. */
-static __always_inline struct file *file_of(struct task_struct *task, s64 fd)
+/* The file behind a descriptor. */
+static __always_inline struct file *file_of(struct files_struct *files, s64 fd)
 {
 	struct file **slots, *file = NULL;
 
-	if (!may_probe() || fd < 0 || fd >= get(task, files, fdt, max_fds))
+	if (!may_probe() || fd < 0 || fd >= get(files, fdt, max_fds))
 		return NULL;
-	slots = get(task, files, fdt, fd);
+	slots = get(files, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
 	return file;
 }
 
-/* Whether other threads can replace a descriptor of the task. A file looked up may then be another than the one opened. */
-static __always_inline bool shares_files(struct task_struct *task)
+/* Whether other threads can replace a descriptor. A file looked up may then be another than the one opened. */
+static __always_inline bool are_shared(struct files_struct *files)
 {
-	return get(task, files, count.counter) > 1;
+	return get(files, count.counter) > 1;
 }
 
 /*

@@ -39,6 +39,18 @@
 /* Follows fields from a pointer that is only a number. */
 #define probe(pointer, ...) BPF_CORE_READ(pointer, __VA_ARGS__)
 
+/*
+ * The same of what is read rarely and in many places. For each pointer that a program loads from a trusted one, such as
+ * the current task, newer kernels (6.18 does) search all their types by name, up to four times, for how far it may be
+ * trusted (btf_nested_type_is_trusted() in kernel/bpf/btf.c): a millisecond of the start. For the same reason a pointer
+ * of the task is loaded in one place and handed on.
+ */
+#ifdef PINHOLE_REDUCED
+#define rarely(pointer, ...) get(pointer, __VA_ARGS__)
+#else
+#define rarely(pointer, ...) probe(pointer, __VA_ARGS__)
+#endif
+
 static __always_inline struct task_struct *current_task(void)
 {
 #ifndef PINHOLE_REDUCED
@@ -59,5 +71,12 @@ static __always_inline struct task_struct *current_task(void)
 			*(kind *)((void *)(copy) + offset_in_copy) : (kind)0;          \
 	})
 #define copied(copy, size, type, member) copied_as(u64, copy, size, type, member)
+
+/* The same in a copy that begins with another field. */
+#define copied_from(copy, size, type, first, member)                                                     \
+	({                                                                                               \
+		u64 offset_in_copy = bpf_core_field_offset(type, member) - bpf_core_field_offset(type, first); \
+		offset_in_copy <= (size) - sizeof(u64) ? *(u64 *)((void *)(copy) + offset_in_copy) : 0;  \
+	})
 
 #endif

@@ -96,6 +96,13 @@ struct walk {
 	u64 dentry;
 	u64 root_mnt;
 	u64 root_dentry;
+	/* Where the trees begin that are mounted there and in the mount that the walk has come to. */
+	u64 root_top;
+	u64 top;
+	/* Where in the scratch its names begin. */
+	u64 start;
+	/* Whether the first mount has been looked at. */
+	u64 begun;
 };
 
 /* One run of a system call. */
@@ -123,14 +130,17 @@ struct {
 } flows SEC(".maps");
 
 /*
- * The beginnings of kernel structures, copied in one go: what is read of them lies close together, and a helper call
- * costs more than the bytes. The offsets within are the running kernel's.
+ * Kernel structures, copied in one go from the beginning, or from the first field that is read: what is read of them
+ * lies close together, and a helper call costs more than the bytes. The offsets within are the running kernel's.
  */
-#define HEAD_SIZE 112
-#define FILE_HEAD 112
+#define HEAD_SIZE 96
+/* f_path and f_inode, whichever comes first. */
+#define FILE_SPAN 48
 #define INODE_HEAD 80
-#define DENTRY_HEAD 96
-#define MOUNT_HEAD 64
+/* From d_hash.pprev to the end of a short name. */
+#define DENTRY_SPAN 72
+/* From mnt_parent to mnt.mnt_root. */
+#define MOUNT_SPAN 24
 #define SOCKET_HEAD 96
 
 /* What a record is put together for. */
@@ -174,7 +184,7 @@ struct scratch {
 	struct known now;
 	struct flow flow;
 	u64 head[HEAD_SIZE / 8];
-	u64 mount[MOUNT_HEAD / 8];
+	u64 mount[MOUNT_SPAN / 8];
 };
 
 struct {

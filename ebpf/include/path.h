@@ -30,6 +30,8 @@ static __always_inline long append_name(struct scratch *s, const void *name, u64
 	return size;
 }
 
+#define in_dentry(copy, member) copied_from(copy, DENTRY_SPAN, struct dentry, d_hash.pprev, member)
+
 /* Where a dentry keeps names of up to so many bytes, with the NUL: most. */
 #define SHORT_NAME 32
 
@@ -47,15 +49,16 @@ static __always_inline u64 short_name_offset(void)
 static __always_inline long append_short_name(struct scratch *s, u64 dentry, u64 start)
 {
 	u64 at = short_name_offset(), off = used(s);
-	u64 length = copied(s->head, DENTRY_HEAD, struct dentry, d_name.hash_len) >> 32;
+	u64 in_copy = at - bpf_core_field_offset(struct dentry, d_hash.pprev);
+	u64 length = in_dentry(s->head, d_name.hash_len) >> 32;
 	u64 *from, *to;
 
 	opaque(off);
-	if (at > DENTRY_HEAD - SHORT_NAME || off > SCRATCH_SIZE - NAME_LIMIT || !length || length >= SHORT_NAME ||
-	    copied(s->head, DENTRY_HEAD, struct dentry, d_name.name) != dentry + at ||
+	if (in_copy > DENTRY_SPAN - SHORT_NAME || off > SCRATCH_SIZE - NAME_LIMIT || !length || length >= SHORT_NAME ||
+	    in_dentry(s->head, d_name.name) != dentry + at ||
 	    off + length + 1 - start > PATH_LIMIT)
 		return 0;
-	from = (void *)s->head + at;
+	from = (void *)s->head + in_copy;
 	to = (void *)&s->data[off];
 	for (u32 i = 0; i < SHORT_NAME / sizeof(u64); i++)
 		to[i] = from[i];
@@ -70,59 +73,83 @@ static __always_inline u64 mount_of(u64 mnt)
 	return mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
+/* Turns of the walk in one run of walk_up(): most paths end within. */
+#define PATH_TURNS 8
+
+/* Reads what leads from a mount to the one above. */
+static __always_inline bool read_mount(struct scratch *s, u64 mnt)
+{
+	if (!bpf_probe_read_kernel(s->mount, MOUNT_SPAN,
+				   (void *)mount_of(mnt) + bpf_core_field_offset(struct mount, mnt_parent)))
+		return true;
+	path_notes(s) |= PATH_UNREADABLE;
+	return false;
+}
+
+/* Notes where the tree begins that is mounted here. Of the mount that the root directory is in, that is known. */
+static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
+{
+	if (mnt == s->walk.root_mnt) {
+		s->walk.top = s->walk.root_top;
+		return true;
+	}
+	if (!read_mount(s, mnt))
+		return false;
+	s->walk.top = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt.mnt_root);
+	return true;
+}
+
 /*
- * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
- * path_flag in the scratch.
+ * Goes some turns up from walk.dentry in walk.mnt and appends the names that it meets. Returns whether there is more to
+ * go. The verifier follows each turn of a loop by itself, so a function that takes a few of them, and is checked once,
+ * is checked many times faster than the whole walk.
  */
-__noinline int append_path(u32 place)
+__noinline int walk_up(u32 place)
 {
 	struct scratch *s = place_of(place);
-	u64 start, dentry, mnt, root_dentry, root_mnt, parent, name;
+	u64 start, dentry, mnt, parent, name, above;
 	void *entry, *mount;
 	char first[2];
 	long size;
 
-	if (!s)
+	if (!may_probe() || !s)
 		return 0;
-	start = used(s);
+	start = s->walk.start;
 	dentry = s->walk.dentry;
 	mnt = s->walk.mnt;
-	root_dentry = s->walk.root_dentry;
-	root_mnt = s->walk.root_mnt;
 	entry = s->head;
 	mount = s->mount;
-	path_notes(s) = 0;
-	if (!may_probe() || !dentry || !mnt ||
-	    bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)mount_of(mnt))) {
-		path_notes(s) = PATH_UNREADABLE;
-		return 0;
-	}
-	for (int i = 0; i < PATH_COMPONENTS; i++) {
-		if (dentry == root_dentry && mnt == root_mnt)
+	if (!s->walk.begun) {
+		s->walk.begun = true;
+		if (!enter_mount(s, mnt))
 			return 0;
-		if (dentry == copied(mount, MOUNT_HEAD, struct mount, mnt.mnt_root)) {
-			u64 above = copied(mount, MOUNT_HEAD, struct mount, mnt_parent);
-
+	}
+	for (int i = 0; i < PATH_TURNS; i++) {
+		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
+			return 0;
+		if (dentry == s->walk.top) {
+			if (mnt == s->walk.root_mnt && !read_mount(s, mnt))
+				return 0;
+			above = copied_from(mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_parent);
 			if (above == mount_of(mnt)) {
 				path_notes(s) |= PATH_OUTSIDE_ROOT;
 				return 0;
 			}
-			dentry = copied(mount, MOUNT_HEAD, struct mount, mnt_mountpoint);
+			dentry = copied_from(mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_mountpoint);
 			mnt = above + bpf_core_field_offset(struct mount, mnt);
-			if (bpf_probe_read_kernel(mount, MOUNT_HEAD, (void *)above)) {
-				path_notes(s) |= PATH_UNREADABLE;
+			if (!enter_mount(s, mnt))
 				return 0;
-			}
 			continue;
 		}
-		if (bpf_probe_read_kernel(entry, DENTRY_HEAD, (void *)dentry)) {
+		if (bpf_probe_read_kernel(entry, DENTRY_SPAN,
+					  (void *)dentry + bpf_core_field_offset(struct dentry, d_hash.pprev))) {
 			path_notes(s) |= PATH_UNREADABLE;
 			return 0;
 		}
-		parent = copied(entry, DENTRY_HEAD, struct dentry, d_parent);
-		name = copied(entry, DENTRY_HEAD, struct dentry, d_name.name);
+		parent = in_dentry(entry, d_parent);
+		name = in_dentry(entry, d_name.name);
 		/* Only the leaf can have been removed: a directory that still has an entry cannot be. */
-		if (used(s) == start && parent != dentry && !copied(entry, DENTRY_HEAD, struct dentry, d_hash.pprev))
+		if (used(s) == start && parent != dentry && !in_dentry(entry, d_hash.pprev))
 			path_notes(s) |= PATH_DELETED;
 		if (dentry == parent) {
 			/* The root of a file system that is mounted elsewhere, or no file system at all. */
@@ -136,35 +163,60 @@ __noinline int append_path(u32 place)
 		if (!size)
 			size = append_name(s, (void *)name, start, PATH_LIMIT);
 		if (size < 0)
-			break;
-		if (!size)
+			path_notes(s) |= PATH_TRUNCATED;
+		else if (!size)
 			path_notes(s) |= PATH_UNREADABLE;
-		if (!size || dentry == parent)
+		if (size <= 0 || dentry == parent)
 			return 0;
 		dentry = parent;
 		end_turn();
 	}
-	if (dentry != root_dentry || mnt != root_mnt)
-		path_notes(s) |= PATH_TRUNCATED;
-	return 0;
+	s->walk.dentry = dentry;
+	s->walk.mnt = mnt;
+	return 1;
 }
 
-static __always_inline void append_path_of(struct scratch *s, struct task_struct *task, u64 mnt, u64 dentry)
+/* Where the paths end that are appended from now on. */
+static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
+{
+	if (!may_probe())
+		return;
+	s->walk.root_mnt = (u64)get(fs, root.mnt);
+	s->walk.root_top = (u64)get(fs, root.mnt, mnt_root);
+	s->walk.root_dentry = (u64)get(fs, root.dentry);
+}
+
+/*
+ * Appends a path as the task's root directory shows it: up the dentries, over mount points, until that root. Leaves enum
+ * path_flag in the scratch.
+ */
+static __always_inline void append_path(struct scratch *s, u64 mnt, u64 dentry)
 {
 	s->walk.mnt = mnt;
 	s->walk.dentry = dentry;
-	s->walk.root_mnt = (u64)get(task, fs, root.mnt);
-	s->walk.root_dentry = (u64)get(task, fs, root.dentry);
-	append_path(s->place);
+	s->walk.start = used(s);
+	s->walk.begun = false;
+	path_notes(s) = 0;
+	if (!may_probe() || !dentry || !mnt) {
+		path_notes(s) = PATH_UNREADABLE;
+		return;
+	}
+	for (int i = 0; i < PATH_COMPONENTS / PATH_TURNS; i++) {
+		if (!walk_up(s->place))
+			return;
+		end_turn();
+	}
+	if (s->walk.dentry != s->walk.root_dentry || s->walk.mnt != s->walk.root_mnt)
+		path_notes(s) |= PATH_TRUNCATED;
 }
 
-static __always_inline void append_cwd(struct scratch *s, struct task_struct *task)
+static __always_inline void append_cwd(struct scratch *s, struct fs_struct *fs)
 {
-	append_path_of(s, task, (u64)get(task, fs, pwd.mnt), (u64)get(task, fs, pwd.dentry));
+	append_path(s, (u64)get(fs, pwd.mnt), (u64)get(fs, pwd.dentry));
 }
 
 /* The path of an open file, of which only the address is known. */
-static __always_inline void append_file_path(struct scratch *s, struct task_struct *task, struct file *file)
+static __always_inline void append_file_path(struct scratch *s, struct file *file)
 {
 	u64 path[2] = {};
 
@@ -172,7 +224,7 @@ static __always_inline void append_file_path(struct scratch *s, struct task_stru
 	if (may_probe())
 		bpf_probe_read_kernel(path, sizeof(path),
 				      (void *)file + bpf_core_field_offset(struct file, f_path));
-	append_path_of(s, task, path[0], path[1]);
+	append_path(s, path[0], path[1]);
 }
 
 #endif

@@ -7,23 +7,24 @@
 #include "cgroup.h"
 #include "file.h"
 
-static __always_inline void read_key(struct process_key *key, struct task_struct *task)
+static __always_inline void read_key(struct process_key *key, struct task_struct *task, struct task_struct *leader)
 {
-	key->start = get(task, group_leader, start_boottime);
+	key->start = get(leader, start_boottime);
 	key->exec_id = get(task, self_exec_id);
 	key->pid = get(task, tgid);
 	key->reserved = 0;
 }
 
-static __always_inline void fill_header(struct record_header *header, struct task_struct *task, u32 hook)
+static __always_inline void fill_header(struct record_header *header, struct task_struct *task,
+					struct task_struct *leader, struct kernfs_node *cgroup, u32 hook)
 {
 	header->hook = hook;
 	header->cpu = bpf_get_smp_processor_id();
 	header->flags = 0;
 	header->tid = get(task, pid);
 	header->time = bpf_ktime_get_boot_ns();
-	header->cgroup_id = task_cgroup_id(task);
-	read_key(&header->process, task);
+	header->cgroup_id = get(cgroup, id);
+	read_key(&header->process, task, leader);
 }
 
 /* Sixteen bytes of a longer name or a whole one, with a NUL at the end, by two loads. */
@@ -63,18 +64,23 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 static __always_inline void read_ancestors(struct process_record *record, struct task_struct *task)
 {
 	struct task_struct *parent;
+	struct ancestor *ancestor;
 	u32 n = 0;
 
 	for (int i = 0; i <= ANCESTORS; i++) {
-		parent = get(task, real_parent, group_leader);
-		if (!parent || parent == task || !get(parent, tgid))
+		parent = rarely(task, real_parent, group_leader);
+		if (!parent || parent == task || !rarely(parent, tgid))
 			break;
 		if (i == ANCESTORS) {
 			record->header.flags |= RECORD_ANCESTORS_TRUNCATED;
 			break;
 		}
-		read_key(&record->ancestors[i].key, parent);
-		read_comm(record->ancestors[i].comm, parent);
+		ancestor = &record->ancestors[i];
+		ancestor->key.start = rarely(parent, start_boottime);
+		ancestor->key.exec_id = rarely(parent, self_exec_id);
+		ancestor->key.pid = rarely(parent, tgid);
+		ancestor->key.reserved = 0;
+		read_comm(ancestor->comm, parent);
 		task = parent;
 		n++;
 		end_turn();
@@ -131,7 +137,7 @@ static __always_inline void read_credentials(struct process_record *record, stru
 
 /* What the agent should know about a task, as the task is now. */
 static __always_inline void read_known(struct known *now, const struct control *c, const struct process_key *key,
-				       struct task_struct *task, u64 cgroup_id)
+				       struct task_struct *task, struct fs_struct *fs, u64 cgroup_id)
 {
 	now->start = key->start;
 	now->exec_id = key->exec_id;
@@ -139,7 +145,7 @@ static __always_inline void read_known(struct known *now, const struct control *
 	now->epoch = c->epoch;
 	/* Addresses that tell one credential and one directory from another. A task that is exiting has no directory. */
 	now->cred = (u64)get(task, cred);
-	now->cwd = (u64)get(task, fs, pwd.dentry);
+	now->cwd = (u64)get(fs, pwd.dentry);
 }
 
 static __always_inline bool same(const struct known *a, const struct known *b)
@@ -149,11 +155,11 @@ static __always_inline bool same(const struct known *a, const struct known *b)
 }
 
 static __always_inline void remember(struct scratch *s, const struct control *c, const struct process_key *key,
-				     struct task_struct *task, u64 cgroup_id)
+				     struct task_struct *task, struct fs_struct *fs, u64 cgroup_id)
 {
 	u32 pid = key->pid;
 
-	read_known(&s->now, c, key, task, cgroup_id);
+	read_known(&s->now, c, key, task, fs, cgroup_id);
 	bpf_map_update_elem(&processes, &pid, &s->now, BPF_ANY);
 }
 
@@ -163,6 +169,9 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	struct scratch *s = claim(purpose);
 	struct control *c = agent_control();
 	struct process_record *record;
+	struct task_struct *leader;
+	struct kernfs_node *cgroup;
+	struct fs_struct *fs;
 	struct mm_struct *mm;
 	struct file *exe;
 	bool sent;
@@ -173,18 +182,22 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	if (!s)
 		return drop(line);
 	record = &s->process;
-	fill_header(&record->header, task, hook);
+	leader = get(task, group_leader);
+	cgroup = cgroup_of(task);
+	fs = get(task, fs);
+	fill_header(&record->header, task, leader, cgroup, hook);
 	/* The process's name, whichever thread came first. */
-	read_comm(record->comm, get(task, group_leader));
+	read_comm(record->comm, leader);
 	read_credentials(record, task);
 	read_ancestors(record, task);
 
 	used(s) = sizeof(*record);
+	begin_paths(s, fs);
 	path_notes(s) = PATH_UNREADABLE;
 	mm = get(task, mm);
 	exe = mm ? get(mm, exe_file) : NULL;
 	if (exe) {
-		append_file_path(s, task, exe);
+		append_file_path(s, exe);
 		if (in_upper_layer(exe))
 			record->header.flags |= RECORD_EXE_UPPER_LAYER;
 	} else {
@@ -194,12 +207,12 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	start = used(s);
 	record->exe_size = start - sizeof(*record);
 
-	append_cwd(s, task);
+	append_cwd(s, fs);
 	record->cwd_flags = path_notes(s);
 	record->cwd_size = used(s) - start;
 	start = used(s);
 
-	record->header.flags |= append_cgroup(s, task);
+	record->header.flags |= append_cgroup(s, cgroup);
 	record->cgroup_size = used(s) - start;
 	start = used(s);
 
@@ -209,7 +222,7 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 
 	sent = send(c, line, s, record->exe_flags | record->cwd_flags);
 	if (sent)
-		remember(s, c, &record->header.process, task, record->header.cgroup_id);
+		remember(s, c, &record->header.process, task, fs, record->header.cgroup_id);
 	release(s);
 	return sent;
 }
@@ -229,7 +242,8 @@ __noinline int send_process_by_number(u32 hook, u32 purpose)
 #define send_process(task, hook, purpose) ((void)(task), send_process_by_number(hook, purpose))
 #endif
 
-static __always_inline bool is_known(struct scratch *s, const struct control *c, struct task_struct *task)
+static __always_inline bool is_known(struct scratch *s, const struct control *c, struct task_struct *task,
+				     struct fs_struct *fs)
 {
 	struct cpu_state *cpu = this_cpu();
 	u32 pid = s->header.process.pid;
@@ -237,7 +251,7 @@ static __always_inline bool is_known(struct scratch *s, const struct control *c,
 
 	if (!cpu)
 		return false;
-	read_known(&s->now, c, &s->header.process, task, s->header.cgroup_id);
+	read_known(&s->now, c, &s->header.process, task, fs, s->header.cgroup_id);
 	if (cpu->pid == pid && same(&cpu->known, &s->now))
 		return true;
 	known = bpf_map_lookup_elem(&processes, &pid);
@@ -254,9 +268,10 @@ static __always_inline bool is_known(struct scratch *s, const struct control *c,
  * agent did, what it lost, and what has since moved to another cgroup or directory or changed its credentials. False
  * when the agent could not be told.
  */
-static __always_inline bool introduce(struct scratch *s, struct control *c, struct task_struct *task)
+static __always_inline bool introduce(struct scratch *s, struct control *c, struct task_struct *task,
+				      struct fs_struct *fs)
 {
-	return is_known(s, c, task) || (seen(HOOK_SNAPSHOT) && send_process(task, HOOK_SNAPSHOT, FOR_SNAPSHOT));
+	return is_known(s, c, task, fs) || (seen(HOOK_SNAPSHOT) && send_process(task, HOOK_SNAPSHOT, FOR_SNAPSHOT));
 }
 
 #endif
