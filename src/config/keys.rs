@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 21] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -261,6 +261,18 @@ pub const KEYS: [Key; 20] = [
         long_help: "",
         allowed: "16 to 1048576",
         choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.prefetch",
+        flag: "runtime-prefetch",
+        alias: None,
+        value_name: "CHOICE",
+        help: "Whether containers are looked up when their cgroup appears, before their first event",
+        long_help: "Takes two more hooks, on cgroups that are made and removed; one that is removed is forgotten. Without them \
+            a container is looked up with its first event, which waits for the answer.",
+        allowed: "true or false",
+        choices: &["true", "false"],
         heading: RUNTIME,
     },
     Key {

@@ -189,6 +189,8 @@ pub struct Runtime {
     pub lookup_budget: Duration,
     /// How many containers are remembered.
     pub cache_size: u32,
+    /// Whether a container is looked up when its cgroup appears, and forgotten after that is gone.
+    pub prefetch: bool,
 }
 
 /// `control`: the admin socket, which `agent doctor` asks.
@@ -230,6 +232,7 @@ impl Default for Settings {
                 call_timeout: Duration::from_millis(500),
                 lookup_budget: Duration::from_secs(1),
                 cache_size: 4096,
+                prefetch: true,
             },
             control: Control {
                 socket: PathBuf::from("/run/pinhole/agent.sock"),

@@ -200,6 +200,7 @@ pub(crate) fn settings(sockets: &[&Path]) -> settings::Runtime {
         call_timeout: Duration::from_millis(500),
         lookup_budget: Duration::from_secs(1),
         cache_size: 64,
+        prefetch: true,
     }
 }
 
