@@ -11,6 +11,7 @@
 #include "hooks/process.h"
 #include "hooks/call.h"
 #ifndef PINHOLE_REDUCED
+#include "hooks/cgroup.h"
 #include "hooks/trampoline.h"
 #endif
 #include "hooks/dispatcher.h"

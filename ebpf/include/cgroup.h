@@ -18,7 +18,7 @@ static __always_inline struct cgroup_subsys_state **controller_state(struct css_
 	return (void *)set + bpf_core_field_offset(struct css_set, subsys) + index * sizeof(void *);
 }
 
-static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
+static __always_inline struct cgroup *controller_cgroup(struct task_struct *task)
 {
 	struct cgroup_subsys_state *state = NULL;
 
@@ -26,7 +26,26 @@ static __always_inline struct kernfs_node *controller_node(struct task_struct *t
 		state = *controller_state(get(task, cgroups));
 	else
 		bpf_probe_read_kernel(&state, sizeof(state), controller_state(get(task, cgroups)));
-	return get(state, cgroup, kn);
+	return get(state, cgroup);
+}
+
+static __always_inline struct kernfs_node *controller_node(struct task_struct *task)
+{
+	struct cgroup *cgroup = controller_cgroup(task);
+
+	return get(cgroup, kn);
+}
+
+/* Whether a cgroup is of the hierarchy in which tasks are told: all cgroups of one have their root in common. */
+static __always_inline bool names_containers(struct cgroup *cgroup, struct task_struct *task)
+{
+	struct cgroup *same;
+
+	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
+		same = get(task, cgroups, dfl_cgrp);
+	else
+		same = controller_cgroup(task);
+	return get(cgroup, root) == get(same, root);
 }
 
 /* The cgroup of a task, as the directory that it is. */

@@ -111,8 +111,11 @@ struct kernfs_node___rcu {
 	struct kernfs_node *__parent;
 };
 
+struct cgroup_root;
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 
 struct cgroup_subsys_state {

@@ -19,7 +19,10 @@ volatile const u32 cgroup_hierarchy = HIERARCHY_UNIFIED;
 volatile const u64 agent_pidns_dev = 0;
 volatile const u64 agent_pidns_ino = 0;
 volatile const u32 agent_pidns_pid = 0;
-/* So many unread bytes may be in the ring for a system call to be told; the room above is for the life of processes. */
+/*
+ * So many unread bytes may be in the ring for a system call to be told; the room above is for the life of processes and
+ * of cgroups.
+ */
 volatile const u64 ring_share_of_calls = 0;
 
 struct {
@@ -163,6 +166,7 @@ struct scratch {
 		struct process_record process;
 		struct fork_record fork;
 		struct exit_record exit;
+		struct cgroup_record cgroup;
 		struct call_record call;
 		/* What follows a call_record; here for the object's BTF to name them. */
 		struct part part;

@@ -21,6 +21,8 @@ enum hook {
 	HOOK_FORK,
 	HOOK_EXIT,
 	HOOK_SNAPSHOT,
+	HOOK_CGROUP_MKDIR,
+	HOOK_CGROUP_RMDIR,
 	HOOK_CALLS,
 	/* Room, a power of two. */
 	HOOKS = 128,
@@ -165,6 +167,19 @@ struct exit_record {
 	struct record_header header;
 	/* As wait(2) reports it. */
 	s32 exit_code;
+	u32 reserved;
+};
+
+/*
+ * HOOK_CGROUP_MKDIR and HOOK_CGROUP_RMDIR, of the hierarchy that names containers only: the header tells who did it. Here
+ * it is the end of the path, towards the leaf, that RECORD_CGROUP_TRUNCATED says may be missing.
+ */
+struct cgroup_record {
+	struct record_header header;
+	/* What header.cgroup_id is to the processes in it. */
+	u64 cgroup_id;
+	/* Tail: the path as one string, root to leaf, with its NUL. */
+	u32 path_size;
 	u32 reserved;
 };
 

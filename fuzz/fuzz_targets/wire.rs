@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use pinhole::capture::Record;
+use pinhole::capture::{Content, Record};
 use pinhole::container::Outcome;
 use pinhole::event::build::Context;
 use pinhole::event::{BootClock, build};
@@ -36,7 +36,12 @@ fuzz_target!(|bytes: &[u8]| {
         rest = more;
         // A copy, because the ring keeps records at multiples of eight and the decoder may count on that.
         let one = one.to_vec();
-        let Ok(Record { header, mut body }) = Record::decode(&one) else {
+        // What is told of cgroups goes to the lookup, which is not part of this way.
+        let Ok(Record {
+            header,
+            content: Content::Process(mut body),
+        }) = Record::decode(&one)
+        else {
             continue;
         };
         let (subject, process) = table.follow(&header, &mut body);

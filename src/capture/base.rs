@@ -9,6 +9,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::{Btf, Ebpf};
 
 use super::backend::attach_tracepoint;
+use super::cgroups;
 use super::error::{Error, Failure};
 use super::hook::HookSet;
 use super::memory::Sizes;
@@ -30,6 +31,8 @@ pub(super) struct Base {
     pub(super) ring: RingBuf<MapData>,
     pub(super) switches: Switches,
     pub(super) lines: CounterLines,
+    /// Those of the hooks on cgroups that are in place.
+    pub(super) cgroups: HookSet,
     /// The reduced programs, where they run; those of the object are not loaded then.
     pub(super) reduced: Option<Reduced>,
     /// The kernel's answer to the full programs, where the reduced ones run.
@@ -84,11 +87,16 @@ impl Base {
             Some(reduced) => attach_reduced(reduced, btf),
         };
         attached?.map_err(Error::Program)?;
+        let cgroups = match programs {
+            Programs::Full => cgroups::attach(&mut object, btf, hooks)?,
+            Programs::Reduced => cgroups::none(hooks),
+        };
         Ok(Self {
             object,
             ring,
             switches,
             lines,
+            cgroups,
             reduced,
             refused: None,
         })

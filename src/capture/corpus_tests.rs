@@ -11,7 +11,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Capture, Options};
-use crate::capture::record::Body;
+use crate::capture::record::{Body, Content};
 use crate::capture::wire::COMM_SIZE;
 use crate::capture::{Flows, Hook, HookSet, Record};
 use crate::config::settings::BackendChoice;
@@ -32,6 +32,10 @@ exec 3>gone; busybox rm gone; busybox cat /proc/self/fd/3; exec 3>&-
 busybox nc -w 1 127.0.0.1 9; busybox nc -w 1 ::1 9; busybox nc local:/no/such/socket
 busybox mount -t none none /no/such; busybox umount /no/such; busybox chroot / /no/such; busybox rmmod no-such
 (busybox setsid busybox sh -c 'kill -9 $$'); (exit 3)
+for hierarchy in pids memory cpu .; do
+    at=/sys/fs/cgroup/$hierarchy/pinhole-corpus
+    busybox mkdir $at && busybox rmdir $at && break
+done
 cd / && busybox rmdir /tmp/pinhole-corpus
 exit 0
 "#;
@@ -101,7 +105,7 @@ fn records_of_a_life() -> Vec<(Hook, u32, Vec<u8>)> {
         if !family.contains(&pid) {
             continue;
         }
-        if let Body::Fork { child, .. } = record.body {
+        if let Content::Process(Body::Fork { child, .. }) = record.content {
             family.insert(child.pid);
         }
         let mut copy = bytes.to_vec();
@@ -186,9 +190,9 @@ fn the_corpus_is_of_this_format() {
         }
         assert!(rest.is_empty(), "{name} is of whole records");
     }
-    for hook in [Hook::EXEC, Hook::FORK, Hook::EXIT, Hook::SNAPSHOT] {
+    for hook in HookSet::ALWAYS.iter() {
         assert!(kinds.contains(hook.name()), "no {} in {kinds:?}", hook.name());
     }
-    // Beside the life of processes there are system calls.
-    assert!(kinds.len() > 4, "{kinds:?}");
+    // Beside these there are system calls.
+    assert!(kinds.len() > HookSet::ALWAYS.iter().count(), "{kinds:?}");
 }

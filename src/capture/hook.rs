@@ -2,13 +2,13 @@
 
 use super::calls::{CALLS, Call};
 
-/// One place in the kernel that reports: the life of processes, or one system call. Its number is that of `enum hook`
+/// One place in the kernel that reports: the life of processes, that of cgroups, or one system call. Its number is that of `enum hook`
 /// in `ebpf/include/record.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hook(u8);
 
 /// Those that are no system call, in wire order.
-const BASE: [&str; 4] = ["exec", "fork", "exit", "snapshot"];
+const NAMES: [&str; 6] = ["exec", "fork", "exit", "snapshot", "cgroup_mkdir", "cgroup_rmdir"];
 /// `HOOKS` of the kernel side: room for hooks.
 pub(super) const ROOM: usize = 128;
 const _: () = assert!(Hook::COUNT <= ROOM, "more calls than the kernel side has room for");
@@ -22,9 +22,13 @@ impl Hook {
     pub const EXIT: Self = Self(2);
     /// A process was described because it had not been before, or had changed.
     pub const SNAPSHOT: Self = Self(3);
+    /// A cgroup was made, in the hierarchy that names containers.
+    pub const CGROUP_MKDIR: Self = Self(4);
+    /// A cgroup was removed there.
+    pub const CGROUP_RMDIR: Self = Self(5);
 
     /// How many there are.
-    pub const COUNT: usize = BASE.len() + CALLS.len();
+    pub const COUNT: usize = NAMES.len() + CALLS.len();
 
     /// Every hook, in wire order.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -41,7 +45,7 @@ impl Hook {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.call().map_or_else(
-            || BASE.get(self.index()).copied().unwrap_or("unknown"),
+            || NAMES.get(self.index()).copied().unwrap_or("unknown"),
             |call| call.name,
         )
     }
@@ -58,7 +62,7 @@ impl Hook {
     /// The system call, where it is one.
     #[must_use]
     pub fn call(self) -> Option<&'static Call> {
-        CALLS.get(self.index().checked_sub(BASE.len())?)
+        CALLS.get(self.index().checked_sub(NAMES.len())?)
     }
 
     /// The tracepoint, where it is one.
@@ -68,6 +72,8 @@ impl Hook {
             Self::EXEC => Some("sched_process_exec"),
             Self::FORK => Some("sched_process_fork"),
             Self::EXIT => Some("sched_process_exit"),
+            Self::CGROUP_MKDIR => Some("cgroup_mkdir"),
+            Self::CGROUP_RMDIR => Some("cgroup_rmdir"),
             _ => None,
         }
     }
@@ -87,7 +93,17 @@ pub struct HookSet(u128);
 
 impl HookSet {
     /// The hooks without which there is no process table. Always part of a set.
-    pub const BASE: Self = Self((1 << BASE.len()) - 1);
+    pub const BASE: Self = Self::NONE
+        .with(Hook::EXEC)
+        .with(Hook::FORK)
+        .with(Hook::EXIT)
+        .with(Hook::SNAPSHOT);
+
+    /// The hooks by which containers are known before their first event, and forgotten after their last.
+    pub const CGROUPS: Self = Self::NONE.with(Hook::CGROUP_MKDIR).with(Hook::CGROUP_RMDIR);
+
+    /// The hooks that report as long as they are attached: what is told of everything else rests on them.
+    pub const ALWAYS: Self = Self::BASE.or(Self::CGROUPS);
 
     /// No hook.
     pub const NONE: Self = Self(0);

@@ -36,6 +36,8 @@ impl Misses {
             ("process_exec", Owner::Hook(Hook::EXEC)),
             ("process_fork", Owner::Hook(Hook::FORK)),
             ("process_exit", Owner::Hook(Hook::EXIT)),
+            ("cgroup_mkdir", Owner::Hook(Hook::CGROUP_MKDIR)),
+            ("cgroup_rmdir", Owner::Hook(Hook::CGROUP_RMDIR)),
         ];
         let calls = calls.iter().filter_map(|attached| match attached.hook {
             Some(hook) => Some((attached.program.as_str(), Owner::Hook(hook))),

@@ -21,6 +21,9 @@ impl Default for Plan {
     }
 }
 
+/// Who wants the hooks on cgroups.
+pub const PREFETCH: &str = "runtime.prefetch: containers are looked up before their first event";
+
 impl Plan {
     /// Adds hooks and who wants them.
     pub fn ask(&mut self, hooks: HookSet, why: &str) {
@@ -70,6 +73,7 @@ mod tests {
         let plan = Plan::default();
         assert_eq!(plan.hooks(), HookSet::BASE);
         assert_eq!(plan.hooks().calls().count(), 0);
+        assert!(!plan.hooks().contains(Hook::CGROUP_MKDIR));
     }
 
     #[test]

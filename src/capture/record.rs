@@ -15,7 +15,16 @@ pub struct Record<'a> {
     /// Who, when, where.
     pub header: Header,
     /// What.
-    pub body: Body<'a>,
+    pub content: Content<'a>,
+}
+
+/// What a record is about.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// A process: what it did, or what it is. Of these events are made.
+    Process(Body<'a>),
+    /// A cgroup came or went, as the hook says.
+    Cgroup(Cgroup<'a>),
 }
 
 /// What every record tells.
@@ -35,6 +44,16 @@ pub struct Header {
     pub cgroup_id: u64,
     /// The process.
     pub process: ProcessKey,
+}
+
+/// A cgroup that was made or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cgroup<'a> {
+    /// Its id: what [`Header::cgroup_id`] is of the processes in it.
+    pub id: u64,
+    /// The whole path from the root of the hierarchy that names containers, e.g. `/kubepods/…`. Absent where its end may be
+    /// missing, since it then ends in a cgroup that was neither made nor removed, and where it could not be read.
+    pub path: Option<Cow<'a, str>>,
 }
 
 /// What happened.
@@ -197,29 +216,46 @@ impl<'a> Record<'a> {
             cgroup_id: raw.cgroup_id,
             process: raw.process,
         };
-        let body = match hook {
-            Hook::EXEC | Hook::SNAPSHOT => Body::Process(Box::new(decode_process(bytes)?)),
-            Hook::FORK => {
-                let (raw, tail) = prefix::<wire::ForkRecord>(bytes)?;
-                let (names, _) = split(tail, raw.cgroup_size)?;
-                let moved = raw.child_cgroup_id != raw.header.cgroup_id;
-                Body::Fork {
-                    child: raw.child,
-                    parent: raw.parent,
-                    child_cgroup_id: raw.child_cgroup_id,
-                    cgroup: moved.then(|| cgroup_path(names, raw.header.flags)),
-                }
-            }
-            Hook::EXIT => Body::Exit {
-                status: prefix::<wire::ExitRecord>(bytes)?.0.exit_code,
-            },
-            other => {
-                let call = other.call().ok_or(DecodeError::Hook(raw.hook))?;
-                Body::Call(CallBody::decode(call, bytes)?)
-            }
+        let content = match hook {
+            Hook::CGROUP_MKDIR | Hook::CGROUP_RMDIR => Content::Cgroup(decode_cgroup(bytes)?),
+            _ => Content::Process(decode_body(hook, bytes)?),
         };
-        Ok(Self { header, body })
+        Ok(Self { header, content })
     }
+}
+
+fn decode_body(hook: Hook, bytes: &[u8]) -> Result<Body<'_>, DecodeError> {
+    Ok(match hook {
+        Hook::EXEC | Hook::SNAPSHOT => Body::Process(Box::new(decode_process(bytes)?)),
+        Hook::FORK => {
+            let (raw, tail) = prefix::<wire::ForkRecord>(bytes)?;
+            let (names, _) = split(tail, raw.cgroup_size)?;
+            let moved = raw.child_cgroup_id != raw.header.cgroup_id;
+            Body::Fork {
+                child: raw.child,
+                parent: raw.parent,
+                child_cgroup_id: raw.child_cgroup_id,
+                cgroup: moved.then(|| cgroup_path(names, raw.header.flags)),
+            }
+        }
+        Hook::EXIT => Body::Exit {
+            status: prefix::<wire::ExitRecord>(bytes)?.0.exit_code,
+        },
+        other => {
+            let call = other.call().ok_or(DecodeError::Hook(other.wire().into()))?;
+            Body::Call(CallBody::decode(call, bytes)?)
+        }
+    })
+}
+
+fn decode_cgroup(bytes: &[u8]) -> Result<Cgroup<'_>, DecodeError> {
+    let (raw, tail) = prefix::<wire::CgroupRecord>(bytes)?;
+    let (path, _) = split(tail, raw.path_size)?;
+    let whole = raw.header.flags & (record_flag::CGROUP_TRUNCATED | record_flag::CGROUP_UNREADABLE) == 0;
+    Ok(Cgroup {
+        id: raw.cgroup_id,
+        path: whole.then(|| c_text(path)),
+    })
 }
 
 pub(super) fn prefix<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {

@@ -89,6 +89,7 @@ impl Capture {
             ring,
             switches,
             lines,
+            cgroups,
             mut reduced,
             refused,
         } = Base::start(&btf, sizes, options.hooks, options.flows)?;
@@ -101,7 +102,7 @@ impl Capture {
             tracing::warn!(why = choice.why, "no system call is told");
             HookSet::BASE
         } else {
-            options.hooks
+            options.hooks.without(HookSet::CGROUPS).or(cgroups)
         };
         let misses = match &reduced {
             None => Misses::of(&attached, |name| object.program(name)?.fd().ok().map(AsFd::as_fd)),
@@ -189,10 +190,10 @@ impl Capture {
         limit
     }
 
-    /// Lets only these of the attached hooks report; what the others see is counted as filtered. Takes no capability. The
-    /// life of processes always reports.
+    /// Lets only these of the attached hooks report; what the others see is counted as filtered. Takes no capability. Those
+    /// of [`HookSet::ALWAYS`] report all the same.
     pub fn report(&self, hooks: HookSet) {
-        self.switches.enable(hooks.and(self.ledger.hooks()).or(HookSet::BASE));
+        self.switches.enable(hooks.or(HookSet::ALWAYS).and(self.ledger.hooks()));
     }
 
     /// Stops reporting: what happens from now on is filtered. Runs that have begun are over within the pause that this

@@ -147,6 +147,13 @@ wire! {
         exit_code: i32,
         reserved: u32,
     }
+    /// A cgroup that was made or removed; its path follows.
+    struct CgroupRecord: "cgroup_record" {
+        header: RecordHeader,
+        cgroup_id: u64,
+        path_size: u32,
+        reserved: u32,
+    }
     /// A system call; its parts follow.
     struct CallRecord: "call_record" {
         header: RecordHeader,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 
+use crate::capture::plan::PREFETCH;
 use crate::capture::{Capture, Flows, HookSet, Options, Plan};
 use crate::config::settings::{EventClass, FlowChoice};
 use crate::config::{Loaded, Settings};
@@ -182,6 +183,9 @@ fn printed(classes: &[EventClass]) -> HookSet {
 #[must_use]
 pub fn plan(settings: &Settings) -> Plan {
     let mut plan = Plan::default();
+    if settings.runtime.prefetch {
+        plan.ask(HookSet::CGROUPS, PREFETCH);
+    }
     for class in settings.events.iter().flat_map(|class| class.classes()) {
         plan.ask(HookSet::of_class(*class), &format!("events: {}", class.as_str()));
     }

@@ -279,6 +279,18 @@ pub const KEYS: [Key; 21] = [
         heading: RUNTIME,
     },
     Key {
+        name: "runtime.prefetch",
+        flag: "runtime-prefetch",
+        alias: None,
+        value_name: "CHOICE",
+        help: "Whether containers are looked up when their cgroup appears, before their first event",
+        long_help: "Takes two more hooks, on cgroups that are made and removed; one that is removed is forgotten. Without them \
+            a container is looked up with its first event, which waits for the answer.",
+        allowed: "true or false",
+        choices: &["true", "false"],
+        heading: RUNTIME,
+    },
+    Key {
         name: "control.socket",
         flag: "control-socket",
         alias: None,

@@ -191,6 +191,8 @@ pub struct Runtime {
     pub wait_share: Share,
     /// How many containers are remembered.
     pub cache_size: u32,
+    /// Whether a container is looked up when its cgroup appears, and forgotten after that is gone.
+    pub prefetch: bool,
 }
 
 /// `control`: the admin socket, which `agent doctor` asks.
@@ -233,6 +235,7 @@ impl Default for Settings {
                 lookup_budget: Duration::from_secs(1),
                 wait_share: Share::of_millionths(250_000),
                 cache_size: 4096,
+                prefetch: true,
             },
             control: Control {
                 socket: PathBuf::from("/run/pinhole/agent.sock"),

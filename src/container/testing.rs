@@ -201,6 +201,7 @@ pub(crate) fn settings(sockets: &[&Path]) -> settings::Runtime {
         lookup_budget: Duration::from_secs(1),
         wait_share: Share::of_millionths(250_000),
         cache_size: 64,
+        prefetch: true,
     }
 }
 

@@ -23,8 +23,8 @@ pub enum Refused {
     /// No such class or hook.
     #[error("there is no class of events and no hook of the name {0:?}")]
     Unknown(String),
-    /// The process table lives on it.
-    #[error("{0} cannot be turned off: everything else is attributed to the life of processes")]
+    /// What is known of processes and of their containers lives on it.
+    #[error("{0} cannot be turned off: everything else is attributed to processes and their containers")]
     Always(&'static str),
     /// It was not loaded, and to load it takes capabilities that the agent has given up.
     #[error(

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use crate::capture::record::Body;
-use crate::capture::{self, Capture, Flows, Hook, HookSet, Options, Record};
+use crate::capture::{self, Capture, Content, Flows, Hook, HookSet, Options, Record};
 use crate::config::Settings;
 use crate::container::{self, Resolver};
 use crate::event::build::Context;
@@ -61,8 +61,10 @@ pub fn watch(
     let mut found = None;
     while found.is_none() && began.elapsed() < deadline {
         capture.drain(DRAIN_LIMIT, |record| {
-            let Record { header, body } = record;
-            let Body::Process(told) = body else { return };
+            let Record { header, content } = record;
+            let Content::Process(Body::Process(told)) = content else {
+                return;
+            };
             if header.hook != Hook::EXEC || !told.args.iter().any(|arg| arg == token) {
                 return;
             }

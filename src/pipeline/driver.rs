@@ -13,8 +13,8 @@ use super::loss::{Losses, Told};
 use super::lost_before::LostCount;
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
-use crate::capture::record::{Body, Header, ProcessKey};
-use crate::capture::{Capture, Hook, HookSet, Record};
+use crate::capture::record::{Body, Cgroup, Header, ProcessKey};
+use crate::capture::{Capture, Content, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::{Context, cgroup_id};
@@ -260,8 +260,15 @@ impl<W: Write> Stages<W> {
     }
 
     fn take(&mut self, record: Record<'_>) -> io::Result<()> {
-        let Record { header, mut body } = record;
+        let Record { header, content } = record;
         self.lost.note(header.cpu, header.lost);
+        let mut body = match content {
+            Content::Process(body) => body,
+            Content::Cgroup(cgroup) => {
+                self.cgroup(header.hook, &cgroup);
+                return Ok(());
+            }
+        };
         let (subject, process) = self.table.follow(&header, &mut body);
         if header.hook == Hook::SNAPSHOT {
             // Nothing happened; but its container is asked for before the event that follows.
@@ -281,6 +288,21 @@ impl<W: Write> Stages<W> {
             });
         }
         Ok(())
+    }
+
+    /// A container is looked up as soon as its cgroup is there, and need not be known once it has gone.
+    fn cgroup(&mut self, hook: Hook, cgroup: &Cgroup<'_>) {
+        let (id, path) = (cgroup.id, cgroup.path.as_deref());
+        if hook == Hook::CGROUP_RMDIR {
+            tracing::debug!(id, path, "a cgroup was removed");
+            // Without its path no container can be told to be gone with it.
+            self.resolver.removed(id, path.unwrap_or_default());
+        } else {
+            tracing::debug!(id, path, "a cgroup was made");
+            if let Some(path) = path {
+                self.resolver.prefetch(path);
+            }
+        }
     }
 
     /// The metadata of the cgroup in which the event happened. The path of the process is that cgroup's, or none.

@@ -124,7 +124,7 @@ impl Reporting {
             on: HookSet::NONE,
         };
         for (word, is_on) in words {
-            let hooks = word.hooks().and(self.attached).without(HookSet::BASE);
+            let hooks = word.hooks().and(self.attached).without(HookSet::ALWAYS);
             if word.hooks().and(self.attached) == HookSet::NONE {
                 return Err(Refused::NotAttached(word.name().to_owned()));
             }
@@ -211,7 +211,7 @@ impl Word {
     /// The hook, where it is one that always reports.
     fn always(self) -> Option<Hook> {
         match self {
-            Self::Hook(hook) => Some(hook).filter(|hook| HookSet::BASE.contains(*hook)),
+            Self::Hook(hook) => Some(hook).filter(|hook| HookSet::ALWAYS.contains(*hook)),
             Self::All | Self::Class(_) => None,
         }
     }
@@ -242,7 +242,7 @@ mod tests {
     };
 
     fn attached() -> Reporting {
-        let hooks = HookSet::BASE
+        let hooks = HookSet::ALWAYS
             .or(HookSet::of_class(Class::File))
             .or(HookSet::of_class(Class::Network));
         Reporting::new(hooks)
@@ -265,7 +265,7 @@ mod tests {
         let (on, off) = reporting.on_and_off();
         assert_eq!(applied, Some(on));
         assert_eq!(told.off, names(off));
-        assert_eq!(on.and(HookSet::BASE), HookSet::BASE);
+        assert_eq!(HookSet::ALWAYS.and(off), HookSet::NONE);
         told.off
     }
 
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(
             change(&reporting, &[], &["all"]).len(),
             calls,
-            "all but the life of processes"
+            "all but the life of processes and of cgroups"
         );
         assert_eq!(change(&reporting, &["all"], &[]), [""; 0]);
     }
@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(refused(&[], &[]), Refused::Empty);
         assert_eq!(refused(&["opnat"], &[]), Refused::Unknown("opnat".to_owned()));
         assert_eq!(refused(&[], &["openat", "exec"]), Refused::Always("exec"));
+        assert_eq!(refused(&[], &["cgroup_rmdir"]), Refused::Always("cgroup_rmdir"));
         assert_eq!(refused(&["bpf"], &[]), Refused::NotAttached("bpf".to_owned()));
         assert_eq!(
             refused(&["module"], &["openat"]),

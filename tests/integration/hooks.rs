@@ -28,23 +28,41 @@ fn names(hooks: &Value) -> BTreeSet<String> {
 fn what_is_printed_beforehand_is_what_is_attached() {
     let _turn = Turn::take().unwrap();
     let unprivileged = Installed::with_file_capabilities(agent(), "=").unwrap();
-    let plan = |events: &str| {
-        let arguments = ["run", "--print-hooks", "--output", "json", "--events", events];
+    let plan = |events: &str, prefetch: &str| {
+        let arguments = [
+            "run",
+            "--print-hooks",
+            "--output",
+            "json",
+            "--events",
+            events,
+            "--runtime-prefetch",
+            prefetch,
+        ];
         said(&unprivileged.command(arguments).unwrap().output().unwrap())["hooks"].take()
     };
+    let life = ["exec", "exit", "fork", "snapshot"];
     assert_eq!(
-        names(&plan("none")),
-        ["exec", "exit", "fork", "snapshot"].map(str::to_owned).into(),
+        names(&plan("none", "false")),
+        life.map(str::to_owned).into(),
         "nothing asked: the life of processes"
     );
-    let planned = plan("network,module");
-    let bind = planned
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|hook| hook["name"] == "bind")
-        .unwrap();
-    assert_eq!(bind["why"], serde_json::json!(["events: network"]));
+    let cgroups = ["cgroup_mkdir", "cgroup_rmdir"];
+    assert_eq!(
+        names(&plan("none", "true")),
+        life.into_iter().chain(cgroups).map(str::to_owned).collect(),
+        "and what comes before a container's first event"
+    );
+    let planned = plan("network,module", "true");
+    let why = |name: &str| {
+        let hooks = planned.as_array().unwrap();
+        let hook = hooks.iter().find(|hook| hook["name"] == name);
+        hook.unwrap()["why"].clone()
+    };
+    assert_eq!(why("bind"), serde_json::json!(["events: network"]));
+    for hook in cgroups {
+        assert!(why(hook)[0].as_str().unwrap().starts_with("runtime.prefetch: "));
+    }
     let installed = Installed::new(agent()).unwrap();
     let stopped = installed.run(["--events", "network,module"]).unwrap().stop().unwrap();
     let attached = balanced_hooks(stopped.summary().unwrap());
@@ -144,6 +162,11 @@ fn a_hook_that_is_turned_off_filters_until_it_is_turned_on() {
     // What cannot be, and who may not. Nothing changes by it.
     refused(&own(&["--off", "network"]), 64, "network is not attached");
     refused(&own(&["--off", "openat,exec"]), 64, "exec cannot be turned off");
+    refused(
+        &own(&["--off", "cgroup_mkdir"]),
+        64,
+        "cgroup_mkdir cannot be turned off",
+    );
     refused(&own(&["--on", "opnat"]), 64, "opnat");
     let stranger = AGENT_ID + 1;
     refused(

@@ -9,7 +9,7 @@ use crate::lab::vm::{Finished, Machine};
 /// Runs the agent, waits until it tells, does something, waits until it was told, ends the agent, prints the events.
 /// busybox's shell has no floating sleep in every build, so `usleep` it is; each wait ends after 60 s.
 const SCENARIO: &str = r#"
-agent run --output json --events process,file,network --log-target stderr --log-level info,pinhole::capture=debug --control-socket /run/agent.sock \
+agent run --output json --events process,file,network --log-target stderr --log-level info,pinhole::capture=debug,pinhole::pipeline=debug --control-socket /run/agent.sock \
     ARGS >/tmp/events 2>/tmp/log &
 agent=$!
 wait_for() {
@@ -27,6 +27,11 @@ wait_for canary || exit 3
 cat /etc/hostname >/dev/null
 cat /no/such/file 2>/dev/null
 nc 127.0.0.1 9 </dev/null 2>/dev/null
+# Of version 1 the hierarchy of the pids controller counts, and the others do not.
+for controller in cpu memory pids .; do
+    [ -e /sys/fs/cgroup/$controller/cgroup.procs ] || continue
+    mkdir -p /sys/fs/cgroup/$controller/come/and && rmdir /sys/fs/cgroup/$controller/come/and
+done
 /bin/true the-last-one
 wait_for grep -q 'the-last-on[e]' /tmp/events || exit 4
 kill -TERM $agent
@@ -91,6 +96,31 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
     let counts = suite != "bullseye";
     let told = |line: &Value| line["missed"].is_u64();
     assert_eq!(told(&summary["hooks"]["exec"]), counts, "{summary}");
+    assert_eq!(told(&summary["hooks"]["cgroup_mkdir"]), counts, "{summary}");
+    // Two are made and one is removed in each hierarchy.
+    let others = if parameters.contains(&"lab.cgroup=1") { 2 } else { 0 };
+    for (hook, each, words) in [
+        ("cgroup_mkdir", 2, "a cgroup was made"),
+        ("cgroup_rmdir", 1, "a cgroup was removed"),
+    ] {
+        let line = &summary["hooks"][hook];
+        let expected = [each * (1 + others), each * others, each, 0];
+        assert_eq!(
+            ["seen", "filtered", "delivered", "dropped"].map(|key| line[key].as_u64().unwrap()),
+            expected,
+            "{hook}: {summary}"
+        );
+        assert_eq!(
+            log.lines().filter(|line| line.contains(words)).count() as u64,
+            each,
+            "{log}"
+        );
+        assert!(
+            log.lines()
+                .any(|line| line.contains(words) && line.contains("\"/come/and\"")),
+            "{log}"
+        );
+    }
     assert_eq!(
         told(&summary["hooks"]["openat"]),
         counts && backend == "trampoline",

@@ -18,6 +18,7 @@ mod lab;
 mod actor;
 mod bad_input;
 mod bomb;
+mod cgroups;
 mod count;
 mod deeds;
 mod descriptors;

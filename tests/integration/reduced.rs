@@ -106,6 +106,9 @@ fn runs_reduced(suite: &str, cgroup: Option<&str>, calls: bool) {
     assert_eq!(summary["backend"] == "none", !calls, "{summary}\n{}", told.log);
     assert_eq!(summary["hooks"].get("openat").is_some(), calls, "{summary}");
     balanced_hooks(summary);
+    assert!(summary["hooks"].get("cgroup_mkdir").is_none(), "{summary}");
+    let without = told.log.lines().filter(|line| line.contains("cgroups are not watched"));
+    assert_eq!(without.count(), 1, "{}", told.log);
     assert_never_silently_null(&told.events);
     let lost = told.log.lines().find(|line| line.contains("running reduced")).unwrap();
     assert!(

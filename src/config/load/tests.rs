@@ -111,7 +111,7 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
             _ => key.choices.last().copied().unwrap_or("/some/where"),
         };
         let toml = match key.default() {
-            serde_json::Value::Number(_) => text.to_owned(),
+            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => text.to_owned(),
             serde_json::Value::Array(_) => {
                 format!(
                     "[{}]",
