@@ -227,18 +227,6 @@ impl Resolver {
         outcome
     }
 
-    /// A cgroup was made at this path, root to leaf.
-    pub fn prefetch(&mut self, path: &str) {
-        let claims = cgroup::claims(path, false).containers.len();
-        tracing::debug!(path, claims, "a container may be about to start");
-    }
-
-    /// The cgroup of this id and path is gone. A path that is not known is empty.
-    pub fn removed(&mut self, cgroup_id: u64, path: &str) {
-        let known = self.by_cgroup.pop(&cgroup_id).is_some();
-        tracing::debug!(cgroup_id, path, known, "a cgroup is forgotten");
-    }
-
     /// The outcome for a container id, for the doctor. Only full ids are answered for.
     pub fn lookup_id(&mut self, id: &str) -> Arc<Outcome> {
         let terms = Terms {
