@@ -30,7 +30,7 @@ static __always_inline int tell_cgroup(u64 *ctx, u32 hook)
 	if (!s)
 		return drop(line);
 	record = &s->cgroup;
-	fill_header(&record->header, task, hook);
+	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), hook);
 	record->cgroup_id = get(cgroup, kn, id);
 	/* As data: before Linux 5.17 the verifier hands out no argument that points to anything but a structure. */
 	bpf_probe_read_kernel(&path, sizeof(path), &ctx[1]);
