@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::endpoint;
 use super::share::Share;
 use crate::capture::calls::Class;
 
@@ -177,7 +178,8 @@ pub struct Loss {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Runtime {
-    /// Sockets to use. Empty: the well-known paths are tried.
+    /// Sockets to use. Empty: those that `crictl` is set to and the well-known paths are tried.
+    #[serde(deserialize_with = "endpoints")]
     pub socket: Vec<PathBuf>,
     /// Where the host's root directory is mounted, prepended to the well-known paths and to a profile's.
     pub host_prefix: PathBuf,
@@ -236,6 +238,15 @@ impl Default for Settings {
             },
         }
     }
+}
+
+/// Sockets as people write them: `/run/x.sock` or `unix:///run/x.sock`.
+fn endpoints<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let written = Vec::<String>::deserialize(deserializer)?;
+    Ok(written
+        .iter()
+        .map(|text| PathBuf::from(endpoint::path_of(text)))
+        .collect())
 }
 
 /// Durations as people write them: `500ms`, `2s`.
