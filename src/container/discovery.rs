@@ -189,8 +189,8 @@ pub fn probe(settings: &Runtime) -> Result<Vec<Candidate>, super::resolver::Erro
     Ok(event_loop.block_on(async {
         let mut candidates = Vec::new();
         for (socket, origin) in sockets(settings) {
-            let mut connection = Connection::new(socket.clone(), settings.call_timeout, Instant::now);
-            let state = first_look(&mut connection, settings.call_timeout).await;
+            let connection = Connection::new(socket.clone(), settings.call_timeout, Instant::now);
+            let state = first_look(&connection, settings.call_timeout).await;
             candidates.push(Candidate { socket, origin, state });
         }
         candidates
@@ -232,7 +232,7 @@ fn below(prefix: &Path, path: &str) -> PathBuf {
 
 /// [`classify`], plus the look at the file that tells a dead socket from a plain file. Only this one touches the file
 /// system, so it is for the start and for the doctor; the running agent's filter need not allow it.
-pub(crate) async fn first_look(connection: &mut Connection, timeout: Duration) -> State {
+pub(crate) async fn first_look(connection: &Connection, timeout: Duration) -> State {
     let state = classify(connection, Instant::now() + timeout).await;
     if matches!(state, State::Refused { .. })
         && std::fs::metadata(connection.socket()).is_ok_and(|file| !file.file_type().is_socket())
@@ -243,7 +243,7 @@ pub(crate) async fn first_look(connection: &mut Connection, timeout: Duration) -
 }
 
 /// Connects and asks for the version: CRI v1, else v1alpha2, else containerd's own API.
-pub(crate) async fn classify(connection: &mut Connection, deadline: Instant) -> State {
+pub(crate) async fn classify(connection: &Connection, deadline: Instant) -> State {
     for api in cri::Api::ALL {
         match cri::version(connection, api, deadline).await {
             Ok(version) => {
