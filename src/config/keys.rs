@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 21] = [
+pub const KEYS: [Key; 22] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -227,6 +227,18 @@ pub const KEYS: [Key; 21] = [
         help: "Where the host's root directory is mounted; goes before the well-known paths and a profile's",
         long_help: "Sockets given with --runtime-socket are taken as they are. The platform is detected below it too.",
         allowed: "an absolute path, or empty for none",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.bundles",
+        flag: "runtime-bundles",
+        alias: None,
+        value_name: "DIR",
+        help: "Directory of OCI bundles, read where no runtime tells; may be repeated, or separated by commas",
+        long_help: "Such as /run/containerd/io.containerd.runtime.v2.task or /run/containers/storage/overlay-containers. \
+            Only root may look into them, and what they tell is never complete.",
+        allowed: "absolute paths",
         choices: &[],
         heading: RUNTIME,
     },

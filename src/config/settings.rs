@@ -183,6 +183,8 @@ pub struct Runtime {
     pub socket: Vec<PathBuf>,
     /// Where the host's root directory is mounted, prepended to the well-known paths and to a profile's.
     pub host_prefix: PathBuf,
+    /// Directories of OCI bundles, which are read where no runtime tells. Empty: none is.
+    pub bundles: Vec<PathBuf>,
     /// Deadline of one call to a runtime.
     #[serde(with = "humantime_text")]
     pub call_timeout: Duration,
@@ -231,6 +233,7 @@ impl Default for Settings {
             runtime: Runtime {
                 socket: Vec::new(),
                 host_prefix: PathBuf::new(),
+                bundles: Vec::new(),
                 call_timeout: Duration::from_secs(2),
                 lookup_budget: Duration::from_secs(1),
                 wait_share: Share::of_millionths(250_000),

@@ -387,6 +387,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         pod_sandbox_id: info
             .and_then(|info| info.sandbox_id.clone())
             .or_else(|| sandbox.clone()),
+        ..Container::default()
     };
     Found {
         container,
