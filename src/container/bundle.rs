@@ -139,7 +139,11 @@ impl Bundles {
 
     fn try_open(paths: &[PathBuf]) -> (Self, Vec<Error>) {
         let (mut directories, mut errors) = (Vec::new(), Vec::new());
-        for path in paths.iter().flat_map(|path| with_namespaces(path)).take(DIRECTORIES_LIMIT) {
+        for path in paths
+            .iter()
+            .flat_map(|path| with_namespaces(path))
+            .take(DIRECTORIES_LIMIT)
+        {
             match open(&path, directory_flags(), Mode::empty()) {
                 Ok(descriptor) => directories.push(Directory {
                     layout: Layout::of(&path),
@@ -234,12 +238,14 @@ impl Directory {
                 id: id(),
             });
         }
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Unusable {
-            directory: directory(),
-            id: id(),
-            line: error.line(),
-            column: error.column(),
-        })
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Error::Unusable {
+                directory: directory(),
+                id: id(),
+                line: error.line(),
+                column: error.column(),
+            })
     }
 
     fn read(&self, id: &str) -> io::Result<Vec<u8>> {

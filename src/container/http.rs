@@ -168,7 +168,10 @@ impl HttpClient {
             .body(Empty::<Bytes>::new())
             .map_err(|error| self.unusable(path, error.to_string()))?;
         let answer = async {
-            let answer = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+            let answer = sender
+                .send_request(request)
+                .await
+                .map_err(|error| self.broken(&error))?;
             let (head, body) = answer.into_parts();
             let body = match Limited::new(body, limit).collect().await {
                 Ok(body) => body.to_bytes(),

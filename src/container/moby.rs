@@ -27,3 +27,39 @@ impl Found {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::outcome::Container;
+
+    fn found(source: Source, namespace: Option<&str>, path: Option<&str>) -> Found {
+        Found {
+            container: Container {
+                id: "id".to_owned(),
+                runtime_namespace: namespace.map(str::to_owned),
+                ..Container::default()
+            },
+            kubernetes: None,
+            cgroups_path: path.map(str::to_owned),
+            gap: None,
+            source,
+        }
+    }
+
+    #[test]
+    fn dockers_answer_takes_the_place_and_nothing_else() {
+        let record = found(Source::Containerd, Some(NAMESPACE), Some("/docker/id"));
+        assert!(record.is_dockers_record());
+        assert!(!found(Source::Containerd, Some("default"), None).is_dockers_record());
+        let docker = found(Source::Docker, None, None);
+        assert!(!docker.is_dockers_record());
+        let placed = docker.clone().placed_as(Some(&record));
+        assert_eq!(placed, found(Source::Docker, None, Some("/docker/id")));
+        assert_eq!(docker.clone().placed_as(None), docker);
+        let told = found(Source::Docker, None, Some("/mine"));
+        assert_eq!(told.clone().placed_as(Some(&record)), told);
+        let other = found(Source::Podman, None, None);
+        assert_eq!(other.clone().placed_as(Some(&record)), other);
+    }
+}

@@ -117,7 +117,10 @@ async fn place_in_pod(
     let container = &mut found.container;
     container.sandbox = Some(identity.sandbox);
     let mut kubernetes = Kubernetes {
-        qos: found.cgroups_path.as_deref().and_then(|path| cgroup::identify(path).qos),
+        qos: found
+            .cgroups_path
+            .as_deref()
+            .and_then(|path| cgroup::identify(path).qos),
         ..Kubernetes::default()
     };
     if identity.sandbox {
@@ -126,7 +129,10 @@ async fn place_in_pod(
     } else {
         container.name = Some(identity.container.clone());
         kubernetes.container = Some(identity.container.clone());
-        container.pod_sandbox_id = inspect.label(SANDBOX_ID).filter(|id| is_container_id(id)).map(str::to_owned);
+        container.pod_sandbox_id = inspect
+            .label(SANDBOX_ID)
+            .filter(|id| is_container_id(id))
+            .map(str::to_owned);
     }
     let result = if identity.sandbox {
         pod_labels(client, inspect, deadline).await

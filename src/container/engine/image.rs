@@ -140,7 +140,9 @@ fn is_name(asked: &Asked<'_>, record: Option<&Record>) -> bool {
         return true;
     }
     // An image called `db` may have an id that begins with `db`: then its name is in the store.
-    let names = record.into_iter().flat_map(|record| record.tags().chain(record.digests()));
+    let names = record
+        .into_iter()
+        .flat_map(|record| record.tags().chain(record.digests()));
     names
         .filter_map(Reference::parse)
         .any(|name| name.repository == words || name.repository.ends_with(&format!("/{words}")))

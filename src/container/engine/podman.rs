@@ -134,7 +134,10 @@ mod tests {
     fn the_path_ends_where_the_id_is() {
         for (path, expected) in [
             ("/libpod_parent/libpod-ID", Some("/libpod_parent/libpod-ID")),
-            ("/machine.slice/libpod-ID.scope/container", Some("/machine.slice/libpod-ID.scope")),
+            (
+                "/machine.slice/libpod-ID.scope/container",
+                Some("/machine.slice/libpod-ID.scope"),
+            ),
             ("/machine.slice/libpod-ID.scope", Some("/machine.slice/libpod-ID.scope")),
             ("", None),
             ("/", None),

@@ -33,18 +33,30 @@ impl Replay {
     fn of(folder: &'static str) -> Self {
         let place = tempfile::tempdir().unwrap();
         let daemon = FakeDaemon::start(&place.path().join("s"));
-        let kind = if folder.starts_with("docker") { Kind::Docker } else { Kind::Podman };
+        let kind = if folder.starts_with("docker") {
+            Kind::Docker
+        } else {
+            Kind::Podman
+        };
         let ids: BTreeMap<String, String> = serde_json::from_slice(&recorded(folder, "ids.json")).unwrap();
         daemon.replay("/version", folder, "version.json");
         daemon.replay("/containers/json", folder, "containers-running.json");
         for (name, id) in &ids {
             let (path, file) = match kind {
                 Kind::Docker => (format!("/containers/{id}/json"), format!("inspect.{name}.json")),
-                Kind::Podman => (format!("/v4.0.0/libpod/containers/{id}/json"), format!("libpod.{name}.json")),
+                Kind::Podman => (
+                    format!("/v4.0.0/libpod/containers/{id}/json"),
+                    format!("libpod.{name}.json"),
+                ),
             };
             daemon.replay(&path, folder, &file);
         }
-        for file in ["image.web.json", "image.sidecar.json", "image.pause.json", "pod.front.json"] {
+        for file in [
+            "image.web.json",
+            "image.sidecar.json",
+            "image.pause.json",
+            "pod.front.json",
+        ] {
             let path = Path::new("tests/fixtures/cri").join(folder).join(file);
             if !path.exists() {
                 continue;
@@ -83,8 +95,12 @@ impl Replay {
 
     /// The container's cgroup as the kernel had it: of the unified hierarchy, or of memory where there is no other.
     fn cgroup(&self, name: &str) -> String {
-        let text = String::from_utf8(recorded(self.folder, &format!("proc-cgroup.{name}.txt"))).unwrap();
-        let path = |head: &str| text.lines().find_map(|line| line.split_once(head)).map(|(_, path)| path);
+        let text = String::from_utf8(recorded(self.folder, &format!("cgroup.{name}.txt"))).unwrap();
+        let path = |head: &str| {
+            text.lines()
+                .find_map(|line| line.split_once(head))
+                .map(|(_, path)| path)
+        };
         let unified = path("0::").filter(|path| path.contains(&self.ids[name]));
         unified.or_else(|| path(":memory:")).unwrap().to_owned()
     }
@@ -127,7 +143,9 @@ fn each_tells_its_name_and_version() {
     }
     let replay = Replay::of(DOCKER);
     // What some other service with such a path says.
-    replay.daemon.on("/version", Answer::Json(200, br#"{"version":"1"}"#.to_vec()));
+    replay
+        .daemon
+        .on("/version", Answer::Json(200, br#"{"version":"1"}"#.to_vec()));
     let error = Replay::run(super::version(&replay.client, deadline())).unwrap_err();
     assert_eq!(error.reason(), Reason::AnswerUnusable);
 }
@@ -143,7 +161,10 @@ fn those_that_run_are_listed() {
     expected.sort();
     assert_eq!(listed, expected);
     let replay = Replay::of(PODMAN);
-    assert_eq!(Replay::run(running(&replay.client, deadline())).unwrap().len(), replay.ids.len());
+    assert_eq!(
+        Replay::run(running(&replay.client, deadline())).unwrap().len(),
+        replay.ids.len()
+    );
 }
 
 #[test]
@@ -152,7 +173,11 @@ fn containers_of_both() {
         let replay = Replay::of(folder);
         for (name, reference, privileged) in [
             ("web", WEB.to_owned(), false),
-            ("sidecar", format!("127.0.0.1:5000/shop/sidecar@{SIDECAR_DIGEST}"), false),
+            (
+                "sidecar",
+                format!("127.0.0.1:5000/shop/sidecar@{SIDECAR_DIGEST}"),
+                false,
+            ),
             ("privileged", WEB.to_owned(), true),
         ] {
             let found = replay.found(name);
@@ -169,7 +194,10 @@ fn containers_of_both() {
             assert_eq!(found.kubernetes, None);
             assert_eq!(status(&found), (Status::Complete, None), "{folder} {name}");
         }
-        assert_eq!(replay.found("web").container.image, Some(image(WEB, WEB_DIGEST, Some(WEB_ID))));
+        assert_eq!(
+            replay.found("web").container.image,
+            Some(image(WEB, WEB_DIGEST, Some(WEB_ID)))
+        );
     }
 }
 
@@ -177,7 +205,11 @@ fn containers_of_both() {
 #[test]
 fn an_image_asked_for_by_id() {
     let found = Replay::of(DOCKER).found("by-id");
-    let expected = image(&format!("127.0.0.1:5000/shop/web@{WEB_DIGEST}"), WEB_DIGEST, Some(WEB_ID));
+    let expected = image(
+        &format!("127.0.0.1:5000/shop/web@{WEB_DIGEST}"),
+        WEB_DIGEST,
+        Some(WEB_ID),
+    );
     assert_eq!(found.container.image, Some(expected));
     // Podman writes down a name.
     let found = Replay::of(PODMAN).found("by-id");
@@ -188,15 +220,23 @@ fn an_image_asked_for_by_id() {
 fn an_image_that_is_gone_leaves_its_name_or_a_reason() {
     let replay = Replay::of(DOCKER);
     let path = format!("/images/{WEB_ID}/json");
-    replay.daemon.on(&path, Answer::Json(404, br#"{"message":"No such image"}"#.to_vec()));
+    replay
+        .daemon
+        .on(&path, Answer::Json(404, br#"{"message":"No such image"}"#.to_vec()));
     let found = replay.found("web");
     let known = found.container.image.clone().unwrap();
     assert_eq!((known.reference.as_deref(), known.digest.as_deref()), (Some(WEB), None));
     assert_eq!(status(&found), (Status::Complete, None));
-    assert_eq!(status(&replay.found("by-id")), (Status::Partial, Some(Reason::ImageNameUnknown)));
+    assert_eq!(
+        status(&replay.found("by-id")),
+        (Status::Partial, Some(Reason::ImageNameUnknown))
+    );
     replay.daemon.on(&path, Answer::Json(500, Vec::new()));
     assert_eq!(status(&replay.found("web")), (Status::Complete, None));
-    assert_eq!(status(&replay.found("by-id")), (Status::Partial, Some(Reason::RuntimeError)));
+    assert_eq!(
+        status(&replay.found("by-id")),
+        (Status::Partial, Some(Reason::RuntimeError))
+    );
 }
 
 /// As cri-dockerd makes them.
@@ -216,17 +256,26 @@ fn a_pod_on_docker() {
     let pod = kubernetes.pod.unwrap();
     assert_eq!((pod.name.as_deref(), pod.uid.as_deref()), (Some("web"), Some(POD_UID)));
     // The pause image's own label is not among them.
-    let labels: Vec<_> = pod.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let labels: Vec<_> = pod
+        .labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     assert_eq!(labels, [("app", "web"), ("tier", "front")]);
 
     let found = replay.found("pod");
     assert_eq!(status(&found), (Status::Complete, None), "{found:?}");
-    assert_eq!((found.container.sandbox, found.container.name, found.container.image), (Some(true), None, None));
+    assert_eq!(
+        (found.container.sandbox, found.container.name, found.container.image),
+        (Some(true), None, None)
+    );
     assert_eq!(found.container.pod_sandbox_id, Some(sandbox.clone()));
     assert_eq!(found.kubernetes.unwrap().pod, Some(pod));
 
     // Without its sandbox the identity stays, the labels have a reason.
-    replay.daemon.on(&format!("/containers/{sandbox}/json"), Answer::Json(404, Vec::new()));
+    replay
+        .daemon
+        .on(&format!("/containers/{sandbox}/json"), Answer::Json(404, Vec::new()));
     let found = replay.found("app");
     assert_eq!(status(&found), (Status::Partial, Some(Reason::SandboxUnknown)));
     assert_eq!(found.kubernetes.unwrap().pod.unwrap().name.as_deref(), Some("web"));
@@ -237,7 +286,10 @@ fn a_pod_on_podman() {
     let replay = Replay::of(PODMAN);
     let (app, infra) = (replay.found("front-app"), replay.found("front-infra"));
     assert_eq!(app.container.name.as_deref(), Some("front-app"));
-    assert_eq!((app.container.sandbox, infra.container.sandbox), (Some(false), Some(true)));
+    assert_eq!(
+        (app.container.sandbox, infra.container.sandbox),
+        (Some(false), Some(true))
+    );
     assert_eq!(app.container.pod_sandbox_id, Some(replay.ids["front-infra"].clone()));
     assert_eq!(infra.container.pod_sandbox_id, Some(replay.ids["front-infra"].clone()));
     assert_eq!((status(&app).0, status(&infra).0), (Status::Complete, Status::Complete));
@@ -248,7 +300,10 @@ fn a_pod_on_podman() {
 fn the_cgroup_is_where_the_kernel_has_it() {
     for (folder, names) in [
         (DOCKER, &["app", "pod"][..]),
-        (PODMAN, &["web", "front-app", "front-infra", "default-parent", "with-runc"][..]),
+        (
+            PODMAN,
+            &["web", "front-app", "front-infra", "default-parent", "with-runc"][..],
+        ),
         ("podman-4.3.1-cgroup2", &["web", "privileged"][..]),
     ] {
         let replay = Replay::of(folder);
@@ -257,7 +312,11 @@ fn the_cgroup_is_where_the_kernel_has_it() {
             let claims = crate::container::cgroup::claims(&cgroup, false);
             let claim = &claims.containers[0];
             assert_eq!(claim.identity.container_id.as_deref(), Some(replay.ids[*name].as_str()));
-            assert_eq!(fit(&claim.cgroup, found.cgroups_path.as_deref()), Fit::Exact, "{folder} {name} {cgroup}");
+            assert_eq!(
+                fit(&claim.cgroup, found.cgroups_path.as_deref()),
+                Fit::Exact,
+                "{folder} {name} {cgroup}"
+            );
         }
     }
 }
@@ -268,7 +327,11 @@ fn only_the_very_id_is_answered_for() {
     let other = "0".repeat(64);
     assert_eq!(replay.lookup(&other).unwrap(), None);
     // Docker answers for a prefix and for a name.
-    replay.daemon.replay(&format!("/containers/{other}/json"), DOCKER, "inspect.web-by-prefix.json");
+    replay.daemon.replay(
+        &format!("/containers/{other}/json"),
+        DOCKER,
+        "inspect.web-by-prefix.json",
+    );
     assert_eq!(replay.lookup(&other).unwrap_err().reason(), Reason::AnswerUnusable);
     let asked = replay.daemon.asked().len();
     for id in ["web", &replay.ids["web"][..12], "../../images/json?", ""] {
@@ -276,11 +339,16 @@ fn only_the_very_id_is_answered_for() {
     }
     assert_eq!(replay.daemon.asked().len(), asked, "nobody was asked");
     let refusal = recorded(DOCKER, "inspect.unknown.error.404.json");
-    replay.daemon.on(&format!("/containers/{other}/json"), Answer::Json(404, refusal));
+    replay
+        .daemon
+        .on(&format!("/containers/{other}/json"), Answer::Json(404, refusal));
     assert_eq!(replay.lookup(&other).unwrap(), None);
     let replay = Replay::of(PODMAN);
     let refusal = recorded(PODMAN, "libpod.unknown.error.404.json");
-    replay.daemon.on(&format!("/v4.0.0/libpod/containers/{other}/json"), Answer::Json(404, refusal));
+    replay.daemon.on(
+        &format!("/v4.0.0/libpod/containers/{other}/json"),
+        Answer::Json(404, refusal),
+    );
     assert_eq!(replay.lookup(&other).unwrap(), None);
 }
 
@@ -304,13 +372,24 @@ fn nulls_and_nothing_are_allowed_everywhere() {
     for kind in [Kind::Docker, Kind::Podman] {
         let mut replay = Replay::of(DOCKER);
         replay.kind = kind;
-        for rest in ["", r#","Config":null,"HostConfig":null,"State":null,"ImageManifestDescriptor":null"#, r#","Config":{"Labels":null},"HostConfig":{"Privileged":null},"State":{}"#] {
+        for rest in [
+            "",
+            r#","Config":null,"HostConfig":null,"State":null,"ImageManifestDescriptor":null"#,
+            r#","Config":{"Labels":null},"HostConfig":{"Privileged":null},"State":{}"#,
+        ] {
             let body = format!(r#"{{"Id":"{id}"{rest}}}"#);
             for path in ["/containers", "/v4.0.0/libpod/containers"] {
-                replay.daemon.on(&format!("{path}/{id}/json"), Answer::Json(200, body.clone().into_bytes()));
+                replay.daemon.on(
+                    &format!("{path}/{id}/json"),
+                    Answer::Json(200, body.clone().into_bytes()),
+                );
             }
             let found = replay.lookup(&id).unwrap().unwrap();
-            assert_eq!(status(&found), (Status::Partial, Some(Reason::ImageNameUnknown)), "{body}");
+            assert_eq!(
+                status(&found),
+                (Status::Partial, Some(Reason::ImageNameUnknown)),
+                "{body}"
+            );
         }
     }
 }

@@ -118,6 +118,9 @@ impl FakeDaemon {
 
 /// A file of the recordings of a runtime that speaks HTTP.
 pub(crate) fn recorded(folder: &str, file: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cri").join(folder).join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/cri")
+        .join(folder)
+        .join(file);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

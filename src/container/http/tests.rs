@@ -44,13 +44,29 @@ fn every_failure_has_its_reason() {
     let daemon = FakeDaemon::start(&place.path().join("s"));
     let raw = |text: &str| Answer::Raw(text.as_bytes().to_vec());
     for (path, answer, reason) in [
-        ("/error", Answer::Json(500, br#"{"message":"it broke"}"#.to_vec()), Reason::RuntimeError),
-        ("/forbidden", Answer::Json(403, b"<html>".to_vec()), Reason::RuntimeError),
-        ("/moved", raw("HTTP/1.1 301 Moved\r\nLocation: /error\r\nContent-Length: 0\r\n\r\n"), Reason::RuntimeError),
+        (
+            "/error",
+            Answer::Json(500, br#"{"message":"it broke"}"#.to_vec()),
+            Reason::RuntimeError,
+        ),
+        (
+            "/forbidden",
+            Answer::Json(403, b"<html>".to_vec()),
+            Reason::RuntimeError,
+        ),
+        (
+            "/moved",
+            raw("HTTP/1.1 301 Moved\r\nLocation: /error\r\nContent-Length: 0\r\n\r\n"),
+            Reason::RuntimeError,
+        ),
         ("/no-json", Answer::Json(200, b"hello".to_vec()), Reason::AnswerUnusable),
         ("/no-http", raw("220 mail.example ESMTP\r\n"), Reason::SocketProtocol),
         ("/nothing", raw(""), Reason::SocketProtocol),
-        ("/broken-off", raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), Reason::SocketProtocol),
+        (
+            "/broken-off",
+            raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"),
+            Reason::SocketProtocol,
+        ),
         ("/silent", Answer::Silent, Reason::RuntimeTimeout),
     ] {
         daemon.on(path, answer);
@@ -68,7 +84,10 @@ fn heads_and_bodies_are_bounded() {
     let daemon = FakeDaemon::start(&place.path().join("s"));
     daemon.on("/measured", Answer::Json(200, vec![b' '; BODY_LIMIT + 1]));
     daemon.on("/chunked", Answer::Chunked(vec![b' '; BODY_LIMIT + 1]));
-    daemon.on("/head", Answer::Endless(b"HTTP/1.1 200 OK\r\nfield: value\r\nfield: value\r\n"));
+    daemon.on(
+        "/head",
+        Answer::Endless(b"HTTP/1.1 200 OK\r\nfield: value\r\nfield: value\r\n"),
+    );
     daemon.on("/line", Answer::Endless(b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
     for path in ["/measured", "/chunked"] {
         let error = get(&client(daemon.socket()), path).unwrap_err();
