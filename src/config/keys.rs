@@ -231,6 +231,18 @@ pub const KEYS: [Key; 22] = [
         heading: RUNTIME,
     },
     Key {
+        name: "runtime.bundles",
+        flag: "runtime-bundles",
+        alias: None,
+        value_name: "DIR",
+        help: "Directory of OCI bundles, read where no runtime tells; may be repeated, or separated by commas",
+        long_help: "Such as /run/containerd/io.containerd.runtime.v2.task or /run/containers/storage/overlay-containers. \
+            Only root may look into them, and what they tell is never complete.",
+        allowed: "absolute paths",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
         name: "runtime.call_timeout",
         flag: "runtime-call-timeout",
         alias: None,

@@ -1,8 +1,9 @@
 //! Configuration: one set of [`Settings`], merged from defaults, profile, file, environment and flags.
 //!
 //! [`settings`] declares them, [`keys`] is the one table from which flags, variables, help and error texts come,
-//! [`mod@load`] merges, [`validate`] holds the limits. Every value has an origin that can be told.
+//! [`mod@load`] merges, [`validate`] holds the limits, [`endpoint`] reads how sockets are written. Every value has an origin that can be told.
 
+pub mod endpoint;
 pub mod keys;
 pub mod load;
 mod nearest;

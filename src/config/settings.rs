@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::endpoint;
 use super::share::Share;
 use crate::capture::calls::Class;
 
@@ -177,10 +178,13 @@ pub struct Loss {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Runtime {
-    /// Sockets to use. Empty: the well-known paths are tried.
+    /// Sockets to use. Empty: those that `crictl` is set to and the well-known paths are tried.
+    #[serde(deserialize_with = "endpoints")]
     pub socket: Vec<PathBuf>,
     /// Where the host's root directory is mounted, prepended to the well-known paths and to a profile's.
     pub host_prefix: PathBuf,
+    /// Directories of OCI bundles, which are read where no runtime tells. Empty: none is.
+    pub bundles: Vec<PathBuf>,
     /// Deadline of one call to a runtime.
     #[serde(with = "humantime_text")]
     pub call_timeout: Duration,
@@ -231,6 +235,7 @@ impl Default for Settings {
             runtime: Runtime {
                 socket: Vec::new(),
                 host_prefix: PathBuf::new(),
+                bundles: Vec::new(),
                 call_timeout: Duration::from_secs(2),
                 lookup_budget: Duration::from_secs(1),
                 wait_share: Share::of_millionths(250_000),
@@ -242,6 +247,15 @@ impl Default for Settings {
             },
         }
     }
+}
+
+/// Sockets as people write them: `/run/x.sock` or `unix:///run/x.sock`.
+fn endpoints<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let written = Vec::<String>::deserialize(deserializer)?;
+    Ok(written
+        .iter()
+        .map(|text| PathBuf::from(endpoint::path_of(text)))
+        .collect())
 }
 
 /// Durations as people write them: `500ms`, `2s`.

@@ -68,6 +68,9 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
     for path in &settings.runtime.socket {
         socket("runtime.socket", path)?;
     }
+    if !settings.runtime.bundles.iter().all(|path| path.is_absolute()) {
+        return problem("runtime.bundles", "a path is not absolute");
+    }
     if !settings.control.socket.as_os_str().is_empty() {
         socket("control.socket", &settings.control.socket)?;
     }

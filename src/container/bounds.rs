@@ -55,6 +55,7 @@ pub(crate) fn bound(found: &mut Found) {
     let container = &mut found.container;
     limit(&mut container.name, NAME);
     limit(&mut container.runtime, NAME);
+    limit(&mut container.runtime_namespace, NAME);
     limit(&mut container.pod_sandbox_id, NAME);
     if let Some(image) = &mut container.image {
         let Image {

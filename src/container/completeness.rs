@@ -4,7 +4,7 @@
 //! |---|---|
 //! | container of a pod | id, name, runtime, image name with repository, privileged flag, sandbox id, namespace, pod name, pod uid, container name |
 //! | sandbox of a pod | id, runtime, sandbox id, namespace, pod name, pod uid |
-//! | container that no kubelet made | id, name, runtime, image name with repository |
+//! | container that no kubelet made | id, name (none where only containerd itself knows it), runtime, image name with repository |
 //!
 //! The class of service is told by the cgroup path and absent for pods that were made by hand, labels may be none, and
 //! an image's tag, digest and id may not exist: these never make an outcome partial. A container outside Kubernetes is
@@ -46,7 +46,9 @@ fn missing(container: &Container, kubernetes: Option<&Kubernetes>) -> Option<Rea
         if !named {
             return Some(Reason::ImageNameUnknown);
         }
-        if container.name.is_none() {
+        // containerd itself has ids and no names.
+        let nameless = kubernetes.is_none() && container.runtime_namespace.is_some();
+        if container.name.is_none() && !nameless {
             return Some(Reason::AnswerUnusable);
         }
     }
@@ -69,6 +71,7 @@ mod tests {
             sandbox: Some(false),
             privileged: Some(false),
             pod_sandbox_id: Some("sandbox".into()),
+            ..Container::default()
         }
     }
 

@@ -24,6 +24,8 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
+use super::discovery::Protocol;
+use super::http::HttpClient;
 use super::outcome::Reason;
 use super::pacing::Breaker;
 
@@ -50,8 +52,8 @@ pub enum CallError {
         /// The full method name.
         method: String,
     },
-    /// The peer does not speak gRPC, or the stream broke.
-    #[error("{socket} does not speak gRPC or broke off: {detail}")]
+    /// The peer does not speak the expected protocol, or the stream broke.
+    #[error("{socket} speaks something else or broke off: {detail}")]
     Protocol {
         /// The socket.
         socket: PathBuf,
@@ -180,6 +182,8 @@ pub struct Connection {
     breaker: RefCell<Breaker>,
     clock: fn() -> Instant,
     has_answered: Cell<bool>,
+    /// Where HTTP is spoken; nothing else here is used then.
+    http: Option<HttpClient>,
 }
 
 /// A channel and which one it is: a call that failed drops its own, never one that was made since.
@@ -193,7 +197,9 @@ impl Connection {
     /// Connects at the first call. The clock is the breaker's; deadlines are real time.
     #[must_use]
     pub fn new(socket: PathBuf, call_timeout: Duration, clock: fn() -> Instant) -> Self {
+        let http = Protocol::of(&socket) == Protocol::Http;
         Self {
+            http: http.then(|| HttpClient::new(socket.clone(), call_timeout, clock)),
             socket,
             call_timeout,
             channel: RefCell::default(),
@@ -207,7 +213,14 @@ impl Connection {
 
     /// Whether anything proper ever came back.
     pub(crate) fn has_answered(&self) -> bool {
-        self.has_answered.get()
+        self.http
+            .as_ref()
+            .map_or(self.has_answered.get(), HttpClient::has_answered)
+    }
+
+    /// The way to call a peer that speaks HTTP. `None`: it speaks gRPC, see [`Self::call`].
+    pub(crate) fn http(&self) -> Option<&HttpClient> {
+        self.http.as_ref()
     }
 
     /// The socket's path.

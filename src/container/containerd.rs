@@ -50,13 +50,14 @@ pub(crate) async fn lookup(connection: &Connection, id: &str, deadline: Instant)
         if namespace == KUBERNETES
             && let Some(kind) = record.labels.get(KIND)
         {
-            let found = match kind.as_str() {
+            let mut found = match kind.as_str() {
                 "sandbox" => of_sandbox(&record),
                 _ => of_pod(connection, &record, deadline).await?,
             };
+            found.container.runtime_namespace = Some(namespace.clone());
             return Ok(Some(found));
         }
-        return Ok(Some(alone(&record)));
+        return Ok(Some(alone(&record, namespace)));
     }
     Ok(None)
 }
@@ -111,21 +112,18 @@ async fn get(
     }
 }
 
-/// A container that no kubelet made: by nerdctl, Docker or `ctr`.
-fn alone(record: &Record) -> Found {
+/// A container that no kubelet made: by nerdctl, Docker or `ctr`. containerd itself has no names but ids; Docker's are
+/// known to Docker only, and so are its images.
+fn alone(record: &Record, namespace: &str) -> Found {
     let image = image::choose(&Hints {
         names: &[&record.image],
         ..Hints::default()
     });
-    let name = record
-        .labels
-        .get("nerdctl/name")
-        .cloned()
-        .unwrap_or_else(|| record.id.clone());
     let container = Container {
         id: record.id.clone(),
-        name: Some(name),
+        name: record.labels.get("nerdctl/name").cloned(),
         runtime: Some(RUNTIME.to_owned()),
+        runtime_namespace: Some(namespace.to_owned()),
         image: Some(image),
         ..Container::default()
     };
@@ -202,6 +200,7 @@ async fn of_pod(connection: &Connection, record: &Record, deadline: Instant) -> 
             sandbox: Some(false),
             privileged: config.map(verbose::Config::privileged),
             pod_sandbox_id: sandbox.clone(),
+            ..Container::default()
         },
         kubernetes: None,
         cgroups_path: cgroups_path(spec.as_ref()),

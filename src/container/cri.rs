@@ -77,6 +77,44 @@ pub async fn version(connection: &Connection, api: Api, deadline: Instant) -> Re
         .await
 }
 
+/// Whether the runtime knows an id, as a container or as a sandbox.
+///
+/// # Errors
+/// [`CallError`].
+pub(crate) async fn knows(
+    connection: &mut Connection,
+    api: Api,
+    id: &str,
+    deadline: Instant,
+) -> Result<bool, CallError> {
+    match container_status(connection, api, id, false, deadline).await {
+        Err(error) if error.not_found() => {}
+        answer => return answer.map(|_| true),
+    }
+    match sandbox_status(connection, api, id, false, deadline).await {
+        Err(error) if error.not_found() => Ok(false),
+        answer => answer.map(|_| true),
+    }
+}
+
+/// How many pods are ready.
+///
+/// # Errors
+/// [`CallError`].
+pub(crate) async fn ready_pods(connection: &mut Connection, api: Api, deadline: Instant) -> Result<usize, CallError> {
+    let request = v1::ListPodSandboxRequest {
+        filter: Some(v1::PodSandboxFilter {
+            state: Some(v1::PodSandboxStateValue {
+                state: v1::PodSandboxState::SandboxReady.into(),
+            }),
+            ..v1::PodSandboxFilter::default()
+        }),
+    };
+    let method = api.method("RuntimeService/ListPodSandbox");
+    let answer: v1::ListPodSandboxResponse = connection.call(&method, None, &request, deadline).await?;
+    Ok(answer.items.len())
+}
+
 /// Looks an id up, as a container first and as a sandbox then. `None`: the runtime knows neither.
 pub(crate) async fn lookup(
     connection: &Connection,
@@ -349,6 +387,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         pod_sandbox_id: info
             .and_then(|info| info.sandbox_id.clone())
             .or_else(|| sandbox.clone()),
+        ..Container::default()
     };
     Found {
         container,

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use serde::Serialize;
 
+pub use self::table::Protocol;
+
 use super::connection::{CallError, Connection, errno};
 use super::outcome::Reason;
-use super::{containerd, cri};
+use super::{containerd, cri, engine};
 use crate::config::settings::Runtime;
 
 /// Where runtimes put their sockets, in the order in which they are asked. Paths below `/run`, because `/var/run` is a
@@ -87,6 +89,14 @@ pub enum State {
         /// The version of CRI that is used with it.
         api: cri::Api,
     },
+    /// Docker or podman.
+    #[serde(rename = "answers")]
+    Engine {
+        /// `docker` or `podman`.
+        name: String,
+        /// Its version.
+        version: String,
+    },
 }
 
 impl State {
@@ -102,7 +112,7 @@ impl State {
             Self::NotGrpc { .. } => "not_grpc",
             Self::CriUnimplemented { .. } => "cri_unimplemented",
             Self::Failing { .. } => "failing",
-            Self::Answers { .. } => "answers",
+            Self::Answers { .. } | Self::Engine { .. } => "answers",
         }
     }
 
@@ -121,6 +131,7 @@ impl State {
             } => format!("containerd {version} without CRI"),
             Self::CriUnimplemented { containerd: None } => String::new(),
             Self::Answers { name, version, api } => format!("{name} {version}, CRI {api}"),
+            Self::Engine { name, version } => format!("{name} {version}, Docker Engine API"),
         }
     }
 
@@ -135,7 +146,7 @@ impl State {
             Self::NotGrpc { .. } => Some(Reason::SocketProtocol),
             Self::Failing { .. } => Some(Reason::RuntimeError),
             Self::CriUnimplemented { containerd: None } => Some(Reason::CriUnimplemented),
-            Self::CriUnimplemented { containerd: Some(_) } | Self::Answers { .. } => None,
+            Self::CriUnimplemented { containerd: Some(_) } | Self::Answers { .. } | Self::Engine { .. } => None,
         }
     }
 }
@@ -242,8 +253,17 @@ pub(crate) async fn first_look(connection: &Connection, timeout: Duration) -> St
     state
 }
 
-/// Connects and asks for the version: CRI v1, else v1alpha2, else containerd's own API.
+/// Connects and asks for the version: CRI v1, else v1alpha2, else containerd's own API; of Docker and podman theirs.
 pub(crate) async fn classify(connection: &Connection, deadline: Instant) -> State {
+    if let Some(client) = connection.http() {
+        return match engine::version(client, deadline).await {
+            Ok((kind, version)) => State::Engine {
+                name: kind.as_str().to_owned(),
+                version,
+            },
+            Err(error) => State::from(&error),
+        };
+    }
     for api in cri::Api::ALL {
         match cri::version(connection, api, deadline).await {
             Ok(version) => {
@@ -262,5 +282,6 @@ pub(crate) async fn classify(connection: &Connection, deadline: Instant) -> Stat
     }
 }
 
+mod table;
 #[cfg(test)]
 mod tests;

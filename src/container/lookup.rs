@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::bundle::Bundles;
 use super::cgroup::Manager;
 use super::flight::{Flight, until};
 use super::outcome::Reason;
@@ -32,6 +33,8 @@ const CALLS_OF_A_ROUND: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Runtimes {
     all: Vec<Runtime>,
+    /// Looked into when no runtime tells.
+    bundles: Bundles,
     /// The runtime that found the last container, asked first.
     favourite: Cell<usize>,
     asking: Semaphore,
@@ -48,9 +51,10 @@ pub(crate) struct Ending {
 }
 
 impl Runtimes {
-    pub(crate) fn new(all: Vec<Runtime>, call_timeout: Duration, budget: Duration) -> Self {
+    pub(crate) fn new(all: Vec<Runtime>, bundles: Bundles, call_timeout: Duration, budget: Duration) -> Self {
         Self {
             all,
+            bundles,
             favourite: Cell::new(0),
             asking: Semaphore::new(ASKING),
             asking_unawaited: Semaphore::new(ASKING_UNAWAITED),
@@ -105,7 +109,7 @@ impl Runtimes {
                 if waited && flight.is_awaited() {
                     self.gave_up(&verdict.starting);
                 }
-                let result = Err(reason);
+                let result = self.bundles.found(flight.id(), reason);
                 return Ending { result, cost };
             }
             until(tokio::time::sleep(step), flight.hurried()).await;
@@ -129,17 +133,19 @@ impl Runtimes {
     async fn round(&self, flight: &Flight, waiting: bool) -> Result<Box<Found>, Verdict> {
         let deadline = self.deadline();
         let mut verdict = Verdict::default();
+        let mut record = None;
         for index in self.order(flight.manager()) {
             match self.all[index].ask(flight.id(), deadline, waiting).await {
+                Reply::Found(found) if found.is_dockers_record() => record = Some(found),
                 Reply::Found(found) => {
                     self.favourite.set(index);
-                    return Ok(found);
+                    return Ok(Box::new(found.placed_as(record.as_deref())));
                 }
                 Reply::Unknown { for_good } => verdict.unknown(for_good),
                 Reply::Failed { reason, patient } => verdict.failed(index, reason, patient),
             }
         }
-        Err(verdict)
+        record.ok_or(verdict)
     }
 
     /// These runtimes were waited for in vain: the next lookup does not wait for them.

@@ -21,17 +21,21 @@
 //! guess. A name that no runtime confirmed is absent, and the reason is in [`Metadata`].
 
 mod bounds;
+mod bundle;
 pub mod cgroup;
 mod completeness;
 pub mod connection;
 pub mod containerd;
 pub mod cri;
 pub mod discovery;
+mod engine;
 mod entry;
 mod flight;
+mod http;
 mod image;
 mod inventory;
 mod lookup;
+mod moby;
 pub mod outcome;
 mod pacing;
 mod placement;

@@ -130,6 +130,12 @@ pub enum Source {
     Cri,
     /// containerd's own API.
     Containerd,
+    /// The Docker Engine API, answered by Docker.
+    Docker,
+    /// Podman's API.
+    Podman,
+    /// The OCI runtime's bundle on the disk.
+    Bundle,
     /// The cgroup path alone.
     Cgroup,
 }
@@ -177,6 +183,10 @@ pub struct Container {
     /// The runtime's own name for itself, e.g. `containerd`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+    /// The namespace in which containerd keeps it, e.g. `k8s.io` or `default`. Told by containerd's own API and by its
+    /// bundles only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_namespace: Option<String>,
     /// The image, absent for a sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,

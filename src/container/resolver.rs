@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
+use super::bundle::Bundles;
 use super::cgroup::{self, Claims};
 use super::discovery::{self, Candidate};
 use super::entry::ContainerEntry;
@@ -139,7 +140,7 @@ impl Resolver {
         let resolver = Self {
             flights: Flights::default(),
             event_loop: event_loop()?,
-            runtimes: Rc::new(Runtimes::new(runtimes, call_timeout, budget)),
+            runtimes: Rc::new(Runtimes::new(runtimes, Bundles::open(&settings.bundles), call_timeout, budget)),
             by_cgroup: LruCache::new(size),
             by_container: LruCache::new(size),
             removals: Removals::default(),

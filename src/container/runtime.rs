@@ -13,7 +13,7 @@ use super::discovery::{self, Candidate, Origin, State};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
 use super::sandboxes::Sandboxes;
-use super::{bounds, containerd, cri};
+use super::{bounds, containerd, cri, engine};
 
 /// What a runtime told about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,14 +140,15 @@ impl Runtime {
     /// Whether this is the family that the cgroup's name points at.
     pub(crate) fn is_managed_by(&self, manager: Option<Manager>) -> bool {
         let candidate = self.candidate.borrow();
-        let State::Answers { name, .. } = &candidate.state else {
+        let (State::Answers { name, .. } | State::Engine { name, .. }) = &candidate.state else {
             return false;
         };
         match manager {
             Some(Manager::Containerd) => name == CONTAINERD,
             Some(Manager::Crio) => name == "cri-o",
             Some(Manager::Docker) => name == "docker",
-            Some(Manager::Podman) | None => false,
+            Some(Manager::Podman) => name == "podman",
+            None => false,
         }
     }
 
@@ -214,12 +215,23 @@ impl Runtime {
                 Ok(ids)
             }
             State::CriUnimplemented { containerd: Some(_) } => containerd::list(&self.connection, &[], deadline).await,
+            State::Engine { .. } => match self.connection.http() {
+                Some(client) => engine::running(client, deadline).await,
+                None => Ok(Vec::new()),
+            },
             _ => Ok(Vec::new()),
         }
     }
 
     async fn chain(&self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
         let state = self.candidate.borrow().state.clone();
+        if let (Some(client), State::Engine { name, .. }) = (self.connection.http(), &state) {
+            let found = engine::lookup(client, engine::Kind::named(name), id, deadline).await?;
+            // Docker and podman write a container down before they make it.
+            return Ok(found.map_or(Answer::Unknown { for_good: true }, |found| {
+                Answer::Found(Box::new(found))
+            }));
+        }
         let State::Answers { name, api, .. } = state else {
             return self.containerd(id, deadline).await;
         };

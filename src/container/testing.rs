@@ -197,6 +197,7 @@ pub(crate) fn settings(sockets: &[&Path]) -> settings::Runtime {
     settings::Runtime {
         socket: sockets.iter().map(|path| path.to_path_buf()).collect(),
         host_prefix: PathBuf::new(),
+        bundles: Vec::new(),
         call_timeout: Duration::from_millis(500),
         lookup_budget: Duration::from_secs(1),
         wait_share: Share::of_millionths(250_000),

@@ -149,6 +149,13 @@ fn lists_in_text_split_at_commas_and_flags_repeat() {
     assert_eq!(loaded.settings.runtime.socket, ["/a", "/b", "/c"].map(PathBuf::from));
     let loaded = try_load(Some("profile = 'aks'"), &[("PINHOLE_RUNTIME_SOCKET", "")], &[]).unwrap();
     assert!(loaded.settings.runtime.socket.is_empty(), "the well-known paths again");
+    let loaded = try_load(
+        Some("runtime.socket = ['unix:///x']"),
+        &[],
+        &[("runtime.socket", &["unix:///a,/b"])],
+    )
+    .unwrap();
+    assert_eq!(loaded.settings.runtime.socket, ["/a", "/b"].map(PathBuf::from));
     let loaded = try_load(None, &[("PINHOLE_EVENTS", "none")], &[]).unwrap();
     assert_eq!(loaded.settings.events, [EventClass::None]);
 }

@@ -81,6 +81,7 @@ fn runtime(candidate: Candidate) -> RuntimeFact {
     let file = socket_file(&candidate.socket);
     let (name, version, api) = match &candidate.state {
         State::Answers { name, version, api } => (Some(name.clone()), Some(version.clone()), Some(api.to_string())),
+        State::Engine { name, version } => (Some(name.clone()), Some(version.clone()), Some("engine".to_owned())),
         State::CriUnimplemented {
             containerd: Some(version),
         } => (
