@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 23] = [
     Key {
         name: "profile",
         flag: "profile",
