@@ -83,7 +83,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
     let stdout = signals.stop_fd().and_then(Stdout::new).map_err(Error::Output)?;
     let sink = Sink::new(stdout, Format::of(settings.output.format));
-    let resolver = Resolver::new(&settings.runtime)?;
+    let resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
 
     // 3. The kernel side.
     let mut capture = Capture::start(&Options {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub loss: Loss,
     /// Container runtimes.
     pub runtime: Runtime,
+    /// What events tell of containers and pods.
+    pub metadata: Metadata,
     /// The admin socket.
     pub control: Control,
 }
@@ -191,6 +193,18 @@ pub struct Runtime {
     pub cache_size: u32,
 }
 
+/// `metadata`: which parts of what runtimes tell are kept, and so are in events. Names, images and ids always are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Keys of labels of pods and containers; a `*` at the end stands for any rest.
+    pub labels: Vec<String>,
+    /// Keys of annotations of pods, likewise.
+    pub annotations: Vec<String>,
+    /// Whether the mounts of containers are.
+    pub mounts: bool,
+}
+
 /// `control`: the admin socket, which `agent doctor` asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +244,11 @@ impl Default for Settings {
                 call_timeout: Duration::from_millis(500),
                 lookup_budget: Duration::from_secs(1),
                 cache_size: 4096,
+            },
+            metadata: Metadata {
+                labels: vec!["*".to_owned()],
+                annotations: Vec::new(),
+                mounts: false,
             },
             control: Control {
                 socket: PathBuf::from("/run/pinhole/agent.sock"),

@@ -69,6 +69,7 @@ mod tests {
             sandbox: Some(false),
             privileged: Some(false),
             pod_sandbox_id: Some("sandbox".into()),
+            ..Container::default()
         }
     }
 

@@ -31,6 +31,7 @@ mod pacing;
 mod placement;
 pub mod resolver;
 mod runtime;
+mod selection;
 pub mod stats;
 #[cfg(test)]
 mod testing;
@@ -38,6 +39,8 @@ mod verbose;
 
 pub use cgroup::CgroupIdentity;
 pub use discovery::{Candidate, Origin, State, probe};
-pub use outcome::{Container, Image, Kubernetes, Metadata, Outcome, Pod, Qos, Reason, Source, Status};
+pub use outcome::{
+    Container, Image, Kubernetes, Metadata, Mount, Outcome, Pod, Propagation, Qos, Reason, Source, Status,
+};
 pub use resolver::{CgroupName, Resolver};
 pub use stats::LookupStats;

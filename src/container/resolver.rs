@@ -20,6 +20,7 @@ use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Sour
 use super::pacing::{Backoff, Patience};
 use super::placement::{self, Fit};
 use super::runtime::{Found, Reply, Runtime};
+use super::selection::Selection;
 use super::stats::{Costs, LookupStats};
 use crate::config::settings;
 
@@ -117,11 +118,17 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Error::EventLoop`].
-    pub fn new(settings: &settings::Runtime) -> Result<Self, Error> {
-        Self::with_clock(settings, Instant::now)
+    pub fn new(settings: &settings::Runtime, metadata: &settings::Metadata) -> Result<Self, Error> {
+        Self::start(settings, &Arc::new(Selection::new(metadata)), Instant::now)
     }
 
+    #[cfg(test)]
     fn with_clock(settings: &settings::Runtime, clock: fn() -> Instant) -> Result<Self, Error> {
+        let selection = Selection::new(&settings::Settings::default().metadata);
+        Self::start(settings, &Arc::new(selection), clock)
+    }
+
+    fn start(settings: &settings::Runtime, selection: &Arc<Selection>, clock: fn() -> Instant) -> Result<Self, Error> {
         let event_loop = event_loop()?;
         let call_timeout = settings.call_timeout.min(settings.lookup_budget);
         let mut runtimes = Vec::new();
@@ -129,7 +136,8 @@ impl Resolver {
             let mut connection = Connection::new(socket.clone(), call_timeout, clock);
             let state = event_loop.block_on(discovery::first_look(&mut connection, call_timeout));
             tracing::debug!(socket = %socket.display(), state = state.as_str(), detail = state.detail(), "candidate");
-            runtimes.push(Runtime::new(Candidate { socket, origin, state }, connection, clock));
+            let candidate = Candidate { socket, origin, state };
+            runtimes.push(Runtime::new(candidate, connection, Arc::clone(selection), clock));
         }
         let size = usize::try_from(settings.cache_size)
             .ok()

@@ -1,5 +1,6 @@
 //! One runtime that lookups may ask: its candidate, its connection, and when to look at it again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Manager;
@@ -7,6 +8,7 @@ use super::connection::{CallError, Connection};
 use super::discovery::{self, Candidate, State};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
+use super::selection::Selection;
 use super::{bounds, containerd, cri};
 
 /// What a runtime told about a container.
@@ -52,6 +54,8 @@ const REPROBE_HUNG: Duration = Duration::from_secs(30);
 pub(crate) struct Runtime {
     candidate: Candidate,
     connection: Connection,
+    /// What of its answers is kept.
+    selection: Arc<Selection>,
     clock: fn() -> Instant,
     reprobe_at: Instant,
     pause: Backoff,
@@ -61,10 +65,16 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn new(candidate: Candidate, connection: Connection, clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(
+        candidate: Candidate,
+        connection: Connection,
+        selection: Arc<Selection>,
+        clock: fn() -> Instant,
+    ) -> Self {
         let mut runtime = Self {
             candidate,
             connection,
+            selection,
             clock,
             reprobe_at: clock(),
             pause: Backoff::new(REPROBE_FIRST, REPROBE_MOST),
@@ -113,7 +123,7 @@ impl Runtime {
         }
         match self.chain(id, deadline).await {
             Ok(Answer::Found(mut found)) => {
-                bounds::bound(&mut found);
+                bounds::bound(&mut found, &self.selection);
                 Reply::Found(found)
             }
             Ok(Answer::Unknown { for_good }) => Reply::Unknown { for_good },

@@ -111,7 +111,7 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
             _ => key.choices.last().copied().unwrap_or("/some/where"),
         };
         let toml = match key.default() {
-            serde_json::Value::Number(_) => text.to_owned(),
+            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => text.to_owned(),
             serde_json::Value::Array(_) => {
                 format!(
                     "[{}]",
@@ -130,6 +130,25 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
         assert_eq!(by_file.settings, by_flag.settings, "{}", key.name);
         assert_ne!(by_file.settings, Settings::default(), "{}", key.name);
         assert_eq!(by_flag.origins[key.name], format!("flag --{}", key.flag));
+    }
+}
+
+#[test]
+fn what_is_neither_true_nor_false_is_refused_wherever_it_stands() {
+    for value in ["yes", "1", "True", ""] {
+        let file = format!("metadata.mounts = {value:?}");
+        let results = [
+            try_load(Some(&file), &[], &[]),
+            try_load(None, &[("PINHOLE_METADATA_MOUNTS", value)], &[]),
+            try_load(None, &[], &[("metadata.mounts", &[value])]),
+        ];
+        for result in results {
+            let message = result.unwrap_err().to_string();
+            assert!(
+                message.contains("metadata.mounts") && message.contains("true or false"),
+                "{message}"
+            );
+        }
     }
 }
 

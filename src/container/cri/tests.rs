@@ -7,8 +7,11 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use super::*;
+use crate::config::settings::Settings;
+use crate::container::bounds;
 use crate::container::completeness::judge;
 use crate::container::outcome::{Qos, Status};
+use crate::container::selection::Selection;
 use crate::container::testing::{Answer, Behaviour, Fake, TERSE, fixture};
 
 const CONTAINER_STATUS: &str = "/runtime.v1.RuntimeService/ContainerStatus";
@@ -16,13 +19,17 @@ const CONTAINER_STATUS: &str = "/runtime.v1.RuntimeService/ContainerStatus";
 fn ask(socket: &Path, api: Api, runtime: &str, id: &str) -> Result<Option<Found>, CallError> {
     let event_loop = crate::container::resolver::event_loop().unwrap();
     let mut connection = Connection::new(socket.to_owned(), Duration::from_millis(500), Instant::now);
-    event_loop.block_on(lookup(
+    let mut answer = event_loop.block_on(lookup(
         &mut connection,
         api,
         runtime,
         id,
         Instant::now() + Duration::from_secs(2),
-    ))
+    ));
+    if let Ok(Some(found)) = &mut answer {
+        bounds::bound(found, &Selection::new(&Settings::default().metadata));
+    }
+    answer
 }
 
 fn recorded(folder: &str, runtime: &str, pod: &str, container: &str) -> Found {
