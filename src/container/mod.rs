@@ -25,6 +25,7 @@ pub mod connection;
 pub mod containerd;
 pub mod cri;
 pub mod discovery;
+pub mod fields;
 mod image;
 pub mod outcome;
 mod pacing;
@@ -39,6 +40,7 @@ mod verbose;
 
 pub use cgroup::CgroupIdentity;
 pub use discovery::{Candidate, Origin, State, probe};
+pub use fields::Field;
 pub use outcome::{
     Container, Image, Kubernetes, Metadata, Mount, Outcome, Pod, Propagation, Qos, Reason, Source, Status,
 };
