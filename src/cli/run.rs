@@ -84,7 +84,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
     let stdout = signals.stop_fd().and_then(Stdout::new).map_err(Error::Output)?;
     let sink = Sink::new(stdout, Format::of(settings.output.format));
-    let mut resolver = Resolver::new(&settings.runtime)?;
+    let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
 
     // 3. The kernel side.

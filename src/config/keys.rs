@@ -65,10 +65,11 @@ const PLATFORM: &str = "Platform";
 const EVENTS: &str = "Events";
 const CAPTURE: &str = "Capture";
 const RUNTIME: &str = "Container runtimes";
+const METADATA: &str = "Metadata of events";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 23] = [
+pub const KEYS: [Key; 26] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -301,6 +302,41 @@ pub const KEYS: [Key; 23] = [
         allowed: "true or false",
         choices: &["true", "false"],
         heading: RUNTIME,
+    },
+    Key {
+        name: "metadata.labels",
+        flag: "metadata-labels",
+        alias: None,
+        value_name: "LIST",
+        help: "Which labels of pods and containers events tell, separated by commas",
+        long_help: "Each is a key, or the beginning of keys and a *. What is not listed is not kept at all. The labels \
+            that begin with io.kubernetes. never are: what they say has keys of its own.",
+        allowed: "at most 64 keys of at most 317 bytes, with a * at the end at most",
+        choices: &[],
+        heading: METADATA,
+    },
+    Key {
+        name: "metadata.annotations",
+        flag: "metadata-annotations",
+        alias: None,
+        value_name: "LIST",
+        help: "Which annotations of pods events tell, separated by commas",
+        long_help: "Each is a key, or the beginning of keys and a *. Annotations may hold whole documents, with secrets in \
+            them, so name what you need. kubectl's copy of the last applied configuration is never told.",
+        allowed: "at most 64 keys of at most 317 bytes, with a * at the end at most",
+        choices: &[],
+        heading: METADATA,
+    },
+    Key {
+        name: "metadata.mounts",
+        flag: "metadata-mounts",
+        alias: None,
+        value_name: "BOOL",
+        help: "Whether events tell what is mounted into their container",
+        long_help: "With every event of the container: a few hundred bytes to 16 KiB each.",
+        allowed: "true or false",
+        choices: &["false", "true"],
+        heading: METADATA,
     },
     Key {
         name: "control.socket",

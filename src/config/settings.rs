@@ -30,6 +30,8 @@ pub struct Settings {
     pub loss: Loss,
     /// Container runtimes.
     pub runtime: Runtime,
+    /// What events tell of containers and pods.
+    pub metadata: Metadata,
     /// The admin socket.
     pub control: Control,
 }
@@ -199,6 +201,18 @@ pub struct Runtime {
     pub prefetch: bool,
 }
 
+/// `metadata`: which parts of what runtimes tell are kept, and so are in events. Names, images and ids always are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Keys of labels of pods and containers; a `*` at the end stands for any rest.
+    pub labels: Vec<String>,
+    /// Keys of annotations of pods, likewise.
+    pub annotations: Vec<String>,
+    /// Whether the mounts of containers are.
+    pub mounts: bool,
+}
+
 /// `control`: the admin socket, which `agent doctor` asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +255,11 @@ impl Default for Settings {
                 wait_share: Share::of_millionths(250_000),
                 cache_size: 4096,
                 prefetch: true,
+            },
+            metadata: Metadata {
+                labels: vec!["*".to_owned()],
+                annotations: Vec::new(),
+                mounts: false,
             },
             control: Control {
                 socket: PathBuf::from("/run/pinhole/agent.sock"),

@@ -11,6 +11,11 @@ use super::settings::{EventClass, Settings};
 /// The longest path that fits a socket address, without the terminating NUL (`sun_path` is 108 bytes).
 pub const MAX_SOCKET_PATH: usize = 107;
 
+/// Items of a list of keys.
+const MAX_PATTERNS: usize = 64;
+/// The longest key of a label or annotation: a prefix of 253 bytes, a slash and a name of 63.
+const MAX_PATTERN: usize = 317;
+
 /// A setting outside its limits. What is allowed is in [`super::keys`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -74,6 +79,8 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
     if !settings.control.socket.as_os_str().is_empty() {
         socket("control.socket", &settings.control.socket)?;
     }
+    patterns("metadata.labels", &settings.metadata.labels)?;
+    patterns("metadata.annotations", &settings.metadata.annotations)?;
     let prefix = &settings.runtime.host_prefix;
     if !prefix.as_os_str().is_empty() && !prefix.is_absolute() {
         return problem("runtime.host_prefix", "it is not absolute");
@@ -124,6 +131,31 @@ fn level(text: &str) -> Result<(), Problem> {
         Ok(_) => Ok(()),
         Err(error) => problem("log.level", error.to_string()),
     }
+}
+
+fn patterns(key: &'static str, patterns: &[String]) -> Result<(), Problem> {
+    if patterns.len() > MAX_PATTERNS {
+        return problem(key, format!("the list has {} items", patterns.len()));
+    }
+    for pattern in patterns {
+        let beginning = pattern.strip_suffix('*').unwrap_or(pattern);
+        if pattern.is_empty() {
+            return problem(key, "an item is empty");
+        }
+        if beginning.contains('*') {
+            return problem(key, format!("{pattern:?} has a * that is not its end"));
+        }
+        if pattern.len() > MAX_PATTERN {
+            return problem(key, format!("an item has {} bytes", pattern.len()));
+        }
+        if pattern
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace())
+        {
+            return problem(key, format!("{pattern:?} holds spaces or control characters"));
+        }
+    }
+    Ok(())
 }
 
 fn socket(key: &'static str, path: &Path) -> Result<(), Problem> {
@@ -216,6 +248,34 @@ mod tests {
             key_of(|s| s.events = vec![EventClass::All, EventClass::File]),
             Some("events")
         );
+    }
+
+    #[test]
+    fn patterns_are_keys_or_their_beginnings() {
+        for (pattern, ok) in [
+            ("*", true),
+            ("app", true),
+            ("example.com/*", true),
+            ("", false),
+            ("*app", false),
+            ("a*b", false),
+            ("a**", false),
+            ("a b", false),
+            (&"x".repeat(MAX_PATTERN), true),
+            (&"x".repeat(MAX_PATTERN + 1), false),
+        ] {
+            for key in ["metadata.labels", "metadata.annotations"] {
+                let found = key_of(|s| match key {
+                    "metadata.labels" => s.metadata.labels = vec![pattern.to_owned()],
+                    _ => s.metadata.annotations = vec![pattern.to_owned()],
+                });
+                assert_eq!(found, Some(key).filter(|_| !ok), "{pattern}");
+            }
+        }
+        for (count, ok) in [(0, true), (MAX_PATTERNS, true), (MAX_PATTERNS + 1, false)] {
+            let found = key_of(|s| s.metadata.labels = vec!["a".to_owned(); count]);
+            assert_eq!(found.is_none(), ok, "{count}");
+        }
     }
 
     #[test]

@@ -4,17 +4,22 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Image, Reason};
+use super::outcome::{Image, Mount, Reason};
 use super::runtime::Found;
+use super::selection::Selection;
 
-/// Labels per pod.
+/// Labels per pod and per container, annotations per pod.
 pub(crate) const LABELS: usize = 64;
-/// Keys and values of a pod's labels together, in bytes.
+/// Keys and values of these together, in bytes.
 pub(crate) const LABELS_BYTES: usize = 8 << 10;
-/// A label's key in bytes: Kubernetes allows a prefix of 253, a slash and a name of 63.
+/// A key in bytes: Kubernetes allows a prefix of 253, a slash and a name of 63.
 pub(crate) const LABEL_KEY: usize = 317;
-/// A label's value in bytes. Kubernetes allows 63, other makers of pods do not count.
+/// A value in bytes. Kubernetes allows labels 63, other makers of pods do not count; annotations may be whole documents.
 pub(crate) const LABEL_VALUE: usize = 1 << 10;
+/// Mounts per container.
+pub(crate) const MOUNTS: usize = 64;
+/// Paths of a container's mounts together, in bytes.
+pub(crate) const MOUNTS_BYTES: usize = 16 << 10;
 /// A name or an id in bytes: Kubernetes allows 253.
 pub(crate) const NAME: usize = 256;
 /// An image's name, and each part of it, in bytes.
@@ -22,29 +27,43 @@ pub(crate) const IMAGE: usize = 4 << 10;
 /// A path in bytes, as for the kernel.
 const PATH: usize = 4 << 10;
 
-/// The first labels in the order of their keys that are within the limits, and whether some were left out. Those of the
-/// runtimes themselves are not counted.
-pub(crate) fn labels<'a>(all: impl Iterator<Item = (&'a String, &'a String)>) -> (BTreeMap<String, String>, bool) {
-    let sorted: BTreeMap<&String, &String> = all.filter(|(key, _)| !key.starts_with("io.kubernetes.")).collect();
-    let count = sorted.len();
+/// Keeps the first in the order of their keys that are wanted and within the limits. Says whether some that are wanted
+/// were left out.
+fn labels(all: &mut BTreeMap<String, String>, wanted: impl Fn(&str) -> bool) -> bool {
+    all.retain(|key, _| wanted(key));
+    let count = all.len();
+    all.retain(|key, value| key.len() <= LABEL_KEY && value.len() <= LABEL_VALUE);
     let mut room = LABELS_BYTES;
-    let kept: BTreeMap<String, String> = sorted
-        .into_iter()
-        .filter(|(key, value)| key.len() <= LABEL_KEY && value.len() <= LABEL_VALUE)
-        .take(LABELS)
-        .take_while(|(key, value)| {
-            let rest = room.checked_sub(key.len() + value.len());
-            room = rest.unwrap_or(0);
-            rest.is_some()
-        })
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let truncated = kept.len() < count;
-    (kept, truncated)
+    let kept = all.iter().take(LABELS).take_while(|(key, value)| {
+        let rest = room.checked_sub(key.len() + value.len());
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    });
+    let kept = kept.count();
+    if let Some(first_out) = all.keys().nth(kept).cloned() {
+        all.split_off(&first_out);
+    }
+    all.len() < count
 }
 
-/// Leaves out what is too long. What is then missing has a reason.
-pub(crate) fn bound(found: &mut Found) {
+/// Keeps the first mounts that are within the limits, in the order of the runtime. Says whether some were left out.
+fn mounts(all: &mut Vec<Mount>) -> bool {
+    let count = all.len();
+    let mut room = MOUNTS_BYTES;
+    all.retain(|mount| mount.destination.len() <= PATH && mount.source.as_ref().is_none_or(|path| path.len() <= PATH));
+    let kept = all.iter().take(MOUNTS).take_while(|mount| {
+        let size = mount.destination.len() + mount.source.as_ref().map_or(0, String::len);
+        let rest = room.checked_sub(size);
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    });
+    all.truncate(kept.count());
+    all.shrink_to_fit();
+    all.len() < count
+}
+
+/// Leaves out what nobody wants and what is too long. A name that is then missing has a reason.
+pub(crate) fn bound(found: &mut Found, selection: &Selection) {
     let mut fits = true;
     let mut limit = |text: &mut Option<String>, most: usize| {
         if text.as_ref().is_some_and(|text| text.len() > most) {
@@ -53,6 +72,11 @@ pub(crate) fn bound(found: &mut Found) {
         }
     };
     let container = &mut found.container;
+    container.labels_truncated |= labels(&mut container.labels, |key| selection.wants_label(key));
+    if !selection.wants_mounts() {
+        container.mounts = Vec::new();
+    }
+    container.mounts_truncated |= mounts(&mut container.mounts);
     limit(&mut container.name, NAME);
     limit(&mut container.runtime, NAME);
     limit(&mut container.runtime_namespace, NAME);
@@ -73,6 +97,8 @@ pub(crate) fn bound(found: &mut Found) {
         limit(&mut kubernetes.namespace, NAME);
         limit(&mut kubernetes.container, NAME);
         if let Some(pod) = &mut kubernetes.pod {
+            pod.labels_truncated |= labels(&mut pod.labels, |key| selection.wants_label(key));
+            pod.annotations_truncated |= labels(&mut pod.annotations, |key| selection.wants_annotation(key));
             limit(&mut pod.name, NAME);
             limit(&mut pod.uid, NAME);
         }
@@ -86,11 +112,17 @@ pub(crate) fn bound(found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::outcome::{Container, Kubernetes, Pod, Source};
+    use crate::config::settings::{self, Settings};
+    use crate::container::outcome::{Container, Kubernetes, Pod, Propagation, Source};
+
+    fn selection() -> Selection {
+        Selection::new(&Settings::default().metadata)
+    }
 
     fn kept(all: &[(String, String)]) -> (Vec<String>, bool) {
-        let (kept, truncated) = labels(all.iter().map(|(key, value)| (key, value)));
-        (kept.into_keys().collect(), truncated)
+        let mut all = all.iter().cloned().collect();
+        let truncated = labels(&mut all, |key| selection().wants_label(key));
+        (all.into_keys().collect(), truncated)
     }
 
     fn numbered(count: usize, value: usize) -> Vec<(String, String)> {
@@ -125,6 +157,94 @@ mod tests {
         }
     }
 
+    fn everything() -> Selection {
+        Selection::new(&settings::Metadata {
+            labels: vec!["app*".to_owned()],
+            annotations: vec!["note*".to_owned()],
+            mounts: true,
+        })
+    }
+
+    fn mount(length: usize) -> Mount {
+        Mount {
+            destination: "d".repeat(length / 2),
+            source: Some("s".repeat(length - length / 2)),
+            read_only: true,
+            propagation: Propagation::Private,
+        }
+    }
+
+    fn with_mounts(all: Vec<Mount>, selection: &Selection) -> (usize, bool) {
+        let mut found = Found {
+            container: Container {
+                mounts: all,
+                ..Container::default()
+            },
+            kubernetes: None,
+            cgroups_path: None,
+            gap: None,
+            source: Source::Cri,
+        };
+        bound(&mut found, selection);
+        assert_eq!(found.gap, None, "mounts are no name");
+        (found.container.mounts.len(), found.container.mounts_truncated)
+    }
+
+    #[test]
+    fn mounts_are_kept_if_wanted_and_bounded() {
+        assert_eq!(with_mounts(vec![mount(20)], &selection()), (0, false), "not wanted");
+        for (count, length, kept, truncated) in [
+            (MOUNTS, 20, MOUNTS, false),
+            (MOUNTS + 1, 20, MOUNTS, true),
+            (MOUNTS_BYTES / 1024, 1024, MOUNTS_BYTES / 1024, false),
+            (MOUNTS_BYTES / 1024 + 1, 1024, MOUNTS_BYTES / 1024, true),
+            (1, 2 * PATH, 1, false),
+            (1, 2 * PATH + 1, 0, true),
+        ] {
+            let all = vec![mount(length); count];
+            assert_eq!(
+                with_mounts(all, &everything()),
+                (kept, truncated),
+                "{count} of {length}"
+            );
+        }
+    }
+
+    /// Which ones are wanted is judged before how many there is room for.
+    #[test]
+    fn what_is_not_wanted_takes_no_room() {
+        let mut all: BTreeMap<String, String> = numbered(1000, 20).into_iter().collect();
+        all.insert("note/1".into(), "kept".into());
+        all.insert("zz".into(), "x".into());
+        let pod = Pod {
+            labels: all
+                .iter()
+                .map(|(key, value)| (format!("app{key}"), value.clone()))
+                .collect(),
+            annotations: all,
+            ..Pod::default()
+        };
+        let kubernetes = Kubernetes {
+            pod: Some(pod),
+            ..Kubernetes::default()
+        };
+        let mut found = Found {
+            container: Container::default(),
+            kubernetes: Some(kubernetes),
+            cgroups_path: None,
+            gap: None,
+            source: Source::Cri,
+        };
+        bound(&mut found, &everything());
+        let pod = found.kubernetes.unwrap().pod.unwrap();
+        assert_eq!(
+            pod.annotations.into_iter().collect::<Vec<_>>(),
+            [("note/1".into(), "kept".into())]
+        );
+        assert_eq!((pod.labels.len(), pod.labels_truncated), (LABELS, true));
+        assert!(!pod.annotations_truncated);
+    }
+
     #[test]
     fn names_that_are_too_long_are_missing_with_a_reason() {
         let found = |name: usize, image: usize| {
@@ -156,7 +276,7 @@ mod tests {
                 source: Source::Cri,
             };
             let before = found.clone();
-            bound(&mut found);
+            bound(&mut found, &selection());
             (before, found)
         };
         let (before, after) = found(NAME, IMAGE);

@@ -24,6 +24,7 @@ use super::bounds;
 use super::cgroup::is_container_id;
 use super::outcome::Reason;
 use super::runtime::Found;
+use super::selection::Selection;
 
 mod told;
 
@@ -161,11 +162,11 @@ impl Bundles {
 
     /// What the bundle of a container tells, where the runtimes did not for this reason, which is kept: an outcome from a
     /// bundle lacks what only they know.
-    pub(crate) fn found(&self, id: &str, reason: Reason) -> Result<Found, Reason> {
+    pub(crate) fn found(&self, id: &str, reason: Reason, selection: &Selection) -> Result<Found, Reason> {
         match self.lookup(id) {
             Ok(Some(mut found)) => {
                 found.gap = Some(reason);
-                bounds::bound(&mut found);
+                bounds::bound(&mut found, selection);
                 Ok(found)
             }
             Ok(None) => Err(reason),

@@ -14,7 +14,7 @@ use containerd_client::services::v1::{
 use super::connection::{CallError, Connection};
 use super::cri::{CONTAINER_NAME, filled, set_pod};
 use super::image::{self, Hints};
-use super::outcome::{Container, Kubernetes, Reason, Source};
+use super::outcome::{Container, Kubernetes, Mount, Propagation, Reason, Source};
 use super::runtime::Found;
 use super::{cgroup, verbose};
 
@@ -200,6 +200,11 @@ async fn of_pod(connection: &Connection, record: &Record, deadline: Instant) -> 
             sandbox: Some(false),
             privileged: config.map(verbose::Config::privileged),
             pod_sandbox_id: sandbox.clone(),
+            restart_count: config
+                .and_then(|config| config.metadata.as_ref())
+                .map(|metadata| metadata.attempt),
+            labels: config.and_then(|config| config.labels.clone()).unwrap_or_default(),
+            mounts: config.map(mounts).unwrap_or_default(),
             ..Container::default()
         },
         kubernetes: None,
@@ -231,7 +236,18 @@ fn set_pod_of(kubernetes: &mut Kubernetes, config: Option<&verbose::Config>) {
     let Some(config) = config else { return };
     let Some(metadata) = &config.metadata else { return };
     let identity = [metadata.namespace.clone(), metadata.name.clone(), metadata.uid.clone()];
-    set_pod(kubernetes, &identity, config.labels.iter().flatten());
+    let annotations = config.annotations.iter().flatten();
+    set_pod(kubernetes, &identity, config.labels.iter().flatten(), annotations);
+}
+
+fn mounts(config: &verbose::Config) -> Vec<Mount> {
+    let mount = |mount: &verbose::ConfigMount| Mount {
+        destination: mount.container_path.clone(),
+        source: filled(&mount.host_path),
+        read_only: mount.readonly,
+        propagation: Propagation::of_cri(mount.propagation),
+    };
+    config.mounts.iter().flatten().map(mount).collect()
 }
 
 fn plugin_record(record: &Record, key: &str) -> Option<verbose::RecordMetadata> {

@@ -16,11 +16,11 @@ use serde::Serialize;
 
 use super::connection::{CallError, Connection};
 use super::image::{self, Hints};
-use super::outcome::{Container, Image, Kubernetes, Pod, Reason, Source};
+use super::outcome::{Container, Image, Kubernetes, Mount, Pod, Propagation, Reason, Source};
 use super::runtime::Found;
 use super::sandboxes::Sandboxes;
 use super::verbose::{INFO, Info};
-use super::{bounds, cgroup, verbose};
+use super::{cgroup, verbose};
 
 /// A version of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,6 +61,7 @@ pub(crate) const CONTAINER_NAME: &str = "io.kubernetes.container.name";
 const POD_NAME: &str = "io.kubernetes.pod.name";
 const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 const POD_UID: &str = "io.kubernetes.pod.uid";
+const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
 /// CRI-O's name for itself, which decides whose annotations count.
 const CRIO: &str = "cri-o";
 
@@ -380,6 +381,9 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
     let container = Container {
         id: status.id.clone(),
         name,
+        restart_count: restart_count(status),
+        labels: status.labels.clone().into_iter().collect(),
+        mounts: status.mounts.iter().map(mount).collect(),
         runtime: filled(runtime),
         image: Some(image),
         sandbox: Some(false),
@@ -395,6 +399,32 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         cgroups_path: info.and_then(Info::cgroups_path).map(str::to_owned),
         gap: None,
         source: Source::Cri,
+    }
+}
+
+/// The kubelet counts in the name's `attempt`, and writes the same number down as an annotation.
+fn restart_count(status: &v1::ContainerStatus) -> Option<u32> {
+    let noted = || status.annotations.get(RESTART_COUNT)?.parse().ok();
+    status.metadata.as_ref().map(|metadata| metadata.attempt).or_else(noted)
+}
+
+fn mount(mount: &v1::Mount) -> Mount {
+    Mount {
+        destination: mount.container_path.clone(),
+        source: filled(&mount.host_path),
+        read_only: mount.readonly,
+        propagation: Propagation::of_cri(mount.propagation),
+    }
+}
+
+impl Propagation {
+    /// CRI's number for it. One that is not known yet stands for none, as for the runtimes.
+    pub(crate) fn of_cri(number: i32) -> Self {
+        match v1::MountPropagation::try_from(number) {
+            Ok(v1::MountPropagation::PropagationHostToContainer) => Self::HostToContainer,
+            Ok(v1::MountPropagation::PropagationBidirectional) => Self::Bidirectional,
+            Ok(v1::MountPropagation::PropagationPrivate) | Err(_) => Self::Private,
+        }
     }
 }
 
@@ -415,17 +445,21 @@ fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) 
 fn pod_of_sandbox(kubernetes: &mut Kubernetes, status: &v1::PodSandboxStatus) {
     let metadata = status.metadata.clone().unwrap_or_default();
     let identity = [metadata.namespace, metadata.name, metadata.uid];
-    set_pod(kubernetes, &identity, status.labels.iter());
+    set_pod(kubernetes, &identity, &status.labels, &status.annotations);
 }
 
-/// Puts the sandbox's word for `[namespace, name, uid]` and its labels over what is there, the runtime's own left out.
+/// Puts the sandbox's word for `[namespace, name, uid]`, its labels and its annotations over what is there. All of them:
+/// which are kept is judged when the answer is whole.
 pub(crate) fn set_pod<'a>(
     kubernetes: &mut Kubernetes,
     [namespace, name, uid]: &[String; 3],
-    labels: impl Iterator<Item = (&'a String, &'a String)>,
+    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
+    annotations: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) {
+    let owned = |(key, value): (&String, &String)| (key.clone(), value.clone());
     let pod = kubernetes.pod.get_or_insert_default();
-    (pod.labels, pod.labels_truncated) = bounds::labels(labels);
+    pod.labels = labels.into_iter().map(owned).collect();
+    pod.annotations = annotations.into_iter().map(owned).collect();
     pod.name = filled(name).or(pod.name.take());
     pod.uid = filled(uid).or(pod.uid.take());
     kubernetes.namespace = filled(namespace).or(kubernetes.namespace.take());

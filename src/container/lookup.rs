@@ -4,6 +4,7 @@
 //! beside each other; how many ask at a time is bounded here, and those that nobody waits for leave room for the others.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -14,6 +15,7 @@ use super::flight::{Flight, until};
 use super::outcome::Reason;
 use super::pacing::Backoff;
 use super::runtime::{Found, Reply, Runtime};
+use super::selection::Selection;
 
 /// How many lookups ask at a time.
 const ASKING: usize = 32;
@@ -35,6 +37,8 @@ pub(crate) struct Runtimes {
     all: Vec<Runtime>,
     /// Looked into when no runtime tells.
     bundles: Bundles,
+    /// What of the answers is kept.
+    selection: Arc<Selection>,
     /// The runtime that found the last container, asked first.
     favourite: Cell<usize>,
     asking: Semaphore,
@@ -51,10 +55,17 @@ pub(crate) struct Ending {
 }
 
 impl Runtimes {
-    pub(crate) fn new(all: Vec<Runtime>, bundles: Bundles, call_timeout: Duration, budget: Duration) -> Self {
+    pub(crate) fn new(
+        all: Vec<Runtime>,
+        bundles: Bundles,
+        selection: Arc<Selection>,
+        call_timeout: Duration,
+        budget: Duration,
+    ) -> Self {
         Self {
             all,
             bundles,
+            selection,
             favourite: Cell::new(0),
             asking: Semaphore::new(ASKING),
             asking_unawaited: Semaphore::new(ASKING_UNAWAITED),
@@ -109,7 +120,7 @@ impl Runtimes {
                 if waited && flight.is_awaited() {
                     self.gave_up(&verdict.starting);
                 }
-                let result = self.bundles.found(flight.id(), reason);
+                let result = self.bundles.found(flight.id(), reason, &self.selection);
                 return Ending { result, cost };
             }
             until(tokio::time::sleep(step), flight.hurried()).await;

@@ -30,6 +30,7 @@ pub mod cri;
 pub mod discovery;
 mod engine;
 mod entry;
+pub mod fields;
 mod flight;
 mod http;
 mod image;
@@ -43,6 +44,7 @@ mod removal;
 pub mod resolver;
 mod runtime;
 mod sandboxes;
+mod selection;
 pub mod stats;
 #[cfg(test)]
 mod testing;
@@ -50,6 +52,9 @@ mod verbose;
 
 pub use cgroup::CgroupIdentity;
 pub use discovery::{Candidate, Origin, State, probe};
-pub use outcome::{Container, Image, Kubernetes, Metadata, Outcome, Pod, Qos, Reason, Source, Status};
+pub use fields::Field;
+pub use outcome::{
+    Container, Image, Kubernetes, Metadata, Mount, Outcome, Pod, Propagation, Qos, Reason, Source, Status,
+};
 pub use resolver::{CgroupName, Resolver};
 pub use stats::{FirstEvents, LookupStats};

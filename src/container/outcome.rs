@@ -199,6 +199,49 @@ pub struct Container {
     /// The id of the pod's sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_sandbox_id: Option<String>,
+    /// How often the kubelet has started this container anew: 0 for the first of its name in its pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_count: Option<u32>,
+    /// The container's own labels without `io.kubernetes.*`, as far as they are wanted: at most 64 and 8 KiB, the first
+    /// by their keys. Containers that the kubelet made have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// More of the labels are wanted than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub labels_truncated: bool,
+    /// What was mounted into it, where that is wanted: at most 64 and 16 KiB, in the runtime's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// The container has more mounts than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mounts_truncated: bool,
+}
+
+/// A directory, file or image that was mounted into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The path in the container.
+    pub destination: String,
+    /// The path on the host; absent for what is no path there, as an image's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether it was mounted for reading only.
+    pub read_only: bool,
+    /// Which later mounts pass its border.
+    pub propagation: Propagation,
+}
+
+/// Which mounts below a mount, made later, are seen on the other side: CRI's `MountPropagation`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Propagation {
+    /// None: `rprivate`.
+    #[default]
+    Private,
+    /// The host's are seen in the container: `rslave`.
+    HostToContainer,
+    /// Those of either are seen by the other: `rshared`.
+    Bidirectional,
 }
 
 /// The pod that a container belongs to.
@@ -210,12 +253,19 @@ pub struct Pod {
     /// The pod's uid; for a static pod the hash of its configuration, 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// The pod's labels without the runtime's own `io.kubernetes.*`: at most 64 and 8 KiB, the first by their keys.
+    /// The pod's labels without the runtime's own `io.kubernetes.*`, as far as they are wanted: at most 64 and 8 KiB, the
+    /// first by their keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub labels: BTreeMap<String, String>,
-    /// The pod has more labels than these.
+    /// More of the labels are wanted than these.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub labels_truncated: bool,
+    /// Those of the pod's annotations that are wanted, with the limits of labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub annotations: BTreeMap<String, String>,
+    /// More of the annotations are wanted than these.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub annotations_truncated: bool,
 }
 
 /// What Kubernetes calls the place where a process runs.

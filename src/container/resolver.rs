@@ -24,6 +24,7 @@ use super::outcome::Outcome;
 use super::pacing::Patience;
 use super::removal::Removals;
 use super::runtime::Runtime;
+use super::selection::Selection;
 use super::stats::{Costs, LookupStats};
 use crate::config::settings;
 
@@ -123,15 +124,21 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Error::EventLoop`].
-    pub fn new(settings: &settings::Runtime) -> Result<Self, Error> {
-        Self::with_clock(settings, Instant::now)
+    pub fn new(settings: &settings::Runtime, metadata: &settings::Metadata) -> Result<Self, Error> {
+        Self::start(settings, &Arc::new(Selection::new(metadata)), Instant::now)
     }
 
+    #[cfg(test)]
     fn with_clock(settings: &settings::Runtime, clock: fn() -> Instant) -> Result<Self, Error> {
+        let selection = Selection::new(&settings::Settings::default().metadata);
+        Self::start(settings, &Arc::new(selection), clock)
+    }
+
+    fn start(settings: &settings::Runtime, selection: &Arc<Selection>, clock: fn() -> Instant) -> Result<Self, Error> {
         let (call_timeout, budget) = (settings.call_timeout, settings.lookup_budget);
         let runtimes = discovery::sockets(settings)
             .into_iter()
-            .map(|(socket, origin)| Runtime::new(socket, origin, call_timeout, clock))
+            .map(|(socket, origin)| Runtime::new(socket, origin, call_timeout, Arc::clone(selection), clock))
             .collect();
         let size = usize::try_from(settings.cache_size)
             .ok()
@@ -140,7 +147,13 @@ impl Resolver {
         let resolver = Self {
             flights: Flights::default(),
             event_loop: event_loop()?,
-            runtimes: Rc::new(Runtimes::new(runtimes, Bundles::open(&settings.bundles), call_timeout, budget)),
+            runtimes: Rc::new(Runtimes::new(
+                runtimes,
+                Bundles::open(&settings.bundles),
+                Arc::clone(selection),
+                call_timeout,
+                budget,
+            )),
             by_cgroup: LruCache::new(size),
             by_container: LruCache::new(size),
             removals: Removals::default(),

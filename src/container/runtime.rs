@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Manager;
@@ -13,6 +14,7 @@ use super::discovery::{self, Candidate, Origin, State};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
 use super::sandboxes::Sandboxes;
+use super::selection::Selection;
 use super::{bounds, containerd, cri, engine};
 
 /// What a runtime told about a container.
@@ -64,6 +66,8 @@ pub(crate) struct Runtime {
     candidate: RefCell<Candidate>,
     connection: Connection,
     sandboxes: Sandboxes,
+    /// What of its answers is kept.
+    selection: Arc<Selection>,
     clock: fn() -> Instant,
     /// The first look is over.
     settled: Cell<bool>,
@@ -81,7 +85,13 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     /// One that nobody has looked at: it counts as one that has not answered until [`Self::look_first`] has.
-    pub(crate) fn new(socket: PathBuf, origin: Origin, call_timeout: Duration, clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(
+        socket: PathBuf,
+        origin: Origin,
+        call_timeout: Duration,
+        selection: Arc<Selection>,
+        clock: fn() -> Instant,
+    ) -> Self {
         Self {
             connection: Connection::new(socket.clone(), call_timeout, clock),
             candidate: RefCell::new(Candidate {
@@ -90,6 +100,7 @@ impl Runtime {
                 state: State::Timeout,
             }),
             sandboxes: Sandboxes::new(clock),
+            selection,
             clock,
             settled: Cell::new(false),
             looking: Cell::new(false),
@@ -176,7 +187,7 @@ impl Runtime {
         }
         match self.chain(id, deadline).await {
             Ok(Answer::Found(mut found)) => {
-                bounds::bound(&mut found);
+                bounds::bound(&mut found, &self.selection);
                 Reply::Found(found)
             }
             Ok(Answer::Unknown { for_good }) => Reply::Unknown { for_good },

@@ -34,6 +34,10 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
+    pub(crate) annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) mounts: Option<Vec<ConfigMount>>,
+    #[serde(default)]
     pub(crate) image: Option<ConfigImage>,
     #[serde(default)]
     linux: Option<ConfigLinux>,
@@ -48,6 +52,22 @@ pub(crate) struct ConfigMetadata {
     pub(crate) namespace: String,
     #[serde(default)]
     pub(crate) uid: String,
+    /// How often a container of this name was made before; left out of the JSON when it is 0.
+    #[serde(default)]
+    pub(crate) attempt: u32,
+}
+
+/// CRI's Mount; what is false, empty or 0 is left out of the JSON.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ConfigMount {
+    #[serde(default)]
+    pub(crate) container_path: String,
+    #[serde(default)]
+    pub(crate) host_path: String,
+    #[serde(default)]
+    pub(crate) readonly: bool,
+    #[serde(default)]
+    pub(crate) propagation: i32,
 }
 
 #[derive(Debug, Default, Deserialize)]

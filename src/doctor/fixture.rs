@@ -138,6 +138,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
         metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
         metadata_reason: [].into(),
+        metadata_fields: [].into(),
         lookups: Some(Lookups {
             count: 12,
             p50_us: 1800,

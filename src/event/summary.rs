@@ -91,4 +91,17 @@ pub struct MetadataCounts {
     pub status: BTreeMap<&'static str, u64>,
     /// Events by `metadata.reason`; reasons that never occurred are left out.
     pub reason: BTreeMap<&'static str, u64>,
+    /// Events of containers by what became of each field.
+    pub fields: BTreeMap<&'static str, FieldCount>,
+}
+
+/// What became of a field in the events of containers: their number is the sum.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FieldCount {
+    /// It is there.
+    pub present: u64,
+    /// There is none to tell.
+    pub inapplicable: u64,
+    /// It is not known, by reason; reasons that never occurred are left out.
+    pub missing: BTreeMap<&'static str, u64>,
 }

@@ -46,7 +46,7 @@ pub fn watch(
     deadline: Duration,
     start: &mut dyn FnMut(),
 ) -> Result<Option<(Value, Duration)>, Error> {
-    let mut resolver = Resolver::new(&settings.runtime)?;
+    let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     let mut capture = Capture::start(&Options {
         backend: settings.capture.backend,
         ring_size: RING_SIZE,

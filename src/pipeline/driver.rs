@@ -277,7 +277,7 @@ impl<W: Write> Stages<W> {
         }
         self.drifted |= process.is_none();
         let outcome = self.outcome(&header, &body, process.as_deref());
-        self.vitals.count(outcome.metadata);
+        self.vitals.count(&outcome);
         let watched = header.hook == Hook::EXEC && self.watches.armed();
         if self.printed.contains(header.hook) {
             self.emit(&header, subject, &body, process.as_ref(), &outcome)?;

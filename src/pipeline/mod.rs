@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod driver;
+mod field_counts;
 mod latency;
 pub mod loss;
 mod lost_before;

@@ -7,16 +7,17 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::field_counts::FieldCounts;
 use super::loss::{Reading, Told};
 use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
-use crate::container::{Candidate, LookupStats, Metadata, Reason, State, Status};
+use crate::container::{Candidate, LookupStats, Outcome, Reason, State, Status};
 use crate::control::api;
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
-use crate::event::summary::{Dispatcher, MetadataCounts, Rate, Rates};
+use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates};
 use crate::event::{self, BootClock, Loss, Summary};
 use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
@@ -33,6 +34,7 @@ pub struct Vitals {
     reporting: Arc<Reporting>,
     statuses: [AtomicU64; Status::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
+    fields: FieldCounts,
     runtimes: Mutex<Runtimes>,
     latency: Histogram,
     history: Mutex<History>,
@@ -58,6 +60,7 @@ impl Vitals {
             reporting: Arc::new(Reporting::new(capture.ledger().hooks())),
             statuses: Default::default(),
             reasons: Default::default(),
+            fields: FieldCounts::default(),
             runtimes: Mutex::default(),
             latency: Histogram::default(),
             history: Mutex::new(History::new(capture.started())),
@@ -76,8 +79,10 @@ impl Vitals {
         &self.reporting
     }
 
-    /// Counts an event by how complete its metadata is.
-    pub fn count(&self, metadata: Metadata) {
+    /// Counts an event by how complete its metadata is. For the pipeline's thread only.
+    pub fn count(&self, outcome: &Outcome) {
+        let metadata = outcome.metadata;
+        self.fields.count(outcome);
         self.statuses[metadata.status as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(reason) = metadata.reason {
             self.reasons[reason as usize].fetch_add(1, Ordering::Relaxed);
@@ -183,6 +188,7 @@ impl Vitals {
             metadata: MetadataCounts {
                 status: self.status_counts().collect(),
                 reason: self.reason_counts().collect(),
+                fields: self.fields.told(),
             },
             lookups: self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).lookups,
         }
@@ -225,6 +231,7 @@ impl StatusSource for Vitals {
                 .collect(),
             metadata_status: self.status_counts().map(owned).collect(),
             metadata_reason: self.reason_counts().map(owned).collect(),
+            metadata_fields: self.fields.told().into_iter().map(field).collect(),
             lookups: Some(told(lookups)),
             runtimes,
             threads: threads(),
@@ -244,6 +251,16 @@ impl StatusSource for Vitals {
             reporting: Some(reporting::told(self.reporting.on_and_off().1)),
         }
     }
+}
+
+fn field((word, count): (&'static str, FieldCount)) -> (String, api::FieldCount) {
+    let missing = count.missing.into_iter();
+    let count = api::FieldCount {
+        present: count.present,
+        inapplicable: count.inapplicable,
+        missing: missing.map(|(reason, count)| (reason.to_owned(), count)).collect(),
+    };
+    (word.to_owned(), count)
 }
 
 fn rate(rate: Rate) -> api::Rate {

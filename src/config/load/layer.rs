@@ -88,8 +88,8 @@ impl Layer {
     }
 }
 
-/// The shape of the default decides what text becomes: a list splits at commas, a number is read as one, and so is a truth
-/// value. Text that is none stays text, so that the merge reports it with the type that was expected.
+/// The shape of the default decides what text becomes: a list splits at commas, a number or a truth value is
+/// read as one. Text that is neither stays text, so that the merge reports it with the type that was expected.
 fn typed(key: &Key, texts: &[String]) -> Value {
     let last = texts.last().map_or("", String::as_str);
     match key.default() {

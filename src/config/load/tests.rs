@@ -134,6 +134,25 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
 }
 
 #[test]
+fn what_is_neither_true_nor_false_is_refused_wherever_it_stands() {
+    for value in ["yes", "1", "True", ""] {
+        let file = format!("metadata.mounts = {value:?}");
+        let results = [
+            try_load(Some(&file), &[], &[]),
+            try_load(None, &[("PINHOLE_METADATA_MOUNTS", value)], &[]),
+            try_load(None, &[], &[("metadata.mounts", &[value])]),
+        ];
+        for result in results {
+            let message = result.unwrap_err().to_string();
+            assert!(
+                message.contains("metadata.mounts") && message.contains("true or false"),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
 fn lists_in_text_split_at_commas_and_flags_repeat() {
     let loaded = try_load(None, &[("PINHOLE_RUNTIME_SOCKET", "/a, /b")], &[]).unwrap();
     assert_eq!(

@@ -62,6 +62,10 @@ impl Place {
     }
 }
 
+fn wanted() -> Selection {
+    Selection::new(&crate::config::settings::Settings::default().metadata)
+}
+
 fn spec_of(info: &str) -> Vec<u8> {
     let info: serde_json::Value = serde_json::from_str(info).unwrap();
     serde_json::to_vec(&info["runtimeSpec"]).unwrap()
@@ -163,19 +167,19 @@ fn what_no_runtime_told_keeps_its_reason() {
     let (id, spec) = container("containerd-2.1.9", "web.app");
     place.write(&id, &spec);
     let bundles = place.bundles();
-    let found = bundles.found(&id, Reason::SocketPermission).unwrap();
+    let found = bundles.found(&id, Reason::SocketPermission, &wanted()).unwrap();
     assert_eq!(found.gap, Some(Reason::SocketPermission));
     assert_eq!(
-        bundles.found(&"0".repeat(64), Reason::SocketPermission),
+        bundles.found(&"0".repeat(64), Reason::SocketPermission, &wanted()),
         Err(Reason::SocketPermission)
     );
     place.write(&id, b"{");
     assert_eq!(
-        bundles.found(&id, Reason::SocketPermission),
+        bundles.found(&id, Reason::SocketPermission, &wanted()),
         Err(Reason::SocketPermission)
     );
     assert_eq!(
-        Bundles::default().found(&id, Reason::NoRuntimeSocket),
+        Bundles::default().found(&id, Reason::NoRuntimeSocket, &wanted()),
         Err(Reason::NoRuntimeSocket)
     );
 }

@@ -90,7 +90,7 @@ fn by_crio(id: &str, annotations: &Annotations) -> (Found, Option<String>) {
     }
     let mut labels = labels(annotations);
     let identity = identity(&mut labels);
-    set_pod(found.kubernetes.get_or_insert_default(), &identity, std::iter::empty());
+    set_pod(found.kubernetes.get_or_insert_default(), &identity, [], []);
     (found, of_pod)
 }
 
@@ -98,7 +98,7 @@ fn by_crio(id: &str, annotations: &Annotations) -> (Found, Option<String>) {
 pub(super) fn add_pod(found: &mut Found, annotations: &Annotations) {
     let mut labels = labels(annotations);
     let identity = identity(&mut labels);
-    set_pod(found.kubernetes.get_or_insert_default(), &identity, labels.iter());
+    set_pod(found.kubernetes.get_or_insert_default(), &identity, &labels, []);
 }
 
 /// Adds where the container is.

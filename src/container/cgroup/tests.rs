@@ -89,7 +89,28 @@ fn reads_every_known_layout() {
             Some(UID),
             Some(Burstable),
         ),
+        (
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/crio-<id>.scope",
+            Some(ID),
+            Some(Crio),
+            Some(UID),
+            Some(Burstable),
+        ),
+        (
+            "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod<uid_>.slice/cri-containerd-<id>.scope",
+            Some(ID),
+            Some(Containerd),
+            Some(UID),
+            Some(BestEffort),
+        ),
         // Monitors are host processes, wherever they sit.
+        (
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/crio-conmon-<id>.scope",
+            NONE,
+            None,
+            Some(UID),
+            Some(Burstable),
+        ),
         ("/system.slice/crio-conmon-<id>.scope", NONE, None, None, None),
         (
             "/kubepods/burstable/pod<uid>/crio-conmon-<id>",
@@ -204,6 +225,9 @@ fn reads_every_known_layout() {
             Some(Guaranteed),
         ),
         ("/actions_job/<id>", Some(ID), None, None, None),
+        ("/docker/<id>/syscont-cgroup-root", Some(ID), Some(Docker), None, None),
+        // Ids of other forms are not guessed.
+        ("/garden/<uid>", NONE, None, None, None),
         ("/", NONE, None, None, None),
         ("", NONE, None, None, None),
         ("/system.slice/containerd.service", NONE, None, None, None),
@@ -301,8 +325,98 @@ fn uid() -> impl Strategy<Value = String> {
     "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}"
 }
 
-fn parent() -> impl Strategy<Value = String> {
-    "(/[a-z]{1,8}(\\.slice|\\.service)?){0,3}"
+/// What a container's cgroup is called, and in what.
+#[derive(Debug, Clone)]
+enum Leaf {
+    /// `<slice of the pod>/<prefix>-<id>.scope`
+    Scope(&'static str, Manager),
+    /// `<directory of the pod>/<prefix><id>`
+    Directory(&'static str, Option<Manager>),
+    /// `<any parent>/<slice of the pod>:<prefix>:<id>`
+    Mismatch(&'static str, Manager),
+}
+
+/// A container, and what it must be read as.
+#[derive(Debug, Clone)]
+struct Made {
+    path: String,
+    identity: CgroupIdentity,
+}
+
+fn parent() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "",
+        "/kubelet",
+        "/kubelet.slice",
+        "/system.slice/k3s.service",
+        "/a.slice/a-b.slice/a-b-c.slice",
+        "/machine/qemu-1-x",
+        "/../..",
+    ])
+}
+
+fn leaf() -> impl Strategy<Value = Leaf> {
+    prop::sample::select(vec![
+        Leaf::Scope("cri-containerd", Manager::Containerd),
+        Leaf::Scope("crio", Manager::Crio),
+        Leaf::Scope("docker", Manager::Docker),
+        Leaf::Directory("", None),
+        Leaf::Directory("crio-", Some(Manager::Crio)),
+        Leaf::Mismatch("cri-containerd", Manager::Containerd),
+        Leaf::Mismatch("crio", Manager::Crio),
+    ])
+}
+
+prop_compose! {
+    fn in_pod()(
+        parent in parent(),
+        root in prop::sample::select(vec!["kubepods", "kubelet-kubepods"]),
+        qos in prop::sample::select(vec![Qos::Guaranteed, Qos::Burstable, Qos::BestEffort]),
+        uid in uid(),
+        leaf in leaf(),
+        id in id(),
+    ) -> Made {
+        let class = match qos {
+            Qos::Guaranteed => None,
+            Qos::Burstable => Some("burstable"),
+            Qos::BestEffort => Some("besteffort"),
+        };
+        let stem = class.map_or_else(|| root.to_owned(), |class| format!("{root}-{class}"));
+        let slice = format!("{stem}-pod{}.slice", uid.replace('-', "_"));
+        let above = class.map_or_else(String::new, |_| format!("/{stem}.slice"));
+        let (path, manager) = match leaf {
+            Leaf::Scope(prefix, manager) => {
+                (format!("{parent}/{root}.slice{above}/{slice}/{prefix}-{id}.scope"), Some(manager))
+            }
+            Leaf::Directory(prefix, manager) => {
+                let class = class.map_or_else(String::new, |class| format!("/{class}"));
+                (format!("{parent}/{root}{class}/pod{uid}/{prefix}{id}"), manager)
+            }
+            Leaf::Mismatch(prefix, manager) => (format!("{parent}/{slice}:{prefix}:{id}"), Some(manager)),
+        };
+        let identity = CgroupIdentity { container_id: Some(id), manager, pod_uid: Some(uid), qos: Some(qos) };
+        Made { path, identity }
+    }
+}
+
+prop_compose! {
+    fn alone()(
+        (before, after, manager) in prop::sample::select(vec![
+            ("/system.slice/docker-", ".scope", Some(Manager::Docker)),
+            ("/docker/", "", Some(Manager::Docker)),
+            ("/system.slice/nerdctl-", ".scope", Some(Manager::Containerd)),
+            ("/default/", "", None),
+            ("/machine.slice/libpod-", ".scope", Some(Manager::Podman)),
+            ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-", ".scope", Some(Manager::Podman)),
+            ("/system.slice/web.service/libpod-payload-", "", Some(Manager::Podman)),
+            ("/libpod_parent/libpod-", "", Some(Manager::Podman)),
+            ("/actions_job/", "", None),
+        ]),
+        id in id(),
+    ) -> Made {
+        let path = format!("{before}{id}{after}");
+        Made { path, identity: CgroupIdentity { container_id: Some(id), manager, pod_uid: None, qos: None } }
+    }
 }
 
 proptest! {
@@ -316,33 +430,29 @@ proptest! {
         let _ = identify(&path);
     }
 
+    /// Parents, pods, leaves, what lies below, and one in another: what it was made of is read back, no more, no less.
     #[test]
-    fn finds_what_a_driver_wrote(
-        parent in parent(),
-        uid in uid(),
-        id in id(),
-        qos in prop::sample::select(vec![Qos::Guaranteed, Qos::Burstable, Qos::BestEffort]),
-        prefix in prop::sample::select(vec!["cri-containerd", "crio", "docker"]),
-        systemd in any::<bool>(),
-        below in prop::sample::select(vec!["", "/container", "/init.scope", "/a/b/c"]),
+    fn gives_back_what_a_path_was_made_of(
+        outer in proptest::option::of((prop_oneof![in_pod(), alone()], prop::sample::select(vec!["", "/init.scope"]))),
+        inner in prop_oneof![in_pod(), alone()],
+        below in prop::sample::select(vec!["", "/container", "/init.scope", "/system.slice/x.service", "/a/b/c"]),
     ) {
-        let class = match qos {
-            Qos::Guaranteed => "",
-            Qos::Burstable => "burstable",
-            Qos::BestEffort => "besteffort",
-        };
-        let path = if systemd {
-            let uid = uid.replace('-', "_");
-            let class = if class.is_empty() { String::new() } else { format!("-{class}") };
-            format!("{parent}/kubepods.slice/kubepods{class}-pod{uid}.slice/{prefix}-{id}.scope{below}")
-        } else {
-            let class = if class.is_empty() { String::new() } else { format!("/{class}") };
-            format!("{parent}/kubepods{class}/pod{uid}/{id}{below}")
-        };
-        let identity = identify(&path);
-        prop_assert_eq!(identity.container_id.as_deref(), Some(id.as_str()));
-        prop_assert_eq!(identity.pod_uid.as_deref(), Some(uid.as_str()));
-        prop_assert_eq!(identity.qos, Some(qos));
+        let around = outer.as_ref().map_or_else(String::new, |(outer, between)| format!("{}{between}", outer.path));
+        let path = format!("{around}{}{below}", inner.path);
+        let mut expected = inner.identity;
+        // A container's own pod counts; else that of the container around it.
+        if let (None, Some((outer, _))) = (&expected.pod_uid, &outer) {
+            expected.pod_uid.clone_from(&outer.identity.pod_uid);
+            expected.qos = outer.identity.qos;
+        }
+        prop_assert_eq!(&identify(&path), &expected, "{}", path);
+        let claims = claims(&path, false);
+        let mut identities = vec![expected];
+        identities.extend(outer.map(|(outer, _)| outer.identity));
+        let read: Vec<CgroupIdentity> = claims.containers.iter().map(|claim| claim.identity.clone()).collect();
+        prop_assert_eq!(read, identities, "{}", path);
+        prop_assert!(path.starts_with(claims.containers[0].cgroup.as_str()));
+        prop_assert_eq!(path.len() - claims.containers[0].cgroup.len(), below.len());
     }
 }
 

@@ -144,7 +144,7 @@ async fn place_in_pod(
         found.gap.get_or_insert(Reason::SandboxUnknown);
         None
     });
-    set_pod(&mut kubernetes, &identity.pod, labels.iter().flatten());
+    set_pod(&mut kubernetes, &identity.pod, labels.iter().flatten(), []);
     found.kubernetes = Some(kubernetes);
 }
 

@@ -128,7 +128,7 @@ pub fn known_by(settings: &Settings, id: &str) -> Result<Vec<PathBuf>, Gap> {
             socket: vec![socket.clone()],
             ..settings.runtime.clone()
         };
-        let mut resolver = Resolver::new(&only).map_err(|error| Gap::Refused(error.to_string()))?;
+        let mut resolver = Resolver::new(&only, &settings.metadata).map_err(|error| Gap::Refused(error.to_string()))?;
         if matches!(
             resolver.lookup_id(id).metadata.status,
             Status::Complete | Status::Partial

@@ -1,13 +1,14 @@
 //! Metadata: how complete it is and how long it took, by the running agent's own counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::facts::Facts;
 use super::super::finding::Finding;
 use super::{agent, no_agent};
 use crate::container::{Reason, Status};
+use crate::control::api;
 
 /// Below this share of complete events the check fails.
 const FAIL_BELOW: f64 = 0.95;
@@ -63,11 +64,27 @@ pub(in super::super) fn completeness(facts: &Facts) -> Finding {
             )
             .remedy(text, commands)
     };
-    finding.observed(observed).expected(json!({ "share": 1.0 })).evidence(
+    let finding = finding.observed(observed).expected(json!({ "share": 1.0 })).evidence(
         &facts.live,
         "GetStatus metadata_status",
         json!(agent.second.metadata_status.iter().collect::<BTreeMap<_, _>>()),
-    )
+    );
+    let lacking = lacking(&agent.second.metadata_fields);
+    if lacking.is_empty() {
+        return finding;
+    }
+    finding.evidence(&facts.live, "GetStatus metadata_fields", json!(lacking))
+}
+
+/// The fields that some events lack: in how many they are, and why not in the others.
+fn lacking(fields: &HashMap<String, api::FieldCount>) -> BTreeMap<&String, Value> {
+    let lacking = fields.iter().filter(|(_, count)| !count.missing.is_empty());
+    lacking
+        .map(|(field, count)| {
+            let missing: BTreeMap<_, _> = count.missing.iter().collect();
+            (field, json!({ "present": count.present, "missing": missing }))
+        })
+        .collect()
 }
 
 /// The most frequent reason; of equals the first in the order of [`Reason::ALL`].
@@ -182,4 +199,34 @@ fn rounded(share: f64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "one decimal of a duration")]
 fn millis(micros: u64) -> f64 {
     micros as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fields_that_events_lack_are_shown() {
+        let count = |missing: &[(&str, u64)]| api::FieldCount {
+            present: 7,
+            inapplicable: 1,
+            missing: missing
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .collect(),
+        };
+        let fields = HashMap::from([
+            ("container.name".to_owned(), count(&[])),
+            (
+                "container.image".to_owned(),
+                count(&[("image_name_unknown", 3), ("runtime_timeout", 1)]),
+            ),
+        ]);
+        let shown = json!(lacking(&fields));
+        let missing = json!({ "image_name_unknown": 3, "runtime_timeout": 1 });
+        assert_eq!(
+            shown,
+            json!({ "container.image": { "present": 7, "missing": missing } })
+        );
+    }
 }
