@@ -188,6 +188,12 @@ impl Connection {
         self.has_answered
     }
 
+    /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
+    pub(crate) fn forget(&mut self) {
+        self.channel = None;
+        self.breaker = Breaker::new();
+    }
+
     /// The socket's path.
     #[must_use]
     pub fn socket(&self) -> &Path {

@@ -5,12 +5,14 @@
 //! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
 //!
 //! Everything here is synchronous to its caller and bounded in time: the calls run on a current-thread event loop that
-//! exists only while a lookup waits. No thread is started, no name is resolved and no file is opened or looked at after
+//! exists only while a lookup waits. No thread is started, no name is resolved and no file is opened after
 //! [`Resolver::new`]; a lookup makes these system calls and no others (seen with strace against containerd 1.6):
 //!
 //! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd);
 //! * to connect again after a runtime's restart: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `sendto`, `close`; in
 //!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
+//! * to learn that a socket's file is another one: `read` of the inotify instance, `statx` of the sockets in directories
+//!   that may not be watched, and `inotify_add_watch` and `inotify_rm_watch` as directories come and go;
 //! * memory and locks: `brk`, `mmap`, `mremap`, `munmap`, `mprotect`, `madvise`, `futex`.
 //!
 //! Writing to a runtime that has gone raises SIGPIPE. Rust programs ignore it from the start; it must stay ignored.
@@ -26,7 +28,9 @@ pub mod containerd;
 pub mod cri;
 pub mod discovery;
 mod image;
+pub mod mounts;
 pub mod outcome;
+pub mod own;
 mod pacing;
 mod placement;
 pub mod resolver;
@@ -35,9 +39,10 @@ pub mod stats;
 #[cfg(test)]
 mod testing;
 mod verbose;
+pub mod watch;
 
 pub use cgroup::CgroupIdentity;
-pub use discovery::{Candidate, Origin, State, probe};
+pub use discovery::{Candidate, Origin, Protocol, Rank, State, probe};
 pub use outcome::{Container, Image, Kubernetes, Metadata, Outcome, Pod, Qos, Reason, Source, Status};
 pub use resolver::{CgroupName, Resolver};
 pub use stats::LookupStats;

@@ -6,7 +6,9 @@
 //! runtime knows *yet* is asked for again within the budget, because CRI-O answers NotFound while it still makes a
 //! container; how much of the pipeline's time may go into that waiting is bounded too.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ use super::pacing::{Backoff, Patience};
 use super::placement::{self, Fit};
 use super::runtime::{Found, Reply, Runtime};
 use super::stats::{Costs, LookupStats};
+use super::watch::Watch;
 use crate::config::settings;
 
 /// Why lookups cannot be made at all.
@@ -78,8 +81,9 @@ impl<'a> CgroupName<'a> {
 pub struct Resolver {
     event_loop: tokio::runtime::Runtime,
     runtimes: Vec<Runtime>,
-    /// The runtime that found the last container, asked first.
+    /// The runtime that found the last container, asked first among equals.
     favourite: usize,
+    watch: Watch,
     by_cgroup: LruCache<u64, CgroupEntry>,
     by_container: LruCache<String, ContainerEntry>,
     budget: Duration,
@@ -124,12 +128,24 @@ impl Resolver {
     fn with_clock(settings: &settings::Runtime, clock: fn() -> Instant) -> Result<Self, Error> {
         let event_loop = event_loop()?;
         let call_timeout = settings.call_timeout.min(settings.lookup_budget);
+        let own: Arc<[String]> = discovery::own_ids().into();
+        let sockets = discovery::sockets(settings);
+        // Before the first look, so that nothing happens unseen between the two.
+        let watch = Watch::new(sockets.iter().map(|(socket, _)| socket.clone()), clock());
         let mut runtimes = Vec::new();
-        for (socket, origin) in discovery::sockets(settings) {
+        for (socket, origin) in sockets {
             let mut connection = Connection::new(socket.clone(), call_timeout, clock);
-            let state = event_loop.block_on(discovery::first_look(&mut connection, call_timeout));
-            tracing::debug!(socket = %socket.display(), state = state.as_str(), detail = state.detail(), "candidate");
-            runtimes.push(Runtime::new(Candidate { socket, origin, state }, connection, clock));
+            let (state, evidence) = event_loop.block_on(discovery::examine(&mut connection, &own, call_timeout));
+            let candidate = Candidate::new(socket, origin, state, evidence);
+            tracing::debug!(
+                socket = %candidate.socket.display(),
+                state = candidate.state.as_str(),
+                detail = candidate.state.detail(),
+                rank = candidate.rank().as_str(),
+                evidence = candidate.evidence.describe(),
+                "candidate"
+            );
+            runtimes.push(Runtime::new(candidate, connection, Arc::clone(&own), clock));
         }
         let size = usize::try_from(settings.cache_size)
             .ok()
@@ -139,6 +155,7 @@ impl Resolver {
             event_loop,
             runtimes,
             favourite: 0,
+            watch,
             by_cgroup: LruCache::new(size),
             by_container: LruCache::new(size),
             budget: settings.lookup_budget,
@@ -194,6 +211,22 @@ impl Resolver {
             },
         );
         outcome
+    }
+
+    /// Takes note of what happened to the sockets' files since the last time: such a runtime is looked at again by the
+    /// next lookup, whatever pause it was in. Cheap when nothing did; to be called when [`Self::socket_events`] is
+    /// readable and at least at every wake-up of the pipeline, because not every directory can be watched.
+    pub fn sockets_changed(&mut self) {
+        for index in self.watch.changed((self.clock)()) {
+            tracing::debug!(socket = %self.runtimes[index].candidate().socket.display(), "the socket has changed");
+            self.runtimes[index].socket_changed();
+        }
+    }
+
+    /// Readable when something happened near a socket's file. `None`: the kernel has no watch left for this user.
+    #[must_use]
+    pub fn socket_events(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.fd()
     }
 
     /// The outcome for a container id, for the doctor. Only full ids are answered for.
@@ -298,6 +331,7 @@ impl Resolver {
             return entry.clone();
         }
         let patience = if known.is_none() { patience } else { Duration::ZERO };
+        self.sockets_changed();
         let started = Instant::now();
         let result = self.ask_until_found(id, manager, patience);
         let cost = started.elapsed();
@@ -388,12 +422,14 @@ impl Resolver {
         }
     }
 
-    /// The runtime that the cgroup's name points at, the one that answered last, then the rest in their order.
+    /// The runtimes that the cgroup's name points at, then the rest; of either first the one for which most speaks, among
+    /// equals the one that answered last, then in their order.
     fn order(&self, manager: Option<Manager>) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.runtimes.len()).collect();
         order.sort_by_key(|&index| {
             (
                 !self.runtimes[index].is_managed_by(manager),
+                Reverse(self.runtimes[index].rank()),
                 index != self.favourite,
                 index,
             )

@@ -1,10 +1,11 @@
 //! One runtime that lookups may ask: its candidate, its connection, and when to look at it again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Manager;
 use super::connection::{CallError, Connection};
-use super::discovery::{self, Candidate, State};
+use super::discovery::{self, Candidate, Evidence, Rank, State, evidence};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
 use super::{bounds, containerd, cri};
@@ -52,8 +53,12 @@ const REPROBE_HUNG: Duration = Duration::from_secs(30);
 pub(crate) struct Runtime {
     candidate: Candidate,
     connection: Connection,
+    /// By which a runtime proves to be the one that runs the agent.
+    own: Arc<[String]>,
     clock: fn() -> Instant,
     reprobe_at: Instant,
+    /// The socket's file is another one than when it was looked at: whoever is behind it has restarted.
+    changed: bool,
     pause: Backoff,
     hung_pause: Backoff,
     /// A lookup has waited its whole budget for this socket in vain; the next one does not, until it answers again.
@@ -61,12 +66,19 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn new(candidate: Candidate, connection: Connection, clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(
+        candidate: Candidate,
+        connection: Connection,
+        own: Arc<[String]>,
+        clock: fn() -> Instant,
+    ) -> Self {
         let mut runtime = Self {
             candidate,
             connection,
+            own,
             clock,
             reprobe_at: clock(),
+            changed: false,
             pause: Backoff::new(REPROBE_FIRST, REPROBE_MOST),
             hung_pause: Backoff::new(REPROBE_MOST, REPROBE_HUNG),
             waited_in_vain: false,
@@ -77,6 +89,21 @@ impl Runtime {
 
     pub(crate) fn candidate(&self) -> &Candidate {
         &self.candidate
+    }
+
+    /// How much speaks for asking it first.
+    pub(crate) fn rank(&self) -> Rank {
+        self.candidate.rank()
+    }
+
+    /// To be told when something happened to the socket's file: the next lookup looks at it at once, and every pause
+    /// starts anew, because what failed before was another runtime's or another time's failure.
+    pub(crate) fn socket_changed(&mut self) {
+        self.changed = true;
+        self.waited_in_vain = false;
+        self.pause.reset();
+        self.hung_pause.reset();
+        self.connection.forget();
     }
 
     /// Whether this is the family that the cgroup's name points at.
@@ -94,16 +121,19 @@ impl Runtime {
 
     /// Asks for an id. `waiting`: the caller polls, so an absent or refusing socket is looked at again at once.
     pub(crate) async fn ask(&mut self, id: &str, deadline: Instant, waiting: bool) -> Reply {
-        if let Some(reason) = self.candidate.state.reason() {
-            let due = (self.clock)() >= self.reprobe_at || (waiting && self.worth_waiting());
-            if !due {
+        let unusable = self.candidate.state.reason();
+        if unusable.is_some() || self.changed {
+            let due = self.changed || (self.clock)() >= self.reprobe_at || (waiting && self.worth_waiting());
+            if let Some(reason) = unusable.filter(|_| !due) {
                 return Reply::Failed {
                     reason,
                     patient: self.worth_waiting(),
                 };
             }
+            self.changed = false;
             let state = discovery::classify(&mut self.connection, deadline).await;
-            self.settle(state);
+            let evidence = evidence::gather(&mut self.connection, &state, &self.own, deadline).await;
+            self.settle(state, evidence);
             if let Some(reason) = self.candidate.state.reason() {
                 return Reply::Failed {
                     reason,
@@ -121,7 +151,7 @@ impl Runtime {
                 tracing::debug!(%error, id, "a container runtime could not be asked");
                 // Only a failed connect changes what the candidate is; a slow or broken call is the breaker's matter.
                 if matches!(error, CallError::Connect { .. }) || error.unimplemented() {
-                    self.settle(State::from(&error));
+                    self.settle(State::from(&error), Evidence::default());
                 }
                 Reply::Failed {
                     reason: error.reason(),
@@ -177,7 +207,7 @@ impl Runtime {
         self.connection.has_answered()
     }
 
-    fn settle(&mut self, state: State) {
+    fn settle(&mut self, state: State, evidence: Evidence) {
         let state = match (&self.candidate.state, state) {
             // The file system is not looked at again, so a plain file stays one until somebody listens there.
             (State::NotASocket, State::Refused { .. }) => State::NotASocket,
@@ -188,10 +218,12 @@ impl Runtime {
                 socket = %self.candidate.socket.display(),
                 state = state.as_str(),
                 detail = state.detail(),
+                evidence = evidence.describe(),
                 "container runtime"
             );
         }
         self.candidate.state = state;
+        self.candidate.evidence = evidence;
         self.schedule();
     }
 

@@ -69,6 +69,22 @@ impl Rank {
         }
     }
 
+    /// From the least to the most.
+    pub const ALL: [Self; 6] = [
+        Self::Absent,
+        Self::Exists,
+        Self::Accepts,
+        Self::Answers,
+        Self::Pods,
+        Self::OwnContainer,
+    ];
+
+    /// The rank for a word of a report.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rank| rank.as_str() == word)
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
