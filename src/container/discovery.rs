@@ -266,7 +266,10 @@ fn sockets_with(settings: &Runtime, endpoint: Option<OsString>) -> Vec<(PathBuf,
     let well_known = WELL_KNOWN.iter().filter(|place| SPOKEN.contains(&place.protocol));
     let named = variable.map(|socket| (socket, Origin::CrictlEnvironment)).into_iter();
     let all = named
-        .chain(file.into_iter().map(|path| (of_host(prefix, &path), Origin::CrictlYaml)))
+        .chain(
+            file.into_iter()
+                .map(|path| (of_host(prefix, &path), Origin::CrictlYaml)),
+        )
         .chain(well_known.map(|place| (below(prefix, place.socket), Origin::WellKnown(place.product))));
     let mut seen = Vec::new();
     let mut candidates: Vec<(PathBuf, Origin)> = Vec::new();

@@ -158,7 +158,10 @@ impl Watch {
         let before = std::mem::replace(&mut target.by, by);
         let there = inode(&target.socket).is_some();
         if let (Some(inotify), Some(descriptor)) = (&self.inotify, before.descriptor())
-            && self.targets.iter().all(|target| target.by.descriptor() != Some(descriptor))
+            && self
+                .targets
+                .iter()
+                .all(|target| target.by.descriptor() != Some(descriptor))
         {
             // The kernel has removed it already where the directory is gone.
             let _ = inotify.rm_watch(descriptor);

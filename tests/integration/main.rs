@@ -21,6 +21,7 @@ mod bomb;
 mod count;
 mod deeds;
 mod descriptors;
+mod discovery;
 mod edges;
 mod event;
 mod harness;

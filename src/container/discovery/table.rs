@@ -59,7 +59,11 @@ const STORAGE: Option<&str> = Some("/run/containers/storage/overlay-containers")
 pub const WELL_KNOWN: [WellKnown; 13] = [
     grpc("/run/containerd/containerd.sock", "containerd", Some("/run/containerd")),
     grpc("/run/crio/crio.sock", "CRI-O", STORAGE),
-    grpc("/run/k3s/containerd/containerd.sock", "k3s, RKE2", Some("/run/k3s/containerd")),
+    grpc(
+        "/run/k3s/containerd/containerd.sock",
+        "k3s, RKE2",
+        Some("/run/k3s/containerd"),
+    ),
     grpc("/run/k0s/containerd.sock", "k0s", Some("/run/k0s/containerd")),
     grpc(
         "/var/snap/microk8s/common/run/containerd.sock",
@@ -67,7 +71,11 @@ pub const WELL_KNOWN: [WellKnown; 13] = [
         Some("/var/snap/microk8s/common/run/containerd"),
     ),
     grpc("/run/cri-dockerd.sock", "cri-dockerd", None),
-    grpc("/run/dockershim.sock", "Bottlerocket before 1.11", Some("/run/containerd")),
+    grpc(
+        "/run/dockershim.sock",
+        "Bottlerocket before 1.11",
+        Some("/run/containerd"),
+    ),
     grpc(
         "/var/vcap/sys/run/containerd/containerd.sock",
         "VMware TKGI",
@@ -127,14 +135,21 @@ mod tests {
                 .unwrap_or_else(|| panic!("docs/configuration.md lacks, or has in another order, the row {row}"));
             rest = after;
         }
-        let rows = page.lines().filter(|line| line.ends_with("|") && line.contains(".sock` |"));
+        let rows = page
+            .lines()
+            .filter(|line| line.ends_with("|") && line.contains(".sock` |"));
         assert_eq!(rows.filter(|row| row.starts_with("| `/")).count(), WELL_KNOWN.len());
     }
 
     #[test]
     fn the_protocol_of_a_row_is_that_of_its_name() {
         for place in WELL_KNOWN {
-            assert_eq!(Protocol::of(Path::new(place.socket)), place.protocol, "{}", place.socket);
+            assert_eq!(
+                Protocol::of(Path::new(place.socket)),
+                place.protocol,
+                "{}",
+                place.socket
+            );
         }
         let rootless = Path::new("/run/user/1000/podman/podman.sock");
         assert_eq!(Protocol::of(rootless), Protocol::Http);

@@ -102,8 +102,7 @@ fn docker_and_nerdctl_show_the_container() {
 /// kind: a node is a Docker container whose `/var` is a volume with a name of 64 digits.
 #[test]
 fn in_a_nested_node_the_innermost_counts() {
-    let root =
-        format!("/docker/volumes/{LAYER}/_data/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{A}/hostname");
+    let root = format!("/docker/volumes/{LAYER}/_data/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{A}/hostname");
     assert_eq!(
         parse(HIDDEN, &mountinfo(&[(&root, "/etc/hostname", "ext4", "rw")])),
         [A]

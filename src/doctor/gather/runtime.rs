@@ -41,7 +41,10 @@ pub fn own_cgroup(root: &Path) -> Result<OwnContainer, Gap> {
     let (id, id_from) = match container_id(telling) {
         Some(id) => (Some(id), "/proc/self/cgroup"),
         // A private cgroup namespace hides the path; the mounts that a runtime makes in every container show an id, too.
-        None => (own::ids(root).unwrap_or_default().into_iter().next(), "/proc/self/mountinfo"),
+        None => (
+            own::ids(root).unwrap_or_default().into_iter().next(),
+            "/proc/self/mountinfo",
+        ),
     };
     Ok(OwnContainer {
         cgroup_leaf: telling

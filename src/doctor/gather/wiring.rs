@@ -73,7 +73,12 @@ fn raise() {
 pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
     let mounts = mount_points(Path::new("/"));
     discovery::probe(&settings.runtime)
-        .map(|candidates| candidates.into_iter().map(|candidate| runtime(candidate, &mounts)).collect())
+        .map(|candidates| {
+            candidates
+                .into_iter()
+                .map(|candidate| runtime(candidate, &mounts))
+                .collect()
+        })
         .map_err(|error| Gap::Refused(error.to_string()))
 }
 

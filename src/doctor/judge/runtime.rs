@@ -423,7 +423,11 @@ pub(in super::super) fn own_container(facts: &Facts) -> Finding {
         .observed(json!({ "id": id, "known_by": sockets }))
         .expected("known")
         .evidence(&facts.own, own.id_from, id.clone())
-        .evidence(&facts.own, "runtimes that know the own container or sandbox", json!(sockets))
+        .evidence(
+            &facts.own,
+            "runtimes that know the own container or sandbox",
+            json!(sockets),
+        )
 }
 
 fn state(candidate: &RuntimeFact) -> Value {

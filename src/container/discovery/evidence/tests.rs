@@ -35,7 +35,10 @@ fn the_own_container_and_the_own_sandbox_are_found() {
         assert_eq!(evidence.own.as_ref(), Some(own));
         assert_eq!(evidence.pods, Some(3));
         assert_eq!(Rank::of(&state, &evidence), Rank::OwnContainer);
-        assert_eq!(evidence.describe(), format!("knows this container ({}), 3 pods", &own[..12]));
+        assert_eq!(
+            evidence.describe(),
+            format!("knows this container ({}), 3 pods", &own[..12])
+        );
     }
     let (state, evidence) = gathered(&fake, &[stranger]);
     assert_eq!(evidence.own, None);
@@ -78,7 +81,11 @@ fn a_runtime_that_answers_for_another_id_is_not_proven() {
     let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
     let asked = "1".repeat(64);
     let answer = fixture(FOLDER, "ContainerStatus.web.app.bin");
-    fake.on("/runtime.v1.RuntimeService/ContainerStatus", &asked, Answer::Message(answer));
+    fake.on(
+        "/runtime.v1.RuntimeService/ContainerStatus",
+        &asked,
+        Answer::Message(answer),
+    );
     assert_eq!(gathered(&fake, &[asked]).1.own, None);
 }
 
@@ -134,7 +141,10 @@ fn of_two_containerds_the_one_with_the_pods_is_asked_first() {
     let other = docker.container(FOLDER, "db.db");
     docker.sandbox(FOLDER, "db");
     assert_eq!(resolver.lookup_id(&other).metadata.reason, None);
-    assert_eq!(resolver.lookup_id(&"2".repeat(64)).metadata.reason, Some(Reason::ContainerUnknown));
+    assert_eq!(
+        resolver.lookup_id(&"2".repeat(64)).metadata.reason,
+        Some(Reason::ContainerUnknown)
+    );
 }
 
 #[test]
