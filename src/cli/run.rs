@@ -83,7 +83,8 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
     let stdout = signals.stop_fd().and_then(Stdout::new).map_err(Error::Output)?;
     let sink = Sink::new(stdout, Format::of(settings.output.format));
-    let resolver = Resolver::new(&settings.runtime)?;
+    let mut resolver = Resolver::new(&settings.runtime)?;
+    resolver.inventory();
 
     // 3. The kernel side.
     let mut capture = Capture::start(&Options {

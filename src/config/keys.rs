@@ -68,7 +68,7 @@ const RUNTIME: &str = "Container runtimes";
 const OPERATION: &str = "Operation";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 21] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -237,8 +237,10 @@ pub const KEYS: [Key; 20] = [
         alias: None,
         value_name: "TIME",
         help: "Deadline of one call to a runtime",
-        long_help: "A runtime that misses it repeatedly is left alone for a while.",
-        allowed: "1ms to 30s, for example 500ms",
+        long_help: "Calls run beside the pipeline: how long an event waits is runtime.lookup_budget, and an answer that \
+            comes later is there for the next event. A runtime that misses the deadline repeatedly is left alone for a \
+            while.",
+        allowed: "1ms to 30s, for example 2s",
         choices: &[],
         heading: RUNTIME,
     },
@@ -248,8 +250,21 @@ pub const KEYS: [Key; 20] = [
         alias: None,
         value_name: "TIME",
         help: "How long an event may wait for its container's metadata, all calls together",
-        long_help: "After that the event is printed with the reason why metadata is missing.",
+        long_help: "Counted from the event. After that it is printed with the reason why metadata is missing, and the \
+            lookup goes on.",
         allowed: "1ms to 1m, for example 1s",
+        choices: &[],
+        heading: RUNTIME,
+    },
+    Key {
+        name: "runtime.wait_share",
+        flag: "runtime-wait-share",
+        alias: None,
+        value_name: "SHARE",
+        help: "Share of its time that the agent may wait for container runtimes, all events together",
+        long_help: "Beyond it events are printed without waiting. 0% never waits: what is not known yet is missing in the \
+            first events of a container.",
+        allowed: "0% to 100% with at most four decimals, for example 25%",
         choices: &[],
         heading: RUNTIME,
     },

@@ -189,6 +189,8 @@ pub struct Runtime {
     /// How long an event may wait for its container's metadata, all calls and retries together.
     #[serde(with = "humantime_text")]
     pub lookup_budget: Duration,
+    /// How much of its time the pipeline may wait for runtimes, all events together.
+    pub wait_share: Share,
     /// How many containers are remembered.
     pub cache_size: u32,
 }
@@ -229,8 +231,9 @@ impl Default for Settings {
             runtime: Runtime {
                 socket: Vec::new(),
                 host_prefix: PathBuf::new(),
-                call_timeout: Duration::from_millis(500),
+                call_timeout: Duration::from_secs(2),
                 lookup_budget: Duration::from_secs(1),
+                wait_share: Share::of_millionths(250_000),
                 cache_size: 4096,
             },
             control: Control {

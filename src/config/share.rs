@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,6 +25,13 @@ impl Share {
     #[must_use]
     pub fn reached(self, part: u64, whole: u64) -> bool {
         whole > 0 && u128::from(part) * 1_000_000 >= u128::from(whole) * u128::from(self.millionths)
+    }
+
+    /// This share of a time.
+    #[must_use]
+    pub fn of(self, whole: Duration) -> Duration {
+        let nanos = whole.as_nanos().saturating_mul(u128::from(self.millionths)) / 1_000_000;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
@@ -121,6 +129,18 @@ mod tests {
         assert!(one_percent.reached(u64::MAX, u64::MAX));
         assert!(!Share::default().reached(0, 0));
         assert!(Share::default().reached(1, u64::MAX));
+    }
+
+    #[test]
+    fn shares_of_times() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Share::of_millionths(250_000).of(hour), Duration::from_secs(900));
+        assert_eq!(Share::of_millionths(1_000_000).of(hour), hour);
+        assert_eq!(Share::default().of(hour), Duration::ZERO);
+        assert_eq!(
+            Share::of_millionths(1).of(Duration::from_millis(1)),
+            Duration::from_nanos(1)
+        );
     }
 
     proptest! {

@@ -4,10 +4,15 @@
 //! A channel outlives its peer: after a runtime's restart the first call on it fails, so a call that failed on a reused
 //! channel is made once more on a new one. All calls of the agent are reads, so repeating one is harmless. Answers are
 //! taken off the wire as bytes and decoded here, which keeps "the runtime said no" apart from "this is no answer".
+//!
+//! Calls run beside each other on one channel, all on one thread: what they share is in cells, and none is borrowed
+//! while a call waits.
 
+use std::cell::{Cell, RefCell};
 use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -158,15 +163,30 @@ pub(crate) fn errno(error: &io::Error) -> Errno {
     }
 }
 
+/// What a call is given after its deadline. The loop stands still while the pipeline works or its output blocks: an
+/// answer that has come meanwhile is in the socket, and is read before the runtime is blamed.
+const UNREAD: Duration = Duration::from_millis(5);
+
 /// A socket, its channel while there is one, and the record of its failures.
 #[derive(Debug)]
 pub struct Connection {
     socket: PathBuf,
     call_timeout: Duration,
-    channel: Option<Channel>,
-    breaker: Breaker,
+    channel: RefCell<Option<Numbered>>,
+    /// How many channels there were.
+    made: Cell<u64>,
+    /// Held while connecting, so that calls beside each other share one channel.
+    connecting: tokio::sync::Mutex<()>,
+    breaker: RefCell<Breaker>,
     clock: fn() -> Instant,
-    has_answered: bool,
+    has_answered: Cell<bool>,
+}
+
+/// A channel and which one it is: a call that failed drops its own, never one that was made since.
+#[derive(Debug, Clone)]
+struct Numbered {
+    number: u64,
+    channel: Channel,
 }
 
 impl Connection {
@@ -176,22 +196,24 @@ impl Connection {
         Self {
             socket,
             call_timeout,
-            channel: None,
-            breaker: Breaker::new(),
+            channel: RefCell::default(),
+            made: Cell::new(0),
+            connecting: tokio::sync::Mutex::default(),
+            breaker: RefCell::new(Breaker::new()),
             clock,
-            has_answered: false,
+            has_answered: Cell::new(false),
         }
     }
 
     /// Whether anything proper ever came back.
     pub(crate) fn has_answered(&self) -> bool {
-        self.has_answered
+        self.has_answered.get()
     }
 
     /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
-    pub(crate) fn forget(&mut self) {
-        self.channel = None;
-        self.breaker = Breaker::new();
+    pub(crate) fn forget(&self) {
+        *self.channel.borrow_mut() = None;
+        *self.breaker.borrow_mut() = Breaker::new();
     }
 
     /// The socket's path.
@@ -205,13 +227,14 @@ impl Connection {
     /// # Errors
     /// [`CallError`]; `CircuitOpen` at once and without touching the socket while the breaker is open.
     pub async fn call<Q: Message, A: Message + Default>(
-        &mut self,
+        &self,
         method: &str,
         namespace: Option<&str>,
         request: &Q,
         deadline: Instant,
     ) -> Result<A, CallError> {
-        if !self.breaker.allows((self.clock)()) {
+        let began = (self.clock)();
+        if !self.breaker.borrow_mut().allows(began, self.call_timeout) {
             return Err(CallError::CircuitOpen {
                 socket: self.socket.clone(),
             });
@@ -221,26 +244,38 @@ impl Connection {
             .min(self.call_timeout);
         let deadline = Instant::now() + allowed;
         let request = Bytes::from(request.encode_to_vec());
-        let attempt = tokio::time::timeout_at(deadline.into(), self.attempts(method, namespace, request, deadline));
-        let result = match attempt.await {
+        let used = Cell::new(None);
+        let mut attempts = pin!(self.attempts(method, namespace, request, deadline, &used));
+        let result = match tokio::time::timeout_at(deadline.into(), attempts.as_mut()).await {
             Ok(result) => result,
-            Err(_) => Err(self.timeout(method)),
+            Err(_) => match tokio::time::timeout(UNREAD, attempts).await {
+                Ok(result) => result,
+                Err(_) => Err(self.timeout(method)),
+            },
         };
         match &result {
             // A call that got only the rest of its caller's budget says nothing about the runtime.
-            Err(CallError::Timeout { .. }) if allowed < self.call_timeout / 2 => self.channel = None,
+            Err(CallError::Timeout { .. }) if allowed < self.call_timeout / 2 => self.abandon(used.get()),
             Err(CallError::Timeout { .. } | CallError::Protocol { .. }) => {
-                self.channel = None;
-                self.breaker.failed((self.clock)());
+                self.abandon(used.get());
+                self.breaker.borrow_mut().failed(began, (self.clock)());
             }
-            Err(CallError::Connect { .. }) => self.channel = None,
+            Err(CallError::Connect { .. }) => self.abandon(used.get()),
             _ => {
-                self.breaker.succeeded();
-                self.has_answered = true;
+                self.breaker.borrow_mut().succeeded();
+                self.has_answered.set(true);
             }
         }
         let answer = result?;
         A::decode(answer).map_err(|error| self.unusable(method, error.to_string()))
+    }
+
+    /// Forgets the channel that failed. Calls that are on it end there.
+    fn abandon(&self, used: Option<u64>) {
+        let mut channel = self.channel.borrow_mut();
+        if channel.as_ref().map(|channel| channel.number) == used {
+            *channel = None;
+        }
     }
 
     /// The error for an answer that says something impossible.
@@ -259,22 +294,42 @@ impl Connection {
         }
     }
 
+    /// `used` tells which channel the call is on.
     async fn attempts(
-        &mut self,
+        &self,
         method: &str,
         namespace: Option<&str>,
         request: Bytes,
         deadline: Instant,
+        used: &Cell<Option<u64>>,
     ) -> Result<Bytes, CallError> {
-        if let Some(channel) = self.channel.clone() {
+        let reused = self.channel.borrow().clone();
+        if let Some(Numbered { number, channel }) = reused {
+            used.set(Some(number));
             match self.once(channel, method, namespace, request.clone(), deadline).await {
-                Err(CallError::Connect { .. } | CallError::Protocol { .. }) => self.channel = None,
+                Err(CallError::Connect { .. } | CallError::Protocol { .. }) => self.abandon(Some(number)),
                 result => return result,
             }
         }
-        let channel = self.connect().await?;
-        self.channel = Some(channel.clone());
+        let Numbered { number, channel } = self.connected().await?;
+        used.set(Some(number));
         self.once(channel, method, namespace, request, deadline).await
+    }
+
+    /// The channel that another call has made meanwhile, or a new one.
+    async fn connected(&self) -> Result<Numbered, CallError> {
+        let _alone = self.connecting.lock().await;
+        if let Some(channel) = self.channel.borrow().as_ref() {
+            return Ok(channel.clone());
+        }
+        let made = self.made.get() + 1;
+        let channel = Numbered {
+            number: made,
+            channel: self.connect().await?,
+        };
+        self.made.set(made);
+        *self.channel.borrow_mut() = Some(channel.clone());
+        Ok(channel)
     }
 
     async fn connect(&self) -> Result<Channel, CallError> {
@@ -303,8 +358,9 @@ impl Connection {
     ) -> Result<Bytes, CallError> {
         let path = PathAndQuery::try_from(method).map_err(|error| self.unusable(method, error.to_string()))?;
         let mut request = tonic::Request::new(request);
-        // Lets the runtime stop working for an answer that nobody waits for any more.
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        // Lets the runtime stop working for an answer that nobody waits for any more. Twice the time that is left: this
+        // side's transport keeps to it as well, and would do so before an answer that lies in the socket is read.
+        request.set_timeout(2 * deadline.saturating_duration_since(Instant::now()));
         if let Some(namespace) = namespace {
             let value = namespace
                 .parse()

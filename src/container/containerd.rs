@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use containerd_client::services::v1::{
-    Container as Record, GetContainerRequest, GetContainerResponse, ListNamespacesRequest, ListNamespacesResponse,
-    VersionResponse,
+    Container as Record, GetContainerRequest, GetContainerResponse, ListContainersRequest, ListContainersResponse,
+    ListNamespacesRequest, ListNamespacesResponse, VersionResponse,
 };
 
 use super::connection::{CallError, Connection};
@@ -21,7 +21,7 @@ use super::{cgroup, verbose};
 /// How many namespaces are searched; nodes have two or three.
 const NAMESPACES_LIMIT: usize = 16;
 /// The namespace that containerd's CRI plugin uses.
-const KUBERNETES: &str = "k8s.io";
+pub(crate) const KUBERNETES: &str = "k8s.io";
 const RUNTIME: &str = "containerd";
 const KIND: &str = "io.cri-containerd.kind";
 const CONTAINER_RECORD: &str = "io.cri-containerd.container.metadata";
@@ -29,29 +29,21 @@ const SANDBOX_RECORD: &str = "io.cri-containerd.sandbox.metadata";
 
 const VERSION: &str = "/containerd.services.version.v1.Version/Version";
 const LIST_NAMESPACES: &str = "/containerd.services.namespaces.v1.Namespaces/List";
+const LIST_CONTAINERS: &str = "/containerd.services.containers.v1.Containers/List";
 const GET_CONTAINER: &str = "/containerd.services.containers.v1.Containers/Get";
 
 /// containerd's version.
 ///
 /// # Errors
 /// [`CallError`]; `Unimplemented` when the peer is not containerd.
-pub async fn version(connection: &mut Connection, deadline: Instant) -> Result<String, CallError> {
+pub async fn version(connection: &Connection, deadline: Instant) -> Result<String, CallError> {
     let answer: VersionResponse = connection.call(VERSION, None, &(), deadline).await?;
     Ok(answer.version)
 }
 
 /// Looks an id up in every namespace, `k8s.io` first. `None`: containerd does not know it.
-pub(crate) async fn lookup(
-    connection: &mut Connection,
-    id: &str,
-    deadline: Instant,
-) -> Result<Option<Found>, CallError> {
-    let listed: ListNamespacesResponse = connection
-        .call(LIST_NAMESPACES, None, &ListNamespacesRequest::default(), deadline)
-        .await?;
-    let mut namespaces: Vec<String> = listed.namespaces.into_iter().map(|namespace| namespace.name).collect();
-    namespaces.sort_by_key(|name| name != KUBERNETES);
-    for namespace in namespaces.iter().take(NAMESPACES_LIMIT) {
+pub(crate) async fn lookup(connection: &Connection, id: &str, deadline: Instant) -> Result<Option<Found>, CallError> {
+    for namespace in &namespaces(connection, deadline).await? {
         let Some(record) = get(connection, namespace, id, deadline).await? else {
             continue;
         };
@@ -69,8 +61,35 @@ pub(crate) async fn lookup(
     Ok(None)
 }
 
+/// The ids of the containers in every namespace but these.
+pub(crate) async fn list(connection: &Connection, but: &[&str], deadline: Instant) -> Result<Vec<String>, CallError> {
+    let mut ids = Vec::new();
+    for namespace in namespaces(connection, deadline).await? {
+        if but.contains(&namespace.as_str()) {
+            continue;
+        }
+        let request = ListContainersRequest::default();
+        let listed: ListContainersResponse = connection
+            .call(LIST_CONTAINERS, Some(&namespace), &request, deadline)
+            .await?;
+        ids.extend(listed.containers.into_iter().map(|record| record.id));
+    }
+    Ok(ids)
+}
+
+/// The namespaces that are searched, `k8s.io` first.
+async fn namespaces(connection: &Connection, deadline: Instant) -> Result<Vec<String>, CallError> {
+    let listed: ListNamespacesResponse = connection
+        .call(LIST_NAMESPACES, None, &ListNamespacesRequest::default(), deadline)
+        .await?;
+    let mut namespaces: Vec<String> = listed.namespaces.into_iter().map(|namespace| namespace.name).collect();
+    namespaces.sort_by_key(|name| name != KUBERNETES);
+    namespaces.truncate(NAMESPACES_LIMIT);
+    Ok(namespaces)
+}
+
 async fn get(
-    connection: &mut Connection,
+    connection: &Connection,
     namespace: &str,
     id: &str,
     deadline: Instant,
@@ -145,7 +164,7 @@ fn of_sandbox(record: &Record) -> Found {
     }
 }
 
-async fn of_pod(connection: &mut Connection, record: &Record, deadline: Instant) -> Result<Found, CallError> {
+async fn of_pod(connection: &Connection, record: &Record, deadline: Instant) -> Result<Found, CallError> {
     let plugin = plugin_record(record, CONTAINER_RECORD).unwrap_or_default();
     let spec = spec(record);
     let annotations = spec.as_ref().and_then(|spec| spec.annotations.as_ref());

@@ -18,6 +18,7 @@ use super::connection::{CallError, Connection};
 use super::image::{self, Hints};
 use super::outcome::{Container, Image, Kubernetes, Pod, Reason, Source};
 use super::runtime::Found;
+use super::sandboxes::Sandboxes;
 use super::verbose::{INFO, Info};
 use super::{bounds, cgroup, verbose};
 
@@ -67,11 +68,7 @@ const CRIO: &str = "cri-o";
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn version(
-    connection: &mut Connection,
-    api: Api,
-    deadline: Instant,
-) -> Result<v1::VersionResponse, CallError> {
+pub async fn version(connection: &Connection, api: Api, deadline: Instant) -> Result<v1::VersionResponse, CallError> {
     let request = v1::VersionRequest {
         version: api.as_str().to_owned(),
     };
@@ -84,12 +81,7 @@ pub async fn version(
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn knows(
-    connection: &mut Connection,
-    api: Api,
-    id: &str,
-    deadline: Instant,
-) -> Result<bool, CallError> {
+pub(crate) async fn knows(connection: &Connection, api: Api, id: &str, deadline: Instant) -> Result<bool, CallError> {
     match container_status(connection, api, id, false, deadline).await {
         Err(error) if error.not_found() => {}
         answer => return answer.map(|_| true),
@@ -104,7 +96,7 @@ pub(crate) async fn knows(
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn ready_pods(connection: &mut Connection, api: Api, deadline: Instant) -> Result<usize, CallError> {
+pub(crate) async fn ready_pods(connection: &Connection, api: Api, deadline: Instant) -> Result<usize, CallError> {
     let request = v1::ListPodSandboxRequest {
         filter: Some(v1::PodSandboxFilter {
             state: Some(v1::PodSandboxStateValue {
@@ -120,7 +112,8 @@ pub(crate) async fn ready_pods(connection: &mut Connection, api: Api, deadline: 
 
 /// Looks an id up, as a container first and as a sandbox then. `None`: the runtime knows neither.
 pub(crate) async fn lookup(
-    connection: &mut Connection,
+    connection: &Connection,
+    sandboxes: &Sandboxes,
     api: Api,
     runtime: &str,
     id: &str,
@@ -145,8 +138,9 @@ pub(crate) async fn lookup(
     let gap = complete_image(connection, api, &mut found.container, deadline).await;
     found.gap = found.gap.or(gap);
     if let Some(sandbox) = found.container.pod_sandbox_id.clone() {
-        match sandbox_status(connection, api, &sandbox, false, deadline).await {
-            Ok((status, _)) => pod_of_sandbox(found.kubernetes.get_or_insert_default(), &status),
+        let ask = async { Ok(sandbox_status(connection, api, &sandbox, false, deadline).await?.0) };
+        match sandboxes.status(&sandbox, ask).await {
+            Ok(status) => pod_of_sandbox(found.kubernetes.get_or_insert_default(), &status),
             Err(error) => {
                 tracing::debug!(%error, "the sandbox of a container is not known");
                 found.gap = found.gap.or(Some(Reason::SandboxUnknown));
@@ -156,8 +150,33 @@ pub(crate) async fn lookup(
     Ok(Some(found))
 }
 
+/// The ids of all containers and sandboxes that run or may soon. One call each, unfiltered: a filter takes one state.
+pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -> Result<Vec<String>, CallError> {
+    let method = api.method("RuntimeService/ListContainers");
+    let request = v1::ListContainersRequest::default();
+    let containers: v1::ListContainersResponse = connection.call(&method, None, &request, deadline).await?;
+    let method = api.method("RuntimeService/ListPodSandbox");
+    let request = v1::ListPodSandboxRequest::default();
+    let sandboxes: v1::ListPodSandboxResponse = connection.call(&method, None, &request, deadline).await?;
+    let may_run = [
+        v1::ContainerState::ContainerRunning,
+        v1::ContainerState::ContainerCreated,
+    ];
+    let containers = containers
+        .containers
+        .into_iter()
+        .filter(|container| may_run.contains(&container.state()))
+        .map(|container| container.id);
+    let sandboxes = sandboxes
+        .items
+        .into_iter()
+        .filter(|sandbox| sandbox.state() == v1::PodSandboxState::SandboxReady)
+        .map(|sandbox| sandbox.id);
+    Ok(containers.chain(sandboxes).collect())
+}
+
 async fn container_status(
-    connection: &mut Connection,
+    connection: &Connection,
     api: Api,
     id: &str,
     verbose: bool,
@@ -175,7 +194,7 @@ async fn container_status(
 }
 
 /// The sandbox of a container whose verbose answer could not be had: the list names it too.
-async fn listed_sandbox(connection: &mut Connection, api: Api, id: &str, deadline: Instant) -> Option<String> {
+async fn listed_sandbox(connection: &Connection, api: Api, id: &str, deadline: Instant) -> Option<String> {
     let filter = v1::ContainerFilter {
         id: id.to_owned(),
         ..v1::ContainerFilter::default()
@@ -204,7 +223,7 @@ fn same(connection: &Connection, method: &str, asked: &str, answered: &str) -> R
 }
 
 async fn sandbox_status(
-    connection: &mut Connection,
+    connection: &Connection,
     api: Api,
     id: &str,
     verbose: bool,
@@ -222,7 +241,7 @@ async fn sandbox_status(
 }
 
 async fn sandbox(
-    connection: &mut Connection,
+    connection: &Connection,
     api: Api,
     runtime: &str,
     id: &str,
@@ -261,7 +280,7 @@ async fn sandbox(
 
 /// Asks the image service for a name, where the container's own answer has none. Returns the reason when that fails.
 async fn complete_image(
-    connection: &mut Connection,
+    connection: &Connection,
     api: Api,
     container: &mut Container,
     deadline: Instant,

@@ -230,8 +230,8 @@ pub fn probe(settings: &Runtime) -> Result<Vec<Candidate>, super::resolver::Erro
     Ok(event_loop.block_on(async {
         let mut candidates = Vec::new();
         for (socket, origin) in sockets(settings) {
-            let mut connection = Connection::new(socket.clone(), settings.call_timeout, Instant::now);
-            let (state, evidence) = examine(&mut connection, &own, settings.call_timeout).await;
+            let connection = Connection::new(socket.clone(), settings.call_timeout, Instant::now);
+            let (state, evidence) = examine(&connection, &own, settings.call_timeout).await;
             candidates.push(Candidate::new(socket, origin, state, evidence));
         }
         candidates
@@ -306,7 +306,7 @@ fn of_host(prefix: &Path, path: &Path) -> PathBuf {
 }
 
 /// [`first_look`], and what speaks for the socket where a runtime answers. Each takes the timeout at most.
-pub(crate) async fn examine(connection: &mut Connection, own: &[String], timeout: Duration) -> (State, Evidence) {
+pub(crate) async fn examine(connection: &Connection, own: &[String], timeout: Duration) -> (State, Evidence) {
     let state = first_look(connection, timeout).await;
     let evidence = evidence::gather(connection, &state, own, Instant::now() + timeout).await;
     (state, evidence)
@@ -314,7 +314,7 @@ pub(crate) async fn examine(connection: &mut Connection, own: &[String], timeout
 
 /// [`classify`], plus the look at the file that tells a dead socket from a plain file. Only this one touches the file
 /// system, so it is for the start and for the doctor; the running agent's filter need not allow it.
-pub(crate) async fn first_look(connection: &mut Connection, timeout: Duration) -> State {
+pub(crate) async fn first_look(connection: &Connection, timeout: Duration) -> State {
     let state = classify(connection, Instant::now() + timeout).await;
     if matches!(state, State::Refused { .. })
         && std::fs::metadata(connection.socket()).is_ok_and(|file| !file.file_type().is_socket())
@@ -325,7 +325,7 @@ pub(crate) async fn first_look(connection: &mut Connection, timeout: Duration) -
 }
 
 /// Connects and asks for the version: CRI v1, else v1alpha2, else containerd's own API.
-pub(crate) async fn classify(connection: &mut Connection, deadline: Instant) -> State {
+pub(crate) async fn classify(connection: &Connection, deadline: Instant) -> State {
     for api in cri::Api::ALL {
         match cri::version(connection, api, deadline).await {
             Ok(version) => {

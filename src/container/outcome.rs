@@ -53,6 +53,8 @@ pub enum Reason {
     SocketProtocol,
     /// The runtime did not answer within the deadline.
     RuntimeTimeout,
+    /// The runtime is still being asked, and the event could not wait any longer.
+    LookupPending,
     /// The runtime failed repeatedly and is left alone for a while.
     CircuitOpen,
     /// The runtime serves no CRI on this socket.
@@ -77,12 +79,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which summaries list them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoRuntimeSocket,
         Self::SocketPermission,
         Self::SocketRefused,
         Self::SocketProtocol,
         Self::RuntimeTimeout,
+        Self::LookupPending,
         Self::CircuitOpen,
         Self::CriUnimplemented,
         Self::RuntimeError,
@@ -104,6 +107,7 @@ impl Reason {
             Self::SocketRefused => "socket_refused",
             Self::SocketProtocol => "socket_protocol",
             Self::RuntimeTimeout => "runtime_timeout",
+            Self::LookupPending => "lookup_pending",
             Self::CircuitOpen => "circuit_open",
             Self::CriUnimplemented => "cri_unimplemented",
             Self::RuntimeError => "runtime_error",

@@ -2,21 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::Share;
+
 /// Doubling pauses between attempts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {
-    first: Duration,
     most: Duration,
     next: Duration,
 }
 
 impl Backoff {
     pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self {
-            first,
-            most,
-            next: first,
-        }
+        Self { most, next: first }
     }
 
     /// The pause after one more failure.
@@ -25,18 +22,24 @@ impl Backoff {
         self.next = (self.next * 2).min(self.most);
         pause
     }
-
-    pub(crate) fn reset(&mut self) {
-        self.next = self.first;
-    }
 }
 
 /// Leaves a peer alone that fails repeatedly, so that a hung runtime costs a bounded time once and not per event.
+///
+/// Calls run beside each other: those that were under way when the circuit opened fail later for the same cause, and
+/// count no more; after the cool-down one of them is the trial, and the others wait for what becomes of it.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     failures: u32,
-    open_until: Option<Instant>,
+    open: Option<Open>,
     cooldown: Backoff,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// What began before this has been judged.
+    since: Instant,
+    until: Instant,
 }
 
 impl Breaker {
@@ -49,43 +52,66 @@ impl Breaker {
     pub(crate) const fn new() -> Self {
         Self {
             failures: 0,
-            open_until: None,
+            open: None,
             cooldown: Backoff::new(Self::COOLDOWN, Self::COOLDOWN_MOST),
         }
     }
 
-    /// Whether a call may be made: always while closed, one trial when the cool-down has passed.
-    pub(crate) fn allows(&self, now: Instant) -> bool {
-        self.open_until.is_none_or(|until| now >= until)
+    /// Whether a call may be made: always while closed, one trial when the cool-down has passed. `trial` is how long
+    /// that call may take at most.
+    pub(crate) fn allows(&mut self, now: Instant, trial: Duration) -> bool {
+        match self.open {
+            None => true,
+            Some(Open { until, .. }) if now < until => false,
+            Some(_) => {
+                self.open = Some(Open {
+                    since: now,
+                    until: now + trial,
+                });
+                true
+            }
+        }
     }
 
     pub(crate) fn succeeded(&mut self) {
         *self = Self::new();
     }
 
-    pub(crate) fn failed(&mut self, now: Instant) {
+    /// A call that `began` then has failed `now`.
+    pub(crate) fn failed(&mut self, began: Instant, now: Instant) {
+        if self.open.is_some_and(|open| began < open.since) {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failures >= Self::FAILURES {
-            self.open_until = Some(now + self.cooldown.pause());
+            self.open = Some(Open {
+                since: now,
+                until: now + self.cooldown.pause(),
+            });
         }
     }
 }
 
-/// How much of the pipeline's time may be spent waiting for runtimes to learn of a container: a bucket that fills with
-/// a share of the time that passes. Without it every id that no runtime will ever know would cost a full lookup budget.
+/// How much of the pipeline's time may be spent waiting for runtimes: a bucket that fills with a share of the time that
+/// passes, and from which all waiting is taken. What it holds at most may be waited in one go.
 #[derive(Debug)]
 pub(crate) struct Patience {
+    share: Share,
     capacity: Duration,
     left: Duration,
     filled: Instant,
 }
 
 impl Patience {
-    /// One part in this many of the passing time.
-    const SHARE: u32 = 4;
-
-    pub(crate) fn new(capacity: Duration, now: Instant) -> Self {
+    /// Full at first; of no share, empty for ever.
+    pub(crate) fn new(share: Share, capacity: Duration, now: Instant) -> Self {
+        let capacity = if share == Share::default() {
+            Duration::ZERO
+        } else {
+            capacity
+        };
         Self {
+            share,
             capacity,
             left: capacity,
             filled: now,
@@ -96,7 +122,7 @@ impl Patience {
     pub(crate) fn left(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.filled);
         self.filled = now;
-        self.left = (self.left + passed / Self::SHARE).min(self.capacity);
+        self.left = (self.left + self.share.of(passed)).min(self.capacity);
         self.left
     }
 
@@ -110,35 +136,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backoff_doubles_to_its_limit_and_starts_again() {
+    fn backoff_doubles_to_its_limit() {
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(1));
         let pauses: Vec<_> = (0..4).map(|_| backoff.pause().as_millis()).collect();
         assert_eq!(pauses, [250, 500, 1000, 1000]);
-        backoff.reset();
-        assert_eq!(backoff.pause().as_millis(), 250);
     }
+
+    const CALL: Duration = Duration::from_secs(1);
 
     #[test]
     fn breaker_opens_after_three_and_lets_one_trial_through() {
         let start = Instant::now();
         let mut breaker = Breaker::new();
-        breaker.failed(start);
-        breaker.failed(start);
-        assert!(breaker.allows(start));
-        breaker.failed(start);
-        assert!(!breaker.allows(start));
-        assert!(!breaker.allows(start + Breaker::COOLDOWN - Duration::from_millis(1)));
+        breaker.failed(start, start);
+        breaker.failed(start, start);
+        assert!(breaker.allows(start, CALL));
+        breaker.failed(start, start);
+        assert!(!breaker.allows(start, CALL));
+        assert!(!breaker.allows(start + Breaker::COOLDOWN - Duration::from_millis(1), CALL));
         let trial = start + Breaker::COOLDOWN;
-        assert!(breaker.allows(trial));
-        breaker.failed(trial);
+        assert!(breaker.allows(trial, CALL));
+        assert!(!breaker.allows(trial, CALL), "one trial");
+        breaker.failed(trial, trial);
         assert!(
-            !breaker.allows(trial + Breaker::COOLDOWN),
+            !breaker.allows(trial + Breaker::COOLDOWN, CALL),
             "a failed trial doubles the pause"
         );
-        assert!(breaker.allows(trial + 2 * Breaker::COOLDOWN));
+        assert!(breaker.allows(trial + 2 * Breaker::COOLDOWN, CALL));
         breaker.succeeded();
-        breaker.failed(trial);
-        assert!(breaker.allows(trial), "one success forgets every failure");
+        breaker.failed(trial, trial);
+        assert!(breaker.allows(trial, CALL), "one success forgets every failure");
+    }
+
+    /// Thirty calls that hang together are one hang: the pause is the first one.
+    #[test]
+    fn what_was_under_way_when_the_circuit_opened_counts_no_more() {
+        let start = Instant::now();
+        let late = start + CALL;
+        let mut breaker = Breaker::new();
+        for _ in 0..30 {
+            breaker.failed(start, late);
+        }
+        assert!(!breaker.allows(late, CALL));
+        assert!(breaker.allows(late + Breaker::COOLDOWN, CALL));
+    }
+
+    /// A trial whose caller has gone never says how it went.
+    #[test]
+    fn a_trial_that_is_never_heard_of_is_followed_by_another() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new();
+        (0..Breaker::FAILURES).for_each(|_| breaker.failed(start, start));
+        let trial = start + Breaker::COOLDOWN;
+        assert!(breaker.allows(trial, CALL));
+        assert!(breaker.allows(trial + CALL, CALL));
     }
 
     #[test]
@@ -146,20 +197,23 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::new();
         for _ in 0..10 {
-            breaker.failed(now);
-            breaker.failed(now);
+            breaker.failed(now, now);
+            breaker.failed(now, now);
             breaker.succeeded();
         }
-        assert!(breaker.allows(now));
+        assert!(breaker.allows(now, CALL));
     }
 
     #[test]
     fn patience_runs_out_and_comes_back_slowly() {
         let start = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(2), start);
+        let quarter = Share::of_millionths(250_000);
+        let mut patience = Patience::new(quarter, Duration::from_secs(2), start);
         patience.spend(Duration::from_secs(3));
         assert_eq!(patience.left(start), Duration::ZERO);
         assert_eq!(patience.left(start + Duration::from_secs(4)), Duration::from_secs(1));
         assert_eq!(patience.left(start + Duration::from_secs(60)), Duration::from_secs(2));
+        let mut none = Patience::new(Share::default(), Duration::from_secs(2), start);
+        assert_eq!(none.left(start + Duration::from_secs(60)), Duration::ZERO);
     }
 }

@@ -1,13 +1,19 @@
 //! One runtime that lookups may ask: its candidate, its connection, and when to look at it again.
+//!
+//! Lookups run beside each other on one thread, so everything that changes is in cells, and none of them is borrowed
+//! across an await. Looking again at a socket is done by one lookup at a time; the others go by what is known.
 
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Manager;
 use super::connection::{CallError, Connection};
-use super::discovery::{self, Candidate, Evidence, Rank, State, evidence};
+use super::discovery::{self, Candidate, Evidence, Origin, Rank, State, evidence};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
+use super::sandboxes::Sandboxes;
 use super::{bounds, containerd, cri};
 
 /// What a runtime told about a container.
@@ -44,75 +50,150 @@ pub(crate) enum Reply {
 }
 
 const REPROBE_FIRST: Duration = Duration::from_millis(250);
+/// How often, at most, lookups that wait look again at a socket that is refusing.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Looking for a file or a listener again costs microseconds.
 const REPROBE_MOST: Duration = Duration::from_secs(5);
 /// Asking somebody who does not answer costs a call timeout.
 const REPROBE_HUNG: Duration = Duration::from_secs(30);
 
+/// containerd's name for itself.
+const CONTAINERD: &str = "containerd";
+
 #[derive(Debug)]
 pub(crate) struct Runtime {
-    candidate: Candidate,
+    candidate: RefCell<Candidate>,
     connection: Connection,
+    sandboxes: Sandboxes,
     /// By which a runtime proves to be the one that runs the agent.
     own: Arc<[String]>,
     clock: fn() -> Instant,
-    reprobe_at: Instant,
-    /// The socket's file is another one than when it was looked at: whoever is behind it has restarted.
-    changed: bool,
-    pause: Backoff,
-    hung_pause: Backoff,
+    /// The first look is over.
+    settled: Cell<bool>,
+    /// Somebody looks at it just now.
+    looking: Cell<bool>,
+    /// Something happened to the socket's file since it was looked at: whoever is behind it may have restarted.
+    changed: Cell<bool>,
+    looked_at: Cell<Instant>,
+    reprobe_at: Cell<Instant>,
+    pause: Cell<Backoff>,
+    hung_pause: Cell<Backoff>,
     /// A lookup has waited its whole budget for this socket in vain; the next one does not, until it answers again.
-    waited_in_vain: bool,
+    waited_in_vain: Cell<bool>,
+    /// What it had when it first answered has been asked for.
+    listed: Cell<bool>,
 }
 
 impl Runtime {
+    /// One that nobody has looked at: it counts as one that has not answered until [`Self::look_first`] has. `own` are the
+    /// ids of the own container.
     pub(crate) fn new(
-        candidate: Candidate,
-        connection: Connection,
+        socket: PathBuf,
+        origin: Origin,
         own: Arc<[String]>,
+        call_timeout: Duration,
         clock: fn() -> Instant,
     ) -> Self {
-        let mut runtime = Self {
-            candidate,
-            connection,
+        Self {
+            connection: Connection::new(socket.clone(), call_timeout, clock),
+            candidate: RefCell::new(Candidate::new(socket, origin, State::Timeout, Evidence::default())),
+            sandboxes: Sandboxes::new(clock),
             own,
             clock,
-            reprobe_at: clock(),
-            changed: false,
-            pause: Backoff::new(REPROBE_FIRST, REPROBE_MOST),
-            hung_pause: Backoff::new(REPROBE_MOST, REPROBE_HUNG),
-            waited_in_vain: false,
-        };
-        runtime.schedule();
-        runtime
+            settled: Cell::new(false),
+            looking: Cell::new(false),
+            changed: Cell::new(false),
+            looked_at: Cell::new(clock()),
+            reprobe_at: Cell::new(clock()),
+            pause: Cell::new(Backoff::new(REPROBE_FIRST, REPROBE_MOST)),
+            hung_pause: Cell::new(Backoff::new(REPROBE_MOST, REPROBE_HUNG)),
+            waited_in_vain: Cell::new(false),
+            listed: Cell::new(false),
+        }
     }
 
-    pub(crate) fn candidate(&self) -> &Candidate {
-        &self.candidate
+    /// The first look, which alone looks at the file as well. To be called once, before anything else is asked.
+    pub(crate) async fn look_first(&self, timeout: Duration) {
+        self.looking.set(true);
+        let (state, evidence) = discovery::examine(&self.connection, &self.own, timeout).await;
+        let mut candidate = self.candidate.borrow_mut();
+        (candidate.state, candidate.evidence) = (state, evidence);
+        tracing::debug!(
+            socket = %candidate.socket.display(),
+            state = candidate.state.as_str(),
+            detail = candidate.state.detail(),
+            rank = candidate.rank().as_str(),
+            evidence = candidate.evidence.describe(),
+            "candidate"
+        );
+        drop(candidate);
+        self.schedule();
+        self.looking.set(false);
+        self.settled.set(true);
+    }
+
+    pub(crate) fn candidate(&self) -> Candidate {
+        self.candidate.borrow().clone()
+    }
+
+    /// Whether lookups can use it.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.reason().is_none()
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        self.candidate.borrow().state.reason()
+    }
+
+    /// Whether it answers and has not been asked for all it has. True once.
+    pub(crate) fn take_unlisted(&self) -> bool {
+        self.is_usable() && !self.listed.replace(true)
+    }
+
+    /// No lookup runs: what lookups shared for a moment is given up.
+    pub(crate) fn rest(&self) {
+        self.sandboxes.forget();
+    }
+
+    /// Looks again at what is behind the socket, and what speaks for it. One at a time: whoever comes meanwhile goes by
+    /// what is known.
+    pub(crate) async fn look(&self, deadline: Instant) {
+        self.looking.set(true);
+        self.changed.set(false);
+        let state = discovery::classify(&self.connection, deadline).await;
+        let evidence = evidence::gather(&self.connection, &state, &self.own, deadline).await;
+        self.looking.set(false);
+        self.settle(state, evidence);
+    }
+
+    /// Whether somebody should look again, and nobody does.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        self.changed.get() && !self.looking.get()
     }
 
     /// How much speaks for asking it first.
     pub(crate) fn rank(&self) -> Rank {
-        self.candidate.rank()
+        self.candidate.borrow().rank()
     }
 
-    /// To be told when something happened to the socket's file: the next lookup looks at it at once, and every pause
-    /// starts anew, because what failed before was another runtime's or another time's failure.
-    pub(crate) fn socket_changed(&mut self) {
-        self.changed = true;
-        self.waited_in_vain = false;
-        self.pause.reset();
-        self.hung_pause.reset();
+    /// To be told when something happened to the socket's file: it is to be looked at at once, and every pause starts
+    /// anew, because what failed before was another runtime's or another time's failure.
+    pub(crate) fn socket_changed(&self) {
+        self.changed.set(true);
+        self.waited_in_vain.set(false);
+        self.pause.set(Backoff::new(REPROBE_FIRST, REPROBE_MOST));
+        self.hung_pause.set(Backoff::new(REPROBE_MOST, REPROBE_HUNG));
         self.connection.forget();
     }
 
     /// Whether this is the family that the cgroup's name points at.
     pub(crate) fn is_managed_by(&self, manager: Option<Manager>) -> bool {
-        let State::Answers { name, .. } = &self.candidate.state else {
+        let candidate = self.candidate.borrow();
+        let State::Answers { name, .. } = &candidate.state else {
             return false;
         };
         match manager {
-            Some(Manager::Containerd) => name == "containerd",
+            Some(Manager::Containerd) => name == CONTAINERD,
             Some(Manager::Crio) => name == "cri-o",
             Some(Manager::Docker) => name == "docker",
             Some(Manager::Podman) | None => false,
@@ -120,21 +201,16 @@ impl Runtime {
     }
 
     /// Asks for an id. `waiting`: the caller polls, so an absent or refusing socket is looked at again at once.
-    pub(crate) async fn ask(&mut self, id: &str, deadline: Instant, waiting: bool) -> Reply {
-        let unusable = self.candidate.state.reason();
-        if unusable.is_some() || self.changed {
-            let due = self.changed || (self.clock)() >= self.reprobe_at || (waiting && self.worth_waiting());
-            if let Some(reason) = unusable.filter(|_| !due) {
-                return Reply::Failed {
-                    reason,
-                    patient: self.worth_waiting(),
-                };
+    pub(crate) async fn ask(&self, id: &str, deadline: Instant, waiting: bool) -> Reply {
+        let unusable = self.reason();
+        if unusable.is_some() || self.changed.get() {
+            let now = (self.clock)();
+            let again = waiting && self.worth_waiting() && now >= self.looked_at.get() + LOOK_AGAIN;
+            let due = self.changed.get() || again || now >= self.reprobe_at.get();
+            if due && !self.looking.get() {
+                self.look(deadline).await;
             }
-            self.changed = false;
-            let state = discovery::classify(&mut self.connection, deadline).await;
-            let evidence = evidence::gather(&mut self.connection, &state, &self.own, deadline).await;
-            self.settle(state, evidence);
-            if let Some(reason) = self.candidate.state.reason() {
+            if let Some(reason) = self.reason() {
                 return Reply::Failed {
                     reason,
                     patient: self.worth_waiting(),
@@ -162,19 +238,40 @@ impl Runtime {
     }
 
     /// To be told when a lookup's patience ended while this runtime could not be reached.
-    pub(crate) fn gave_up(&mut self) {
-        self.waited_in_vain = true;
+    pub(crate) fn gave_up(&self) {
+        self.waited_in_vain.set(true);
     }
 
-    async fn chain(&mut self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
-        let State::Answers { name, api, .. } = &self.candidate.state else {
+    /// The ids of the containers and sandboxes that it has, as far as they may run. One list per interface; what cannot
+    /// be listed is looked up when it is met.
+    pub(crate) async fn list(&self, deadline: Instant) -> Result<Vec<String>, CallError> {
+        let state = self.candidate.borrow().state.clone();
+        match state {
+            State::Answers { name, api, .. } => {
+                let mut ids = cri::list(&self.connection, api, deadline).await?;
+                if name == CONTAINERD {
+                    match containerd::list(&self.connection, &[containerd::KUBERNETES], deadline).await {
+                        Ok(more) => ids.extend(more),
+                        Err(error) => tracing::debug!(%error, "containers outside Kubernetes cannot be listed"),
+                    }
+                }
+                Ok(ids)
+            }
+            State::CriUnimplemented { containerd: Some(_) } => containerd::list(&self.connection, &[], deadline).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn chain(&self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
+        let state = self.candidate.borrow().state.clone();
+        let State::Answers { name, api, .. } = state else {
             return self.containerd(id, deadline).await;
         };
-        let (name, api) = (name.clone(), *api);
-        if let Some(found) = cri::lookup(&mut self.connection, api, &name, id, deadline).await? {
+        let connection = &self.connection;
+        if let Some(found) = cri::lookup(connection, &self.sandboxes, api, &name, id, deadline).await? {
             return Ok(Answer::Found(Box::new(found)));
         }
-        if name != "containerd" {
+        if name != CONTAINERD {
             return Ok(Answer::Unknown { for_good: false });
         }
         match self.containerd(id, deadline).await {
@@ -186,58 +283,66 @@ impl Runtime {
 
     /// containerd stores a container, a sandbox too, before it makes the first process of it: what its own API does not
     /// know once a process is there has been removed again.
-    async fn containerd(&mut self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
-        let found = containerd::lookup(&mut self.connection, id, deadline).await?;
+    async fn containerd(&self, id: &str, deadline: Instant) -> Result<Answer, CallError> {
+        let found = containerd::lookup(&self.connection, id, deadline).await?;
         Ok(found.map_or(Answer::Unknown { for_good: true }, |found| {
             Answer::Found(Box::new(found))
         }))
     }
 
     fn worth_waiting(&self) -> bool {
-        !self.waited_in_vain
-            && match self.candidate.state {
-                State::Refused { .. } | State::Failing { .. } => true,
-                // A socket that was there and has gone belongs to a runtime that restarts.
-                State::Absent { .. } => self.has_answered(),
-                _ => false,
-            }
+        // Nobody knows yet what it is.
+        !self.settled.get()
+            || !self.waited_in_vain.get()
+                && match self.candidate.borrow().state {
+                    State::Refused { .. } | State::Failing { .. } => true,
+                    // A socket that was there and has gone belongs to a runtime that restarts.
+                    State::Absent { .. } => self.has_answered(),
+                    _ => false,
+                }
     }
 
     fn has_answered(&self) -> bool {
         self.connection.has_answered()
     }
 
-    fn settle(&mut self, state: State, evidence: Evidence) {
-        let state = match (&self.candidate.state, state) {
+    fn settle(&self, state: State, evidence: Evidence) {
+        let mut candidate = self.candidate.borrow_mut();
+        let state = match (&candidate.state, state) {
             // The file system is not looked at again, so a plain file stays one until somebody listens there.
             (State::NotASocket, State::Refused { .. }) => State::NotASocket,
             (_, state) => state,
         };
-        if state != self.candidate.state {
+        if state != candidate.state {
             tracing::info!(
-                socket = %self.candidate.socket.display(),
+                socket = %candidate.socket.display(),
                 state = state.as_str(),
                 detail = state.detail(),
                 evidence = evidence.describe(),
                 "container runtime"
             );
         }
-        self.candidate.state = state;
-        self.candidate.evidence = evidence;
+        candidate.state = state;
+        candidate.evidence = evidence;
+        drop(candidate);
         self.schedule();
     }
 
-    fn schedule(&mut self) {
-        let pause = match self.candidate.state.reason() {
+    fn schedule(&self) {
+        let now = (self.clock)();
+        self.looked_at.set(now);
+        let backoff = match self.reason() {
             None => {
-                self.pause.reset();
-                self.hung_pause.reset();
-                self.waited_in_vain = false;
+                self.pause.set(Backoff::new(REPROBE_FIRST, REPROBE_MOST));
+                self.hung_pause.set(Backoff::new(REPROBE_MOST, REPROBE_HUNG));
+                self.waited_in_vain.set(false);
                 return;
             }
-            Some(Reason::RuntimeTimeout) => self.hung_pause.pause(),
-            Some(_) => self.pause.pause(),
+            Some(Reason::RuntimeTimeout) => &self.hung_pause,
+            Some(_) => &self.pause,
         };
-        self.reprobe_at = (self.clock)() + pause;
+        let mut pause = backoff.get();
+        self.reprobe_at.set(now + pause.pause());
+        backoff.set(pause);
     }
 }

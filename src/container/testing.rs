@@ -23,7 +23,7 @@ use tonic::codegen::{Service, http};
 use tonic::{Code, Request, Response, Status, body::Body};
 
 use super::connection::Raw;
-use crate::config::settings;
+use crate::config::{Share, settings};
 
 /// How the socket behaves.
 #[derive(Debug, Clone)]
@@ -199,6 +199,7 @@ pub(crate) fn settings(sockets: &[&Path]) -> settings::Runtime {
         host_prefix: PathBuf::new(),
         call_timeout: Duration::from_millis(500),
         lookup_budget: Duration::from_secs(1),
+        wait_share: Share::of_millionths(250_000),
         cache_size: 64,
     }
 }
@@ -321,7 +322,13 @@ fn key(path: &str, namespace: Option<&str>, request: &Bytes) -> String {
     let request = request.clone();
     match path.rsplit('/').next().unwrap() {
         "ContainerStatus" => v1::ContainerStatusRequest::decode(request).unwrap().container_id,
-        "ListContainers" => v1::ListContainersRequest::decode(request).unwrap().filter.unwrap().id,
+        "ListContainers" => {
+            v1::ListContainersRequest::decode(request)
+                .unwrap()
+                .filter
+                .unwrap_or_default()
+                .id
+        }
         "PodSandboxStatus" => v1::PodSandboxStatusRequest::decode(request).unwrap().pod_sandbox_id,
         "ImageStatus" => v1::ImageStatusRequest::decode(request).unwrap().image.unwrap().image,
         "Get" => format!(

@@ -144,6 +144,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             count: 12,
             p50_us: 1800,
             p99_us: 9500,
+            ..Lookups::default()
         }),
         runtimes: vec![Runtime {
             socket: CONTAINERD.to_owned(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::capture::HookCounters;
+use crate::container::LookupStats;
 use crate::histogram::Quantiles;
 
 /// What the run saw, lost and looked up.
@@ -37,7 +38,7 @@ pub struct Summary {
     /// Events by metadata status, and those not complete by reason.
     pub metadata: MetadataCounts,
     /// Lookups made at container runtimes.
-    pub lookups: Lookups,
+    pub lookups: LookupStats,
 }
 
 /// Which of the attached hooks report.
@@ -90,15 +91,4 @@ pub struct MetadataCounts {
     pub status: BTreeMap<&'static str, u64>,
     /// Events by `metadata.reason`; reasons that never occurred are left out.
     pub reason: BTreeMap<&'static str, u64>,
-}
-
-/// What the lookups cost.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Lookups {
-    /// How many there were.
-    pub count: u64,
-    /// The median, in microseconds.
-    pub p50_us: u64,
-    /// The 99th percentile, in microseconds.
-    pub p99_us: u64,
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::latency::Unwritten;
 use super::loss::{Losses, Told};
@@ -19,7 +18,6 @@ use crate::capture::{Capture, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::{Context, cgroup_id};
-use crate::event::summary::Lookups;
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
@@ -70,7 +68,7 @@ struct Stages<W> {
     lost: LostCount,
     losses: Losses,
     unwritten: Unwritten,
-    published_lookups: Option<u64>,
+    published: Option<u64>,
     /// An event came of a process that the table does not know, though the kernel side takes it for known.
     drifted: bool,
     introduced_anew: Instant,
@@ -117,7 +115,7 @@ impl<W: Write> Pipeline<W> {
             lost: LostCount::default(),
             losses: parts.losses,
             unwritten: Unwritten::default(),
-            published_lookups: None,
+            published: None,
             drifted: false,
             introduced_anew: Instant::now(),
         };
@@ -152,6 +150,7 @@ impl<W: Write> Pipeline<W> {
                     stages.drain_dry(capture)?;
                     stages.look_for_losses(capture, true)?;
                 }
+                stages.publish_now();
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
                     return Ok(());
@@ -163,33 +162,19 @@ impl<W: Write> Pipeline<W> {
                     capture.announce_sleep();
                     if stages.drain(capture)? == 0 {
                         let [stop, summary] = self.signals.fds();
-                        let readable = wait(&[capture.as_fd(), stop, summary], LONGEST_SLEEP)?;
+                        let readable = stages.wait(&[capture.as_fd(), stop, summary], LONGEST_SLEEP)?;
                         if readable && stages.drain(capture)? == 0 {
-                            wait(&self.signals.fds(), UNFINISHED)?;
+                            stages.wait(&self.signals.fds(), UNFINISHED)?;
                         }
                     }
                     capture.announce_awake();
                 }
                 // More is likely to follow at once: let it collect, and nobody has to wake anybody.
                 _ => {
-                    wait(&self.signals.fds(), self.batch)?;
+                    stages.wait(&self.signals.fds(), self.batch)?;
                 }
             }
         }
-    }
-}
-
-/// Waits for any of the descriptors. Says whether one is readable.
-fn wait(on: &[BorrowedFd<'_>], at_most: Duration) -> Result<bool, Error> {
-    if at_most.is_zero() {
-        return Ok(false);
-    }
-    let mut fds: Vec<PollFd<'_>> = on.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-    let timeout = PollTimeout::try_from(at_most.max(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX);
-    match poll(&mut fds, timeout) {
-        Ok(ready) => Ok(ready > 0),
-        Err(Errno::EINTR) => Ok(false),
-        Err(errno) => Err(Error::Wait(errno)),
     }
 }
 
@@ -199,6 +184,7 @@ impl<W: Write> Stages<W> {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
             self.look_for_losses(capture, false)?;
+            self.publish_now();
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
             capture.introduce_anew();
@@ -212,6 +198,7 @@ impl<W: Write> Stages<W> {
             }
         });
         if taken > 0 {
+            self.resolver.turn();
             self.publish();
         }
         match failed {
@@ -358,18 +345,21 @@ impl<W: Write> Stages<W> {
         }
     }
 
-    /// Lets the control thread know what is new about the runtimes.
+    /// Lets the control thread know what is new about the runtimes, if anything is.
     fn publish(&mut self) {
-        let made = self.resolver.lookups_made();
-        if self.published_lookups != Some(made) {
-            self.published_lookups = Some(made);
-            let stats = self.resolver.stats();
-            let lookups = Lookups {
-                count: stats.count,
-                p50_us: stats.p50_us,
-                p99_us: stats.p99_us,
-            };
-            self.vitals.publish_runtimes(lookups, self.resolver.runtimes());
+        if self.published != Some(self.resolver.revision()) {
+            self.publish_now();
         }
+    }
+
+    fn publish_now(&mut self) {
+        self.published = Some(self.resolver.revision());
+        self.vitals
+            .publish_runtimes(self.resolver.stats(), self.resolver.runtimes());
+    }
+
+    /// Sleeps until one of the descriptors is readable; lookups go on meanwhile. Says whether one is.
+    fn wait(&mut self, on: &[BorrowedFd<'_>], at_most: Duration) -> Result<bool, Error> {
+        self.resolver.wait(on, at_most).map_err(Error::Wait)
     }
 }

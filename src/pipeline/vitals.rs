@@ -12,11 +12,11 @@ use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
-use crate::container::{Candidate, Metadata, Reason, State, Status};
+use crate::container::{Candidate, LookupStats, Metadata, Reason, State, Status};
 use crate::control::api;
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
-use crate::event::summary::{Dispatcher, Lookups, MetadataCounts, Rate, Rates};
+use crate::event::summary::{Dispatcher, MetadataCounts, Rate, Rates};
 use crate::event::{self, BootClock, Loss, Summary};
 use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
@@ -40,7 +40,7 @@ pub struct Vitals {
 
 #[derive(Debug, Default)]
 struct Runtimes {
-    lookups: Lookups,
+    lookups: LookupStats,
     candidates: Vec<Candidate>,
 }
 
@@ -85,7 +85,7 @@ impl Vitals {
     }
 
     /// Takes over what is new about the container runtimes.
-    pub fn publish_runtimes(&self, lookups: Lookups, candidates: Vec<Candidate>) {
+    pub fn publish_runtimes(&self, lookups: LookupStats, candidates: Vec<Candidate>) {
         *self.runtimes.lock().unwrap_or_else(PoisonError::into_inner) = Runtimes { lookups, candidates };
     }
 
@@ -225,11 +225,7 @@ impl StatusSource for Vitals {
                 .collect(),
             metadata_status: self.status_counts().map(owned).collect(),
             metadata_reason: self.reason_counts().map(owned).collect(),
-            lookups: Some(api::Lookups {
-                count: lookups.count,
-                p50_us: lookups.p50_us,
-                p99_us: lookups.p99_us,
-            }),
+            lookups: Some(told(lookups)),
             runtimes,
             threads: threads(),
             ring_size: self.ring_size,
@@ -256,6 +252,26 @@ fn rate(rate: Rate) -> api::Rate {
         seen: rate.seen,
         delivered: rate.delivered,
         dropped: rate.dropped,
+    }
+}
+
+fn told(lookups: LookupStats) -> api::Lookups {
+    api::Lookups {
+        count: lookups.count,
+        p50_us: lookups.p50_us,
+        p99_us: lookups.p99_us,
+        hits: lookups.hits,
+        prefetched: lookups.prefetched,
+        inventoried: lookups.inventoried,
+        first_known: lookups.first.known,
+        first_joined: lookups.first.joined,
+        first_asked: lookups.first.asked,
+        waited_us: lookups.waited_us,
+        longest_wait_us: lookups.longest_wait_us,
+        in_flight: lookups.in_flight,
+        containers: lookups.containers,
+        evicted: lookups.evicted,
+        overflowed: lookups.overflowed,
     }
 }
 

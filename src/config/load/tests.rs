@@ -105,7 +105,7 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
             (_, serde_json::Value::Number(_)) => "4242",
             ("capture.ring_size", _) => "4.0 MiB",
             ("capture.batch" | "runtime.call_timeout" | "runtime.lookup_budget", _) => "7ms",
-            ("loss.threshold", _) => "2.5%",
+            ("loss.threshold" | "runtime.wait_share", _) => "2.5%",
             ("loss.interval", _) => "7m",
             ("log.level", _) => "debug",
             _ => key.choices.last().copied().unwrap_or("/some/where"),

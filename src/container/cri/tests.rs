@@ -15,9 +15,10 @@ const CONTAINER_STATUS: &str = "/runtime.v1.RuntimeService/ContainerStatus";
 
 fn ask(socket: &Path, api: Api, runtime: &str, id: &str) -> Result<Option<Found>, CallError> {
     let event_loop = crate::container::resolver::event_loop().unwrap();
-    let mut connection = Connection::new(socket.to_owned(), Duration::from_millis(500), Instant::now);
+    let connection = Connection::new(socket.to_owned(), Duration::from_millis(500), Instant::now);
     event_loop.block_on(lookup(
-        &mut connection,
+        &connection,
+        &Sandboxes::new(Instant::now),
         api,
         runtime,
         id,

@@ -102,7 +102,7 @@ impl Rank {
 /// Asks a runtime that answers, once: whether it knows one of `own`, and how many pods it has.
 ///
 /// What it does not tell is absent; that is no reason not to use it.
-pub(crate) async fn gather(connection: &mut Connection, state: &State, own: &[String], deadline: Instant) -> Evidence {
+pub(crate) async fn gather(connection: &Connection, state: &State, own: &[String], deadline: Instant) -> Evidence {
     let mut evidence = Evidence::default();
     match state {
         State::Answers { api, .. } => {

@@ -90,9 +90,9 @@ fn dominant(reasons: &BTreeMap<&String, &u64>) -> Option<Reason> {
 
 fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
     match reason {
-        Some(Reason::RuntimeTimeout | Reason::CircuitOpen) => (
+        Some(Reason::RuntimeTimeout | Reason::LookupPending | Reason::CircuitOpen) => (
             "The runtime answers too slowly. Give it more time (an event then waits longer), or find out what loads it.",
-            &["PINHOLE_RUNTIME_CALL_TIMEOUT=1s", "PINHOLE_RUNTIME_LOOKUP_BUDGET=2s"],
+            &["PINHOLE_RUNTIME_CALL_TIMEOUT=4s", "PINHOLE_RUNTIME_LOOKUP_BUDGET=2s"],
         ),
         Some(Reason::ContainerUnknown) => (
             "Another runtime than the one that answers made these containers, or they were gone before they could be looked \

@@ -17,9 +17,9 @@ fn pods(count: usize) -> Answer {
 
 fn gathered(fake: &Fake, own: &[String]) -> (State, Evidence) {
     let timeout = settings(&[]).call_timeout;
-    let mut connection = Connection::new(fake.socket().to_owned(), timeout, Instant::now);
+    let connection = Connection::new(fake.socket().to_owned(), timeout, Instant::now);
     let event_loop = crate::container::resolver::event_loop().unwrap();
-    event_loop.block_on(super::super::examine(&mut connection, own, timeout))
+    event_loop.block_on(super::super::examine(&connection, own, timeout))
 }
 
 #[test]

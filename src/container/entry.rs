@@ -1,0 +1,197 @@
+//! What is remembered of a container, and for how long.
+//!
+//! Complete answers are kept for good. What was not found, or only in part, is looked up again after a pause that
+//! doubles from 250 ms to 30 s; a container that was found once is not lost by a retry that failed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cgroup::CgroupIdentity;
+use super::completeness;
+use super::lookup::Ending;
+use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Source, Status};
+use super::pacing::Backoff;
+use super::runtime::Found;
+
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(250);
+pub(crate) const RETRY_MOST: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerEntry {
+    /// As the runtime told it, nothing of any cgroup's path in it.
+    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) gap: Option<Reason>,
+    pub(crate) cgroups_path: Option<Arc<str>>,
+    /// A runtime has answered properly that it does not know the id.
+    pub(crate) denied: bool,
+    /// `None`: for good.
+    pub(crate) expires: Option<Instant>,
+    /// The answer to its lookup is still out.
+    pub(crate) pending: bool,
+    /// An event has been told of it.
+    pub(crate) told: bool,
+    pause: Backoff,
+}
+
+impl ContainerEntry {
+    /// What is remembered after a lookup has ended. `told`: an event had asked for it.
+    pub(crate) fn after(id: &str, ending: Ending, last: Option<Self>, told: bool, now: Instant) -> Self {
+        let Ending { result, cost } = ending;
+        let mut pause = last
+            .as_ref()
+            .map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
+        let told = told || last.as_ref().is_some_and(|last| last.told);
+        let denied = last.as_ref().is_some_and(|last| last.denied);
+        let mut entry = match (result, last) {
+            (Err(_), Some(last)) if last.outcome.metadata.status == Status::Partial => last,
+            (Err(reason), _) => Self {
+                outcome: Arc::new(missing(id, reason).took(cost)),
+                gap: None,
+                cgroups_path: None,
+                denied: denied || reason == Reason::ContainerUnknown,
+                expires: None,
+                pending: false,
+                told,
+                pause,
+            },
+            (Ok(mut found), _) => Self {
+                gap: found.gap,
+                cgroups_path: found.cgroups_path.take().map(Arc::from),
+                outcome: Arc::new(outcome_of(found).took(cost)),
+                denied: false,
+                expires: None,
+                pending: false,
+                told,
+                pause,
+            },
+        };
+        entry.told = told;
+        entry.expires = match entry.outcome.metadata.status {
+            Status::Complete => None,
+            // Nobody has seen the gap yet: the first event asks for what was missing a moment ago.
+            _ if !told => Some(now),
+            _ => Some(now + pause.pause()),
+        };
+        entry.pause = pause;
+        entry
+    }
+
+    /// What an event is told whose container's lookup did not end in time.
+    pub(crate) fn pending(id: &str, said: Option<Reason>, last: Option<Self>, until: Instant) -> Self {
+        let mut entry = last.unwrap_or_else(|| {
+            let reason = said.unwrap_or(Reason::LookupPending);
+            Self {
+                outcome: Arc::new(missing(id, reason)),
+                gap: None,
+                cgroups_path: None,
+                denied: reason == Reason::ContainerUnknown,
+                expires: None,
+                pending: true,
+                told: true,
+                pause: Backoff::new(RETRY_FIRST, RETRY_MOST),
+            }
+        });
+        entry.pending = true;
+        entry.expires = Some(until);
+        entry
+    }
+
+    /// Whether it need not be looked up again.
+    pub(crate) fn is_fresh(&self, now: impl FnOnce() -> Instant) -> bool {
+        self.expires.is_none_or(|at| now() < at)
+    }
+
+    /// Why nothing is known of it.
+    pub(crate) fn missing(&self) -> Option<Reason> {
+        let metadata = &self.outcome.metadata;
+        metadata.reason.filter(|_| metadata.status == Status::Missing)
+    }
+
+    /// The outcome for a process at this path: the path adds what no runtime told.
+    pub(crate) fn seen_from(&self, identity: &CgroupIdentity) -> Arc<Outcome> {
+        let known = &self.outcome;
+        let missing = known.metadata.status == Status::Missing;
+        if known.kubernetes.is_none() && !missing {
+            return Arc::clone(known);
+        }
+        let kubernetes = told(known.kubernetes.clone(), identity);
+        if kubernetes == known.kubernetes {
+            return Arc::clone(known);
+        }
+        let mut outcome = Outcome {
+            kubernetes,
+            ..Outcome::clone(known)
+        };
+        if let Some(container) = outcome.container.as_ref().filter(|_| !missing) {
+            let (status, reason) = completeness::judge(container, outcome.kubernetes.as_ref(), self.gap);
+            outcome.metadata = Metadata {
+                status,
+                reason,
+                ..outcome.metadata
+            };
+        }
+        Arc::new(outcome)
+    }
+}
+
+/// The class of service as the kernel's own path has it; the pod's uid only where the runtime gave none.
+fn told(kubernetes: Option<Kubernetes>, identity: &CgroupIdentity) -> Option<Kubernetes> {
+    let Some(uid) = &identity.pod_uid else {
+        return kubernetes;
+    };
+    let mut kubernetes = kubernetes.unwrap_or_default();
+    kubernetes.qos = identity.qos.or(kubernetes.qos);
+    let pod = kubernetes.pod.get_or_insert_with(Pod::default);
+    pod.uid.get_or_insert_with(|| uid.clone());
+    Some(kubernetes)
+}
+
+fn outcome_of(found: Found) -> Outcome {
+    let (status, reason) = completeness::judge(&found.container, found.kubernetes.as_ref(), found.gap);
+    let metadata = Metadata {
+        status,
+        reason,
+        source: Some(found.source),
+        lookup_us: None,
+        cgroup_id: None,
+    };
+    Outcome {
+        metadata,
+        container: Some(found.container),
+        kubernetes: found.kubernetes,
+    }
+}
+
+fn missing(id: &str, reason: Reason) -> Outcome {
+    let container = Container {
+        id: id.to_owned(),
+        ..Container::default()
+    };
+    Outcome {
+        metadata: Metadata {
+            status: Status::Missing,
+            reason: Some(reason),
+            source: Some(Source::Cgroup),
+            lookup_us: None,
+            cgroup_id: None,
+        },
+        container: Some(container),
+        kubernetes: None,
+    }
+}
+
+impl Outcome {
+    /// Makes it say why nothing is known. What a runtime told is another container's then, only the path's words stay.
+    pub(crate) fn not_believed(&mut self, reason: Reason, words_of_the_path: bool) {
+        self.metadata = Metadata {
+            status: Status::Missing,
+            reason: Some(reason),
+            source: Some(Source::Cgroup),
+            ..self.metadata
+        };
+        if !words_of_the_path {
+            self.container = None;
+            self.kubernetes = None;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What is looked up without an event: cgroups that appear, and what a runtime had before the agent came. And what is
+//! forgotten: cgroups that have gone.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Resolver;
+use crate::container::cgroup;
+use crate::container::flight::{Arrival, Cause};
+use crate::container::outcome::Status;
+use crate::container::placement::{self, Fit};
+use crate::container::removal::Removed;
+
+/// How long a container whose cgroup has appeared is asked for: containerd's CRI knows a sandbox 20 to 200 ms after its
+/// first process, CRI-O everything after 30 to 180 ms, and a busy node takes its time.
+const PREFETCH: Duration = Duration::from_secs(3);
+
+impl Resolver {
+    /// A cgroup of this path has appeared: the container that it names is looked up in the background, and asked for
+    /// again for some seconds, because its runtime may not know it yet. Never blocks.
+    pub fn prefetch(&mut self, path: &str) {
+        let claims = cgroup::claims(path, false);
+        let Some((innermost, around)) = claims.containers.split_first() else {
+            return;
+        };
+        let Some(id) = innermost.identity.container_id.as_deref() else {
+            return;
+        };
+        // Whoever runs in a container may make cgroups of any name below it.
+        let known = |id: &str| {
+            let status = self.by_container.peek(id).map(|entry| entry.outcome.metadata.status);
+            status.is_some_and(|status| status != Status::Missing)
+        };
+        let mut around = around.iter().filter_map(|claim| claim.identity.container_id.as_deref());
+        if known(id) || around.any(known) {
+            return;
+        }
+        if let Some(flight) = self.flights.of(id) {
+            flight.poll_at_least(PREFETCH);
+            return;
+        }
+        let manager = innermost.identity.manager;
+        let started = self
+            .flights
+            .start(&self.runtimes, id, manager, Cause::Prefetch, PREFETCH);
+        self.costs.prefetched += u64::from(started.is_some());
+        self.revision += 1;
+    }
+
+    /// A cgroup has gone: after a while it is forgotten, and the container with it whose own cgroup it was.
+    pub fn removed(&mut self, cgroup_id: u64, path: &str) {
+        let innermost = cgroup::claims(path, false).containers.into_iter().next();
+        let container = innermost
+            .filter(|claim| claim.cgroup.trim_end_matches('/') == path.trim_end_matches('/'))
+            .and_then(|claim| Some((claim.identity.container_id?, claim.cgroup)));
+        let removed = Removed { cgroup_id, container };
+        self.removals.add(removed, (self.clock)());
+        self.forget_removed();
+    }
+
+    pub(super) fn forget_removed(&mut self) {
+        if self.removals.is_empty() {
+            return;
+        }
+        let now = (self.clock)();
+        while let Some(Removed { cgroup_id, container }) = self.removals.due(now) {
+            self.by_cgroup.pop(&cgroup_id);
+            let Some((id, cgroup)) = container else { continue };
+            // The name of a cgroup is anybody's; only the container's own says that it has gone.
+            let gone = self
+                .by_container
+                .peek(&id)
+                .is_some_and(|entry| placement::fit(&cgroup, entry.cgroups_path.as_deref()) != Fit::Elsewhere);
+            if gone {
+                self.by_container.pop(&id);
+                self.costs.evicted += 1;
+            }
+            self.revision += 1;
+        }
+    }
+
+    /// Takes note of what happened to the sockets' files, and has such a runtime looked at again in the background, whatever
+    /// pause it was in. Never blocks, and cheap when nothing happened: the pipeline's sleep and every new lookup do it.
+    pub fn sockets_changed(&mut self) {
+        for index in self.watch.changed((self.clock)()) {
+            let runtime = &self.runtimes.all()[index];
+            tracing::debug!(socket = %runtime.candidate().socket.display(), "the socket has changed");
+            runtime.socket_changed();
+            let runtimes = Rc::clone(&self.runtimes);
+            self.flights.run(async move {
+                let runtime = &runtimes.all()[index];
+                if runtime.wants_a_look() {
+                    runtime.look(runtimes.deadline()).await;
+                }
+                None
+            });
+            self.revision += 1;
+        }
+    }
+
+    /// Has what the runtimes list looked up in the background: of those that answer now, and of the others when they
+    /// first do. Never blocks, and never lists twice.
+    pub fn inventory(&mut self) {
+        self.inventory.turn_on();
+        self.look_around();
+    }
+
+    /// Asks runtimes that answer for the first time for what they have.
+    pub(super) fn look_around(&mut self) {
+        if !self.inventory.is_on() {
+            return;
+        }
+        for (index, runtime) in self.runtimes.all().iter().enumerate() {
+            if !runtime.take_unlisted() {
+                continue;
+            }
+            self.inventory.list_began((self.clock)());
+            let runtimes = Rc::clone(&self.runtimes);
+            self.flights.run(async move {
+                let listed = runtimes.all()[index].list(runtimes.deadline()).await;
+                let ids = listed.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a container runtime does not list what it has");
+                    Vec::new()
+                });
+                Some(Arrival::Listed(ids))
+            });
+        }
+    }
+
+    pub(super) fn look_up_listed(&mut self, ids: &[String]) {
+        self.inventory.list_ended(ids.len());
+        // More would push each other out.
+        for id in ids.iter().take(self.by_container.cap().get()) {
+            if self.flights.of(id).is_some() || self.by_container.contains(id) {
+                continue;
+            }
+            let started = self
+                .flights
+                .start(&self.runtimes, id, None, Cause::Inventory, Duration::ZERO);
+            if started.is_some() {
+                self.inventory.lookup_began();
+                self.costs.inventoried += 1;
+            }
+        }
+    }
+}
