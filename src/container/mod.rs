@@ -4,11 +4,13 @@
 //! usable runtime that [`discovery`] found → each runtime is asked over [`cri`] first, then over [`containerd`]'s own
 //! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
 //!
-//! Everything here is synchronous to its caller and bounded in time: the calls run on a current-thread event loop that
-//! exists only while a lookup waits. No thread is started, no name is resolved and no file is opened after
-//! [`Resolver::new`]; a lookup makes these system calls and no others (seen with strace against containerd 1.6):
+//! Everything here is synchronous to its caller and bounded in time: lookups are tasks on a current-thread event loop
+//! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started, no name is
+//! resolved and no file is opened after the start; sockets are looked at. A lookup makes these system calls
+//! and no others (seen with strace against containerd 1.6):
 //!
-//! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd);
+//! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd); for the pipeline's sleep
+//!   beside it `epoll_ctl`;
 //! * to connect again after a runtime's restart: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `sendto`, `close`; in
 //!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
 //! * to learn that a socket's file is another one: `read` of the inotify instance, `statx` of the sockets in directories

@@ -176,10 +176,10 @@ impl Resolver {
                 self.flights.turned().await;
             }
         };
-        self.block_on(until(settled, tokio::time::sleep(self.budget)));
+        self.block_on(async { until(settled, tokio::time::sleep(self.budget)).await });
     }
 
-    /// Turns the event loop until this has ended. Built inside the loop, where sockets and timers find it.
+    /// Turns the event loop until this has ended. Timers have to be made inside of it.
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.flights.tasks().block_on(&self.event_loop, future)
     }

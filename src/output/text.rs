@@ -358,12 +358,6 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         "\n  lookups: {}, median {} µs, p99 {} µs",
         lookups.count, lookups.p50_us, lookups.p99_us
     )?;
-    let first = lookups.first;
-    writeln!(
-        out,
-        "  first events of containers: {} known already, {} joined a lookup, {} started one; longest wait {} µs",
-        first.known, first.joined, first.asked, lookups.longest_wait_us
-    )?;
     let latency = summary.latency_us;
     writeln!(
         out,

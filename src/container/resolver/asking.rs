@@ -39,6 +39,11 @@ impl Resolver {
         }
         self.sockets_changed();
         let last = self.by_container.get(id).cloned();
+        let terms = Terms {
+            // Only the first lookup of an id waits for it to become known.
+            poll: if last.is_some() { Duration::ZERO } else { terms.poll },
+            ..terms
+        };
         let flight = self.join_or_start(id, manager, terms, last.as_ref().is_some_and(|last| last.told));
         if let Some(flight) = &flight {
             self.wait_for(flight, terms, last.is_some());
