@@ -68,7 +68,7 @@ pub(crate) struct Runtime {
     /// By which a runtime proves to be the one that runs the agent.
     own: Arc<[String]>,
     clock: fn() -> Instant,
-    /// The first look is over.
+    /// The first look is over, and the one after each change of the socket's file.
     settled: Cell<bool>,
     /// Somebody looks at it just now.
     looking: Cell<bool>,
@@ -164,6 +164,7 @@ impl Runtime {
         let evidence = evidence::gather(&self.connection, &state, &self.own, deadline).await;
         self.looking.set(false);
         self.settle(state, evidence);
+        self.settled.set(true);
     }
 
     /// Whether somebody should look again, and nobody does.
@@ -180,6 +181,8 @@ impl Runtime {
     /// anew, because what failed before was another runtime's or another time's failure.
     pub(crate) fn socket_changed(&self) {
         self.changed.set(true);
+        // Lookups wait for the look, which decides.
+        self.settled.set(false);
         self.waited_in_vain.set(false);
         self.pause.set(Backoff::new(REPROBE_FIRST, REPROBE_MOST));
         self.hung_pause.set(Backoff::new(REPROBE_MOST, REPROBE_HUNG));
