@@ -60,10 +60,20 @@ fn of_two_containerds_the_one_with_pods_counts_more() {
     let of = |part: &str| {
         let found = runtimes.iter().find(|runtime| runtime.socket.ends_with(part));
         let runtime = found.unwrap_or_else(|| panic!("{part} is not among {runtimes:?}"));
-        (runtime.rank.as_str(), runtime.evidence.as_str(), runtime.origin.as_str())
+        (
+            runtime.rank.as_str(),
+            runtime.evidence.as_str(),
+            runtime.origin.as_str(),
+        )
     };
-    assert_eq!(of("/run/containerd/containerd.sock"), ("answers", "no pods", "containerd"));
-    assert_eq!(of("/run/k3s/containerd/containerd.sock"), ("pods", "1 pod", "k3s, RKE2"));
+    assert_eq!(
+        of("/run/containerd/containerd.sock"),
+        ("answers", "no pods", "containerd")
+    );
+    assert_eq!(
+        of("/run/k3s/containerd/containerd.sock"),
+        ("pods", "1 pod", "k3s, RKE2")
+    );
     assert_eq!(of("/run/crio/crio.sock").0, "absent");
     let container = pod.start("app", &["/bin/sleep", "1000"]).unwrap();
     let started = agent
