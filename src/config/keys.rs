@@ -215,7 +215,8 @@ pub const KEYS: [Key; 26] = [
         alias: None,
         value_name: "PATH",
         help: "Socket of a container runtime; may be repeated, or separated by commas",
-        long_help: "Without it the well-known paths of containerd, CRI-O and others are tried, in their order.",
+        long_help: "A path, or unix:// and a path. Without it the sockets that crictl is set to and the well-known paths of \
+            containerd, CRI-O and others are tried.",
         allowed: "absolute paths of at most 107 bytes",
         choices: &[],
         heading: RUNTIME,

@@ -37,7 +37,7 @@ const TASKS: &str = "io.containerd.runtime.v2.task";
 
 /// Why a bundle, or the directory of the bundles, could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// The directory cannot be opened.
     #[error("cannot open the bundles in {directory}: {source}")]
     Directory {

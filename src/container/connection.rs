@@ -223,6 +223,15 @@ impl Connection {
         self.http.as_ref()
     }
 
+    /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
+    pub(crate) fn forget(&self) {
+        *self.channel.borrow_mut() = None;
+        *self.breaker.borrow_mut() = Breaker::new();
+        if let Some(client) = &self.http {
+            client.forget();
+        }
+    }
+
     /// The socket's path.
     #[must_use]
     pub fn socket(&self) -> &Path {

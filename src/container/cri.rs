@@ -82,12 +82,7 @@ pub async fn version(connection: &Connection, api: Api, deadline: Instant) -> Re
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn knows(
-    connection: &mut Connection,
-    api: Api,
-    id: &str,
-    deadline: Instant,
-) -> Result<bool, CallError> {
+pub(crate) async fn knows(connection: &Connection, api: Api, id: &str, deadline: Instant) -> Result<bool, CallError> {
     match container_status(connection, api, id, false, deadline).await {
         Err(error) if error.not_found() => {}
         answer => return answer.map(|_| true),
@@ -102,7 +97,7 @@ pub(crate) async fn knows(
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn ready_pods(connection: &mut Connection, api: Api, deadline: Instant) -> Result<usize, CallError> {
+pub(crate) async fn ready_pods(connection: &Connection, api: Api, deadline: Instant) -> Result<usize, CallError> {
     let request = v1::ListPodSandboxRequest {
         filter: Some(v1::PodSandboxFilter {
             state: Some(v1::PodSandboxStateValue {

@@ -1,9 +1,14 @@
-//! Which container runtimes are here: candidate sockets, and what became of each.
+//! Which container runtimes are here: candidate sockets, what became of each, and what speaks for it.
 //!
-//! Sockets that are set in the configuration are the only candidates then; otherwise every well-known path below the
-//! host prefix is one. Several runtimes at once are normal, so nothing is chosen here: all candidates are kept with
-//! their state, and the doctor shows the same list that lookups use.
+//! Sockets that are set in the configuration are the only candidates then; otherwise it is those that `crictl` is set to
+//! and every well-known path below the host prefix. Several runtimes at once are normal, so nothing is chosen here: all
+//! candidates are kept with their state and their rank, and the doctor shows the same list that lookups use.
 
+mod crictl;
+pub mod evidence;
+pub mod table;
+
+use std::ffi::OsString;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,26 +16,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use serde::Serialize;
 
-pub use self::table::Protocol;
+pub use self::evidence::{Evidence, Rank};
+pub use self::table::{Protocol, WELL_KNOWN, WellKnown};
 
 use super::connection::{CallError, Connection, errno};
 use super::outcome::Reason;
-use super::{containerd, cri, engine};
+use super::{containerd, cri, engine, own};
 use crate::config::settings::Runtime;
-
-/// Where runtimes put their sockets, in the order in which they are asked. Paths below `/run`, because `/var/run` is a
-/// symbolic link that would lead out of the host prefix.
-pub const WELL_KNOWN: [(&str, &str); 9] = [
-    ("/run/containerd/containerd.sock", "containerd"),
-    ("/run/crio/crio.sock", "CRI-O"),
-    ("/run/k3s/containerd/containerd.sock", "k3s, RKE2"),
-    ("/run/k0s/containerd.sock", "k0s"),
-    ("/var/snap/microk8s/common/run/containerd.sock", "MicroK8s"),
-    ("/run/cri-dockerd.sock", "cri-dockerd"),
-    ("/run/dockershim.sock", "Bottlerocket before 1.11"),
-    ("/run/host-containerd/containerd.sock", "Bottlerocket's host containers"),
-    ("/run/docker/containerd/containerd.sock", "Docker's own containerd"),
-];
 
 /// Why a socket is a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,8 +30,25 @@ pub const WELL_KNOWN: [(&str, &str); 9] = [
 pub enum Origin {
     /// It is set in the configuration.
     Configured,
+    /// `CONTAINER_RUNTIME_ENDPOINT` names it, which `crictl` obeys.
+    CrictlEnvironment,
+    /// `/etc/crictl.yaml` names it.
+    CrictlYaml,
     /// It is where this product puts its socket.
     WellKnown(&'static str),
+}
+
+impl Origin {
+    /// In words, for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configuration",
+            Self::CrictlEnvironment => "CONTAINER_RUNTIME_ENDPOINT",
+            Self::CrictlYaml => "crictl.yaml",
+            Self::WellKnown(product) => product,
+        }
+    }
 }
 
 /// What became of a candidate.
@@ -179,37 +188,76 @@ impl From<&CallError> for State {
     }
 }
 
-/// A socket and what became of it.
+/// A socket, what became of it, and what speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// The path, host prefix included.
     pub socket: PathBuf,
     /// Why it is a candidate.
     pub origin: Origin,
+    /// What is expected to be spoken there.
+    pub protocol: Protocol,
     /// What became of it.
     #[serde(flatten)]
     pub state: State,
+    /// What was found behind it, when it answered.
+    #[serde(flatten)]
+    pub evidence: Evidence,
 }
 
-/// Asks every candidate once, in order, each within the call timeout. Blocks.
+impl Candidate {
+    /// A candidate as it was seen.
+    #[must_use]
+    pub fn new(socket: PathBuf, origin: Origin, state: State, evidence: Evidence) -> Self {
+        let protocol = Protocol::of(&socket);
+        Self {
+            socket,
+            origin,
+            protocol,
+            state,
+            evidence,
+        }
+    }
+
+    /// How much speaks for it.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank::of(&self.state, &self.evidence)
+    }
+}
+
+/// Asks every candidate once, in order, each within the call timeout, and once more as long what it runs. Blocks.
 ///
 /// # Errors
 /// When no event loop can be made for the calls (file descriptors are exhausted).
 pub fn probe(settings: &Runtime) -> Result<Vec<Candidate>, super::resolver::Error> {
     let event_loop = super::resolver::event_loop()?;
+    let own = own_ids();
     Ok(event_loop.block_on(async {
         let mut candidates = Vec::new();
         for (socket, origin) in sockets(settings) {
             let connection = Connection::new(socket.clone(), settings.call_timeout, Instant::now);
-            let state = first_look(&connection, settings.call_timeout).await;
-            candidates.push(Candidate { socket, origin, state });
+            let (state, evidence) = examine(&connection, &own, settings.call_timeout).await;
+            candidates.push(Candidate::new(socket, origin, state, evidence));
         }
         candidates
     }))
 }
 
-/// The candidates' paths. Of several well-known paths that lead to one socket only the first is kept.
+/// The own container's ids; none where they cannot be read, and then no runtime is proven by them.
+pub(crate) fn own_ids() -> Vec<String> {
+    own::ids(Path::new("/")).unwrap_or_else(|error| {
+        tracing::debug!(%error, "the own container is not known");
+        Vec::new()
+    })
+}
+
+/// The candidates' paths. Of several paths that lead to one socket only the first is kept.
 pub(crate) fn sockets(settings: &Runtime) -> Vec<(PathBuf, Origin)> {
+    sockets_with(settings, std::env::var_os(crictl::VARIABLE))
+}
+
+fn sockets_with(settings: &Runtime, endpoint: Option<OsString>) -> Vec<(PathBuf, Origin)> {
     if !settings.socket.is_empty() {
         return settings
             .socket
@@ -217,10 +265,24 @@ pub(crate) fn sockets(settings: &Runtime) -> Vec<(PathBuf, Origin)> {
             .map(|path| (path.clone(), Origin::Configured))
             .collect();
     }
+    let prefix = &settings.host_prefix;
+    // A variable is this process's own, so the path in it is meant as this process sees it; the file is the host's.
+    let variable = endpoint.and_then(|value| crictl::socket(value.to_str()?));
+    let file = crictl::sockets_of(&below(prefix, crictl::FILE));
+    let well_known = WELL_KNOWN.iter();
+    let named = variable.map(|socket| (socket, Origin::CrictlEnvironment)).into_iter();
+    let all = named
+        .chain(
+            file.into_iter()
+                .map(|path| (of_host(prefix, &path), Origin::CrictlYaml)),
+        )
+        .chain(well_known.map(|place| (below(prefix, place.socket), Origin::WellKnown(place.product))));
     let mut seen = Vec::new();
-    let mut candidates = Vec::new();
-    for (path, product) in WELL_KNOWN {
-        let socket = below(&settings.host_prefix, path);
+    let mut candidates: Vec<(PathBuf, Origin)> = Vec::new();
+    for (socket, origin) in all {
+        if candidates.iter().any(|(known, _)| *known == socket) {
+            continue;
+        }
         if let Ok(file) = std::fs::metadata(&socket) {
             let inode = (file.dev(), file.ino());
             if seen.contains(&inode) {
@@ -228,7 +290,7 @@ pub(crate) fn sockets(settings: &Runtime) -> Vec<(PathBuf, Origin)> {
             }
             seen.push(inode);
         }
-        candidates.push((socket, Origin::WellKnown(product)));
+        candidates.push((socket, origin));
     }
     candidates
 }
@@ -239,6 +301,21 @@ fn below(prefix: &Path, path: &str) -> PathBuf {
     } else {
         prefix.join(path.trim_start_matches('/'))
     }
+}
+
+/// A path that a file of the host gives. A host's `/var/run` is a link to `/run`, which would lead out of the prefix.
+fn of_host(prefix: &Path, path: &Path) -> PathBuf {
+    match path.strip_prefix("/var/run") {
+        Ok(rest) if !prefix.as_os_str().is_empty() => prefix.join("run").join(rest),
+        _ => below(prefix, &path.to_string_lossy()),
+    }
+}
+
+/// [`first_look`], and what speaks for the socket where a runtime answers. Each takes the timeout at most.
+pub(crate) async fn examine(connection: &Connection, own: &[String], timeout: Duration) -> (State, Evidence) {
+    let state = first_look(connection, timeout).await;
+    let evidence = evidence::gather(connection, &state, own, Instant::now() + timeout).await;
+    (state, evidence)
 }
 
 /// [`classify`], plus the look at the file that tells a dead socket from a plain file. Only this one touches the file
@@ -282,6 +359,5 @@ pub(crate) async fn classify(connection: &Connection, deadline: Instant) -> Stat
     }
 }
 
-mod table;
 #[cfg(test)]
 mod tests;

@@ -70,11 +70,6 @@ impl HttpClient {
         self.has_answered.get()
     }
 
-    /// The socket's path.
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
-    }
-
     /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
     pub(crate) fn forget(&self) {
         self.breaker.borrow_mut().succeeded();

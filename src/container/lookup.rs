@@ -4,6 +4,7 @@
 //! beside each other; how many ask at a time is bounded here, and those that nobody waits for leave room for the others.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -166,8 +167,9 @@ impl Runtimes {
         }
     }
 
-    /// The runtime that the cgroup's name points at, the one that answered last, then the rest in their order; those
-    /// that cannot be used come last, because looking at one of them again may take its time.
+    /// The runtimes that the cgroup's name points at, then the rest; of either first the one for which most speaks, among
+    /// equals the one that answered last, then in their order. Those that cannot be used come last, because looking at
+    /// one of them again may take its time.
     fn order(&self, manager: Option<Manager>) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.all.len()).collect();
         order.sort_by_key(|&index| {
@@ -175,6 +177,7 @@ impl Runtimes {
             (
                 !runtime.is_usable(),
                 !runtime.is_managed_by(manager),
+                Reverse(runtime.rank()),
                 index != self.favourite.get(),
                 index,
             )

@@ -6,13 +6,15 @@
 //!
 //! Everything here is synchronous to its caller and bounded in time: lookups are tasks on a current-thread event loop
 //! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started, no name is
-//! resolved and no file is opened; one is looked at only at the first look at a socket. A lookup makes these system calls
+//! resolved and no file is opened after the start; sockets are looked at. A lookup makes these system calls
 //! and no others (seen with strace against containerd 1.6):
 //!
 //! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd); for the pipeline's sleep
 //!   beside it `epoll_ctl`;
 //! * to connect again after a runtime's restart: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `sendto`, `close`; in
 //!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
+//! * to learn that a socket's file is another one: `read` of the inotify instance, `statx` of the sockets in directories
+//!   that may not be watched, and `inotify_add_watch` and `inotify_rm_watch` as directories come and go;
 //! * memory and locks: `brk`, `mmap`, `mremap`, `munmap`, `mprotect`, `madvise`, `futex`.
 //!
 //! Writing to a runtime that has gone raises SIGPIPE. Rust programs ignore it from the start; it must stay ignored.
@@ -37,7 +39,9 @@ mod image;
 mod inventory;
 mod lookup;
 mod moby;
+pub mod mounts;
 pub mod outcome;
+pub mod own;
 mod pacing;
 mod placement;
 mod removal;
@@ -49,9 +53,10 @@ pub mod stats;
 #[cfg(test)]
 mod testing;
 mod verbose;
+pub mod watch;
 
 pub use cgroup::CgroupIdentity;
-pub use discovery::{Candidate, Origin, State, probe};
+pub use discovery::{Candidate, Origin, Protocol, Rank, State, probe};
 pub use fields::Field;
 pub use outcome::{
     Container, Image, Kubernetes, Metadata, Mount, Outcome, Pod, Propagation, Qos, Reason, Source, Status,

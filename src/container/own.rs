@@ -32,8 +32,15 @@ const KEEPERS: [&str; 3] = ["sandboxes", "containers", "overlay-containers"];
 /// When a file about the own process cannot be read.
 pub fn ids(root: &Path) -> io::Result<Vec<String>> {
     let cgroup = read(&root.join("proc/self/cgroup"))?;
-    let mounts = read(&root.join("proc/self/mountinfo"))?;
-    Ok(parse(&cgroup, &mounts))
+    Ok(parse(&cgroup, &mountinfo(root)?))
+}
+
+/// The list of the own mounts, as much of it as is read.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn mountinfo(root: &Path) -> io::Result<String> {
+    read(&root.join("proc/self/mountinfo"))
 }
 
 fn read(path: &Path) -> io::Result<String> {

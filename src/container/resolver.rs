@@ -23,9 +23,10 @@ use super::lookup::Runtimes;
 use super::outcome::Outcome;
 use super::pacing::Patience;
 use super::removal::Removals;
-use super::runtime::Runtime;
+use super::runtime::{Given, Runtime};
 use super::selection::Selection;
 use super::stats::{Costs, LookupStats};
+use super::watch::Watch;
 use crate::config::settings;
 
 mod asking;
@@ -90,6 +91,7 @@ pub struct Resolver {
     flights: Flights,
     event_loop: tokio::runtime::Runtime,
     runtimes: Rc<Runtimes>,
+    watch: Watch,
     by_cgroup: LruCache<u64, CgroupEntry>,
     by_container: LruCache<String, ContainerEntry>,
     removals: Removals,
@@ -136,9 +138,16 @@ impl Resolver {
 
     fn start(settings: &settings::Runtime, selection: &Arc<Selection>, clock: fn() -> Instant) -> Result<Self, Error> {
         let (call_timeout, budget) = (settings.call_timeout, settings.lookup_budget);
-        let runtimes = discovery::sockets(settings)
+        let given = Given {
+            selection: Arc::clone(selection),
+            own: discovery::own_ids().into(),
+        };
+        let sockets = discovery::sockets(settings);
+        // Before the first look, so that nothing happens unseen between the two.
+        let watch = Watch::new(sockets.iter().map(|(socket, _)| socket.clone()), clock());
+        let runtimes = sockets
             .into_iter()
-            .map(|(socket, origin)| Runtime::new(socket, origin, call_timeout, Arc::clone(selection), clock))
+            .map(|(socket, origin)| Runtime::new(socket, origin, given.clone(), call_timeout, clock))
             .collect();
         let size = usize::try_from(settings.cache_size)
             .ok()
@@ -154,6 +163,7 @@ impl Resolver {
                 call_timeout,
                 budget,
             )),
+            watch,
             by_cgroup: LruCache::new(size),
             by_container: LruCache::new(size),
             removals: Removals::default(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::Manager;
 use super::connection::{CallError, Connection};
-use super::discovery::{self, Candidate, Origin, State};
+use super::discovery::{self, Candidate, Evidence, Origin, Rank, State, evidence};
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
 use super::sandboxes::Sandboxes;
@@ -61,18 +61,28 @@ const REPROBE_HUNG: Duration = Duration::from_secs(30);
 /// containerd's name for itself.
 const CONTAINERD: &str = "containerd";
 
+/// What every runtime is given alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    /// What of its answers is kept.
+    pub(crate) selection: Arc<Selection>,
+    /// The ids of the own container, by which a runtime proves to be the one that runs the agent.
+    pub(crate) own: Arc<[String]>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Runtime {
     candidate: RefCell<Candidate>,
     connection: Connection,
     sandboxes: Sandboxes,
-    /// What of its answers is kept.
-    selection: Arc<Selection>,
+    given: Given,
     clock: fn() -> Instant,
-    /// The first look is over.
+    /// The first look is over, and the one after each change of the socket's file.
     settled: Cell<bool>,
     /// Somebody looks at it just now.
     looking: Cell<bool>,
+    /// Something happened to the socket's file since it was looked at: whoever is behind it may have restarted.
+    changed: Cell<bool>,
     looked_at: Cell<Instant>,
     reprobe_at: Cell<Instant>,
     pause: Cell<Backoff>,
@@ -88,22 +98,19 @@ impl Runtime {
     pub(crate) fn new(
         socket: PathBuf,
         origin: Origin,
+        given: Given,
         call_timeout: Duration,
-        selection: Arc<Selection>,
         clock: fn() -> Instant,
     ) -> Self {
         Self {
             connection: Connection::new(socket.clone(), call_timeout, clock),
-            candidate: RefCell::new(Candidate {
-                socket,
-                origin,
-                state: State::Timeout,
-            }),
+            candidate: RefCell::new(Candidate::new(socket, origin, State::Timeout, Evidence::default())),
             sandboxes: Sandboxes::new(clock),
-            selection,
+            given,
             clock,
             settled: Cell::new(false),
             looking: Cell::new(false),
+            changed: Cell::new(false),
             looked_at: Cell::new(clock()),
             reprobe_at: Cell::new(clock()),
             pause: Cell::new(Backoff::new(REPROBE_FIRST, REPROBE_MOST)),
@@ -116,10 +123,18 @@ impl Runtime {
     /// The first look, which alone looks at the file as well. To be called once, before anything else is asked.
     pub(crate) async fn look_first(&self, timeout: Duration) {
         self.looking.set(true);
-        let state = discovery::first_look(&self.connection, timeout).await;
-        let socket = self.connection.socket().display();
-        tracing::debug!(%socket, state = state.as_str(), detail = state.detail(), "candidate");
-        self.candidate.borrow_mut().state = state;
+        let (state, evidence) = discovery::examine(&self.connection, &self.given.own, timeout).await;
+        let mut candidate = self.candidate.borrow_mut();
+        (candidate.state, candidate.evidence) = (state, evidence);
+        tracing::debug!(
+            socket = %candidate.socket.display(),
+            state = candidate.state.as_str(),
+            detail = candidate.state.detail(),
+            rank = candidate.rank().as_str(),
+            evidence = candidate.evidence.describe(),
+            "candidate"
+        );
+        drop(candidate);
         self.schedule();
         self.looking.set(false);
         self.settled.set(true);
@@ -148,6 +163,40 @@ impl Runtime {
         self.sandboxes.forget();
     }
 
+    /// Looks again at what is behind the socket, and what speaks for it. One at a time: whoever comes meanwhile goes by
+    /// what is known.
+    pub(crate) async fn look(&self, deadline: Instant) {
+        self.looking.set(true);
+        self.changed.set(false);
+        let state = discovery::classify(&self.connection, deadline).await;
+        let evidence = evidence::gather(&self.connection, &state, &self.given.own, deadline).await;
+        self.looking.set(false);
+        self.settle(state, evidence);
+        self.settled.set(true);
+    }
+
+    /// Whether somebody should look again, and nobody does.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        self.changed.get() && !self.looking.get()
+    }
+
+    /// How much speaks for asking it first.
+    pub(crate) fn rank(&self) -> Rank {
+        self.candidate.borrow().rank()
+    }
+
+    /// To be told when something happened to the socket's file: it is to be looked at at once, and every pause starts
+    /// anew, because what failed before was another runtime's or another time's failure.
+    pub(crate) fn socket_changed(&self) {
+        self.changed.set(true);
+        // Lookups wait for the look, which decides.
+        self.settled.set(false);
+        self.waited_in_vain.set(false);
+        self.pause.set(Backoff::new(REPROBE_FIRST, REPROBE_MOST));
+        self.hung_pause.set(Backoff::new(REPROBE_MOST, REPROBE_HUNG));
+        self.connection.forget();
+    }
+
     /// Whether this is the family that the cgroup's name points at.
     pub(crate) fn is_managed_by(&self, manager: Option<Manager>) -> bool {
         let candidate = self.candidate.borrow();
@@ -165,19 +214,14 @@ impl Runtime {
 
     /// Asks for an id. `waiting`: the caller polls, so an absent or refusing socket is looked at again at once.
     pub(crate) async fn ask(&self, id: &str, deadline: Instant, waiting: bool) -> Reply {
-        if let Some(reason) = self.reason() {
+        let unusable = self.reason();
+        if unusable.is_some() || self.changed.get() {
             let now = (self.clock)();
             let again = waiting && self.worth_waiting() && now >= self.looked_at.get() + LOOK_AGAIN;
-            if self.looking.get() || !(again || now >= self.reprobe_at.get()) {
-                return Reply::Failed {
-                    reason,
-                    patient: self.worth_waiting(),
-                };
+            let due = self.changed.get() || again || now >= self.reprobe_at.get();
+            if due && !self.looking.get() {
+                self.look(deadline).await;
             }
-            self.looking.set(true);
-            let state = discovery::classify(&self.connection, deadline).await;
-            self.looking.set(false);
-            self.settle(state);
             if let Some(reason) = self.reason() {
                 return Reply::Failed {
                     reason,
@@ -187,7 +231,7 @@ impl Runtime {
         }
         match self.chain(id, deadline).await {
             Ok(Answer::Found(mut found)) => {
-                bounds::bound(&mut found, &self.selection);
+                bounds::bound(&mut found, &self.given.selection);
                 Reply::Found(found)
             }
             Ok(Answer::Unknown { for_good }) => Reply::Unknown { for_good },
@@ -195,7 +239,7 @@ impl Runtime {
                 tracing::debug!(%error, id, "a container runtime could not be asked");
                 // Only a failed connect changes what the candidate is; a slow or broken call is the breaker's matter.
                 if matches!(error, CallError::Connect { .. }) || error.unimplemented() {
-                    self.settle(State::from(&error));
+                    self.settle(State::from(&error), Evidence::default());
                 }
                 Reply::Failed {
                     reason: error.reason(),
@@ -285,7 +329,7 @@ impl Runtime {
         self.connection.has_answered()
     }
 
-    fn settle(&self, state: State) {
+    fn settle(&self, state: State, evidence: Evidence) {
         let mut candidate = self.candidate.borrow_mut();
         let state = match (&candidate.state, state) {
             // The file system is not looked at again, so a plain file stays one until somebody listens there.
@@ -297,10 +341,12 @@ impl Runtime {
                 socket = %candidate.socket.display(),
                 state = state.as_str(),
                 detail = state.detail(),
+                evidence = evidence.describe(),
                 "container runtime"
             );
         }
         candidate.state = state;
+        candidate.evidence = evidence;
         drop(candidate);
         self.schedule();
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::container::Rank;
 use crate::control::api::{GetStatusReply, HookCounters};
 use crate::privilege::file::FileCapabilities;
 
@@ -285,6 +286,16 @@ pub struct RuntimeFact {
     pub version: Option<String>,
     /// What lookups use: CRI `v1`, CRI `v1alpha2`, or `containerd` for that runtime's own API where it serves no CRI.
     pub api: Option<String>,
+    /// What is expected to be spoken there: `grpc` or `http`; empty where an older agent does not say it.
+    pub protocol: String,
+    /// Why it is a candidate, in words; empty likewise.
+    pub origin: String,
+    /// How much speaks for it; absent likewise.
+    pub rank: Option<Rank>,
+    /// What speaks for it, in words.
+    pub evidence: String,
+    /// The socket file itself is a mount of this process: it will be the old one once the runtime has made a new one.
+    pub mounted_alone: bool,
 }
 
 impl RuntimeFact {
@@ -315,8 +326,10 @@ pub struct SocketFile {
 pub struct OwnContainer {
     /// Leaf of the own cgroup path, absent when the cgroup namespace hides it.
     pub cgroup_leaf: Option<String>,
-    /// The container id in it.
+    /// The container id in it, else one that the own mounts bear: the container's or its sandbox's.
     pub id: Option<String>,
+    /// The file that has it.
+    pub id_from: &'static str,
     /// Sockets whose runtime knows the id; an error where the runtime could not be asked.
     pub known_by: Result<Vec<PathBuf>, Gap>,
 }

@@ -9,6 +9,7 @@ use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
     MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
+use crate::container::Rank;
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Reporting, Runtime, Thread};
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
@@ -62,6 +63,7 @@ pub(super) fn cold() -> Facts {
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {
+            id_from: "/proc/self/cgroup",
             cgroup_leaf: Some(format!("cri-containerd-{ID}.scope")),
             id: Some(ID.to_owned()),
             known_by: Ok(vec![CONTAINERD.into()]),
@@ -151,7 +153,11 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             name: "containerd".to_owned(),
             version: "1.7.24".to_owned(),
             api: "v1".to_owned(),
-            detail: String::new(),
+            protocol: "grpc".to_owned(),
+            rank: "own_container".to_owned(),
+            evidence: "knows this container, 3 pods".to_owned(),
+            origin: "containerd".to_owned(),
+            ..Runtime::default()
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
         ring_size: 8 << 20,
@@ -205,6 +211,11 @@ pub(super) fn containerd() -> RuntimeFact {
         name: Some("containerd".to_owned()),
         version: Some("1.7.24".to_owned()),
         api: Some("v1".to_owned()),
+        protocol: "grpc".to_owned(),
+        origin: "containerd".to_owned(),
+        rank: Some(Rank::OwnContainer),
+        evidence: "knows this container, 3 pods".to_owned(),
+        mounted_alone: false,
     }
 }
 
@@ -218,6 +229,11 @@ pub(super) fn absent(path: &str) -> RuntimeFact {
         name: None,
         version: None,
         api: None,
+        protocol: "grpc".to_owned(),
+        origin: "CRI-O".to_owned(),
+        rank: Some(Rank::Absent),
+        evidence: String::new(),
+        mounted_alone: false,
     }
 }
 

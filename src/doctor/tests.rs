@@ -139,6 +139,8 @@ const GRID: &[Case] = &[
         harm: |f| { class(f, RuntimeClass::CriUnimplemented, None); runtime_of(f).api = Some("containerd".to_owned()); } },
     Case { name: "old CRI", start: cold, root: ("PIN-RUN-002", Status::Warn), blocks: &[],
         harm: |f| { class(f, RuntimeClass::OldApi, None); runtime_of(f).api = Some("v1alpha2".to_owned()); } },
+    Case { name: "socket mounted alone", start: cold, root: ("PIN-RUN-001", Status::Warn), blocks: &[],
+        harm: |f| runtime_of(f).mounted_alone = true },
     Case { name: "own container unknown", start: cold, root: ("PIN-RUN-003", Status::Fail), blocks: &[],
         harm: |f| f.own.value.as_mut().unwrap().known_by = Ok(Vec::new()) },
     Case { name: "own container hidden", start: cold, root: ("PIN-RUN-003", Status::Unknown), blocks: &[],

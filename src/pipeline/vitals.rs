@@ -344,5 +344,9 @@ fn runtime(candidate: &Candidate) -> api::Runtime {
         version,
         api,
         detail: candidate.state.detail(),
+        protocol: candidate.protocol.as_str().to_owned(),
+        rank: candidate.rank().as_str().to_owned(),
+        evidence: candidate.evidence.describe(),
+        origin: candidate.origin.as_str().to_owned(),
     }
 }

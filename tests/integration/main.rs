@@ -22,6 +22,7 @@ mod cgroups;
 mod count;
 mod deeds;
 mod descriptors;
+mod discovery;
 mod edges;
 mod event;
 mod harness;

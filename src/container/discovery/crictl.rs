@@ -85,7 +85,10 @@ mod tests {
     #[test]
     fn what_people_write_is_read() {
         for (text, expected) in [
-            ("runtime-endpoint: /run/crio/crio.sock\r\n", &["/run/crio/crio.sock"][..]),
+            (
+                "runtime-endpoint: /run/crio/crio.sock\r\n",
+                &["/run/crio/crio.sock"][..],
+            ),
             ("runtime-endpoint : 'unix:///run/a.sock' # ours\n", &["/run/a.sock"]),
             ("runtime-endpoint: unix:///run/a.sock # ours\n", &["/run/a.sock"]),
             (
@@ -96,7 +99,10 @@ mod tests {
                 "runtime-endpoint: unix:///run/a.sock\nimage-endpoint: unix:///run/a.sock\n",
                 &["/run/a.sock"],
             ),
-            ("runtime-endpoint: /run/a.sock\nruntime-endpoint: /run/b.sock\n", &["/run/b.sock"]),
+            (
+                "runtime-endpoint: /run/a.sock\nruntime-endpoint: /run/b.sock\n",
+                &["/run/b.sock"],
+            ),
         ] {
             assert_eq!(paths(text), expected, "{text:?}");
         }

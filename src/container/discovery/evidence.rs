@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::State;
 use crate::container::connection::{CallError, Connection};
-use crate::container::{containerd, cri};
+use crate::container::{containerd, cri, engine};
 
 /// What was found behind a socket. All absent: nothing was looked for, or nothing answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -69,6 +69,22 @@ impl Rank {
         }
     }
 
+    /// From the least to the most.
+    pub const ALL: [Self; 6] = [
+        Self::Absent,
+        Self::Exists,
+        Self::Accepts,
+        Self::Answers,
+        Self::Pods,
+        Self::OwnContainer,
+    ];
+
+    /// The rank for a word of a report.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rank| rank.as_str() == word)
+    }
+
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -86,8 +102,17 @@ impl Rank {
 /// Asks a runtime that answers, once: whether it knows one of `own`, and how many pods it has.
 ///
 /// What it does not tell is absent; that is no reason not to use it.
-pub(crate) async fn gather(connection: &mut Connection, state: &State, own: &[String], deadline: Instant) -> Evidence {
+pub(crate) async fn gather(connection: &Connection, state: &State, own: &[String], deadline: Instant) -> Evidence {
     let mut evidence = Evidence::default();
+    if let (Some(client), State::Engine { name, .. }) = (connection.http(), state) {
+        for id in own {
+            if let Some(Some(_)) = told(engine::lookup(client, engine::Kind::named(name), id, deadline).await) {
+                evidence.own = Some(id.clone());
+                break;
+            }
+        }
+        return evidence;
+    }
     match state {
         State::Answers { api, .. } => {
             for id in own {

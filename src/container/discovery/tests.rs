@@ -187,19 +187,23 @@ fn every_errno_of_connect_is_classified() {
     }
 }
 
+/// The candidates below a directory, and what the variable says.
+fn below_dir(dir: &Path, endpoint: Option<&str>) -> Vec<(PathBuf, Origin)> {
+    let mut settings = settings(&[]);
+    settings.host_prefix = dir.to_owned();
+    sockets_with(&settings, endpoint.map(OsString::from))
+}
+
 #[test]
 fn well_known_paths_lie_below_the_host_prefix() {
     let dir = TempDir::new().unwrap();
-    let mut settings = settings(&[]);
-    settings.host_prefix = dir.path().to_owned();
-    let found = sockets(&settings);
+    let found = below_dir(dir.path(), None);
     assert_eq!(found.len(), WELL_KNOWN.len());
-    for ((socket, origin), (path, product)) in found.iter().zip(WELL_KNOWN) {
-        assert_eq!(*socket, dir.path().join(&path[1..]));
-        assert_eq!(*origin, Origin::WellKnown(product));
+    for ((socket, origin), place) in found.iter().zip(WELL_KNOWN) {
+        assert_eq!(*socket, dir.path().join(&place.socket[1..]));
+        assert_eq!(*origin, Origin::WellKnown(place.product));
     }
-    settings.host_prefix = PathBuf::new();
-    assert_eq!(sockets(&settings)[0].0, Path::new("/run/containerd/containerd.sock"));
+    assert_eq!(below(Path::new(""), "/run/x.sock"), Path::new("/run/x.sock"));
 }
 
 #[test]
@@ -214,15 +218,47 @@ fn one_socket_under_two_names_is_one_candidate() {
         dir.path().join("run/k3s/containerd/containerd.sock"),
     )
     .unwrap();
-    let mut settings = settings(&[]);
-    settings.host_prefix = dir.path().to_owned();
-    let found = sockets(&settings);
+    let found = below_dir(dir.path(), None);
     assert_eq!(found.len(), WELL_KNOWN.len() - 1);
     assert!(
         !found
             .iter()
             .any(|(_, origin)| *origin == Origin::WellKnown("k3s, RKE2"))
     );
+}
+
+#[test]
+fn what_crictl_is_set_to_comes_first_and_once() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    let yaml = "runtime-endpoint: unix:///var/run/crio/crio.sock\nimage-endpoint: \"/opt/images.sock\"\n";
+    std::fs::write(dir.path().join("etc/crictl.yaml"), yaml).unwrap();
+    let found = below_dir(dir.path(), Some("unix:///run/mine.sock"));
+    let expected = [
+        // The variable is this process's own: no prefix.
+        (PathBuf::from("/run/mine.sock"), Origin::CrictlEnvironment),
+        // /var/run of a host is /run; and CRI-O's usual place is named already.
+        (dir.path().join("run/crio/crio.sock"), Origin::CrictlYaml),
+        (dir.path().join("opt/images.sock"), Origin::CrictlYaml),
+        (
+            dir.path().join("run/containerd/containerd.sock"),
+            Origin::WellKnown("containerd"),
+        ),
+    ];
+    assert_eq!(found[..4], expected);
+    assert_eq!(found.len(), 3 + WELL_KNOWN.len() - 1);
+    let mut settings = settings(&[Path::new("/x")]);
+    settings.host_prefix = dir.path().to_owned();
+    let only = sockets_with(&settings, Some("/run/mine.sock".into()));
+    assert_eq!(only, [(PathBuf::from("/x"), Origin::Configured)]);
+}
+
+#[test]
+fn a_file_below_no_prefix_is_taken_literally() {
+    let path = |text: &str| of_host(Path::new(""), Path::new(text));
+    assert_eq!(path("/var/run/crio/crio.sock"), Path::new("/var/run/crio/crio.sock"));
+    let path = |text: &str| of_host(Path::new("/host"), Path::new(text));
+    assert_eq!(path("/var/runtime/x.sock"), Path::new("/host/var/runtime/x.sock"));
 }
 
 #[test]
@@ -241,18 +277,23 @@ fn several_runtimes_are_all_reported() {
 
 #[test]
 fn a_candidate_reads_well_in_json() {
-    let candidate = Candidate {
-        socket: "/run/containerd/containerd.sock".into(),
-        origin: Origin::WellKnown("containerd"),
-        state: State::Permission {
-            error: "EACCES: Permission denied".into(),
-        },
+    let state = State::Permission {
+        error: "EACCES: Permission denied".into(),
     };
+    let origin = Origin::WellKnown("containerd");
+    let candidate = Candidate::new(
+        "/run/containerd/containerd.sock".into(),
+        origin,
+        state,
+        Evidence::default(),
+    );
     let expected = serde_json::json!({
         "socket": "/run/containerd/containerd.sock",
         "origin": {"well_known": "containerd"},
+        "protocol": "grpc",
         "state": "permission",
         "error": "EACCES: Permission denied",
     });
     assert_eq!(serde_json::to_value(candidate).unwrap(), expected);
+    assert_eq!(serde_json::to_value(Origin::CrictlYaml).unwrap(), "crictl_yaml");
 }

@@ -37,6 +37,7 @@ impl Resolver {
             }
             return entry.clone();
         }
+        self.sockets_changed();
         let last = self.by_container.get(id).cloned();
         let terms = Terms {
             // Only the first lookup of an id waits for it to become known.

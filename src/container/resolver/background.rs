@@ -79,6 +79,25 @@ impl Resolver {
         }
     }
 
+    /// Takes note of what happened to the sockets' files, and has such a runtime looked at again in the background, whatever
+    /// pause it was in. Never blocks, and cheap when nothing happened: the pipeline's sleep and every new lookup do it.
+    pub fn sockets_changed(&mut self) {
+        for index in self.watch.changed((self.clock)()) {
+            let runtime = &self.runtimes.all()[index];
+            tracing::debug!(socket = %runtime.candidate().socket.display(), "the socket has changed");
+            runtime.socket_changed();
+            let runtimes = Rc::clone(&self.runtimes);
+            self.flights.run(async move {
+                let runtime = &runtimes.all()[index];
+                if runtime.wants_a_look() {
+                    runtime.look(runtimes.deadline()).await;
+                }
+                None
+            });
+            self.revision += 1;
+        }
+    }
+
     /// Has what the runtimes list looked up in the background: of those that answer now, and of the others when they
     /// first do. Never blocks, and never lists twice.
     pub fn inventory(&mut self) {

@@ -43,6 +43,7 @@ impl Resolver {
             return Ok(false);
         }
         let until = Instant::now() + at_most;
+        self.sockets_changed();
         self.land();
         while self.flights.is_busy() {
             let left = until.saturating_duration_since(Instant::now());
@@ -52,7 +53,11 @@ impl Resolver {
             match self.block_on(async { watch(on, left, self.flights.turned()).await }) {
                 Ok(Woken::Readable) => return Ok(true),
                 Ok(Woken::Late) => return Ok(false),
-                Ok(Woken::Turned) => self.land(),
+                Ok(Woken::Turned) => {
+                    self.land();
+                    // A socket that was looked at again may answer now.
+                    self.look_around();
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the event loop cannot watch the ring and the signals");
                     if sleep(on, left.min(UNWATCHED))? {

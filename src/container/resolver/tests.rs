@@ -10,6 +10,7 @@ use super::*;
 use crate::container::outcome::{Qos, Reason, Source, Status};
 use crate::container::testing::{Answer, Behaviour, Fake, fixture, settings};
 
+mod appearing;
 mod background;
 mod faults;
 mod naming;

@@ -50,7 +50,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let own = start("own", RUNTIMES, move || {
         let own = runtime::own_cgroup(root)?;
         let known_by = match &own.id {
-            Some(id) => wiring::known_by(&for_own, id),
+            Some(_) => wiring::known_by(&for_own),
             None => Ok(Vec::new()),
         };
         Ok::<OwnContainer, Gap>(OwnContainer { known_by, ..own })

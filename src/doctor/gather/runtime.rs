@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::facts::{Gap, OwnContainer, Place, SocketFile};
+use crate::container::{mounts, own};
 
 /// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`: the first cgroup namespace has this number on every machine.
 const HOST_CGROUP_NAMESPACE: &str = "cgroup:[4026531835]";
@@ -20,7 +21,15 @@ pub fn socket_file(path: &Path) -> Option<SocketFile> {
     })
 }
 
-/// The own cgroup, and the container id in it.
+/// Where this process has something mounted. Empty where the list of mounts cannot be read. None of it is looked at: the
+/// server of a mount may be gone, and then whoever looks waits.
+#[must_use]
+pub fn mount_points(root: &Path) -> Vec<PathBuf> {
+    let list = own::mountinfo(root).unwrap_or_default();
+    mounts::parse(&list).map(|mount| PathBuf::from(mount.point)).collect()
+}
+
+/// The own cgroup, and the container id in it or in the own mounts.
 ///
 /// # Errors
 /// When `/proc/self/cgroup` cannot be read.
@@ -29,13 +38,22 @@ pub fn own_cgroup(root: &Path) -> Result<OwnContainer, Gap> {
     let text = fs::read_to_string(&path)
         .map_err(|error| Gap::Refused(format!("{} cannot be read: {error}", path.display())))?;
     let telling = telling_cgroup(&text);
+    let (id, id_from) = match container_id(telling) {
+        Some(id) => (Some(id), "/proc/self/cgroup"),
+        // A private cgroup namespace hides the path; the mounts that a runtime makes in every container show an id, too.
+        None => (
+            own::ids(root).unwrap_or_default().into_iter().next(),
+            "/proc/self/mountinfo",
+        ),
+    };
     Ok(OwnContainer {
         cgroup_leaf: telling
             .rsplit('/')
             .next()
             .filter(|leaf| !leaf.is_empty())
             .map(str::to_owned),
-        id: container_id(telling),
+        id,
+        id_from,
         known_by: Ok(Vec::new()),
     })
 }

@@ -116,6 +116,16 @@ fn the_own_container_is_found_in_every_form_of_cgroup_path() {
     assert_eq!(own(format!("0::/docker/{id}/kubepods/{inner}")).id, Some(inner));
     let hidden = own("0::/\n".to_owned());
     assert_eq!((hidden.id, hidden.cgroup_leaf), (None, None));
+    // A pod in a private cgroup namespace: its sandbox's id stands in its mounts.
+    let mount = format!(
+        "1 2 8:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{id}/hostname /etc/hostname rw - ext4 /dev/sda rw\n"
+    );
+    let files = [
+        ("proc/self/cgroup", b"0::/\n".as_slice()),
+        ("proc/self/mountinfo", mount.as_bytes()),
+    ];
+    let pod = runtime::own_cgroup(tree(&files).path()).unwrap();
+    assert_eq!((pod.id.as_deref(), pod.id_from), (Some(id), "/proc/self/mountinfo"));
     assert!(runtime::own_cgroup(tree(&[]).path()).is_err());
 }
 
@@ -179,6 +189,17 @@ fn a_step_that_hangs_is_left_at_its_deadline() {
     assert_eq!(late.finish().value, Err(Gap::Late(Duration::from_millis(50))));
     assert!(began.elapsed() < Duration::from_secs(5));
     drop(release);
+}
+
+#[test]
+fn mount_points_are_those_of_the_own_list() {
+    let list = b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:1 /containerd/containerd.sock /run/c.sock rw - tmpfs t rw\n";
+    let root = tree(&[("proc/self/mountinfo", list.as_slice())]);
+    assert_eq!(
+        runtime::mount_points(root.path()),
+        ["/", "/run/c.sock"].map(std::path::PathBuf::from)
+    );
+    assert!(runtime::mount_points(tree(&[]).path()).is_empty());
 }
 
 #[test]

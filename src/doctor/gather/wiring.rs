@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
 use super::process;
-use super::runtime::socket_file;
+use super::runtime::{mount_points, socket_file};
 use super::{CanarySeen, ColdCanary};
 use crate::capture::memory::Estimate;
 use crate::capture::{Failure, probe};
 use crate::config::Settings;
-use crate::config::settings;
-use crate::container::{Candidate, Resolver, State, Status, discovery};
+use crate::container::{Candidate, State, discovery};
 use crate::pipeline::canary;
 use crate::privilege::{capabilities, limits};
 
@@ -72,12 +71,18 @@ fn raise() {
 /// # Errors
 /// The discovery could not work.
 pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
+    let mounts = mount_points(Path::new("/"));
     discovery::probe(&settings.runtime)
-        .map(|candidates| candidates.into_iter().map(runtime).collect())
+        .map(|candidates| {
+            candidates
+                .into_iter()
+                .map(|candidate| runtime(candidate, &mounts))
+                .collect()
+        })
         .map_err(|error| Gap::Refused(error.to_string()))
 }
 
-fn runtime(candidate: Candidate) -> RuntimeFact {
+fn runtime(candidate: Candidate, mounts: &[PathBuf]) -> RuntimeFact {
     let file = socket_file(&candidate.socket);
     let (name, version, api) = match &candidate.state {
         State::Answers { name, version, api } => (Some(name.clone()), Some(version.clone()), Some(api.to_string())),
@@ -95,6 +100,11 @@ fn runtime(candidate: Candidate) -> RuntimeFact {
         class: RuntimeClass::from_word(candidate.state.as_str()).unwrap_or(RuntimeClass::Failing),
         errno: errno(&candidate.state),
         detail: candidate.state.detail(),
+        protocol: candidate.protocol.as_str().to_owned(),
+        origin: candidate.origin.as_str().to_owned(),
+        rank: Some(candidate.rank()),
+        evidence: candidate.evidence.describe(),
+        mounted_alone: mounts.contains(&candidate.socket),
         socket: candidate.socket,
         file,
         name,
@@ -113,30 +123,17 @@ fn errno(state: &State) -> Option<i32> {
     }
 }
 
-/// Asks every runtime that answers for the container `id`, and returns the sockets of those that know it.
+/// Asks every runtime that answers for the own container and its sandbox, and returns the sockets of those that know one.
 ///
 /// # Errors
 /// The runtimes could not be asked.
-pub fn known_by(settings: &Settings, id: &str) -> Result<Vec<PathBuf>, Gap> {
-    let sockets = runtimes(settings)?
+pub fn known_by(settings: &Settings) -> Result<Vec<PathBuf>, Gap> {
+    let candidates = discovery::probe(&settings.runtime).map_err(|error| Gap::Refused(error.to_string()))?;
+    Ok(candidates
         .into_iter()
-        .filter(RuntimeFact::answers)
-        .map(|runtime| runtime.socket);
-    let mut knowing = Vec::new();
-    for socket in sockets {
-        let only = settings::Runtime {
-            socket: vec![socket.clone()],
-            ..settings.runtime.clone()
-        };
-        let mut resolver = Resolver::new(&only, &settings.metadata).map_err(|error| Gap::Refused(error.to_string()))?;
-        if matches!(
-            resolver.lookup_id(id).metadata.status,
-            Status::Complete | Status::Partial
-        ) {
-            knowing.push(socket);
-        }
-    }
-    Ok(knowing)
+        .filter(|candidate| candidate.evidence.own.is_some())
+        .map(|candidate| candidate.socket)
+        .collect())
 }
 
 /// The canary for when no agent runs: a capture of its own, for the time of one event.

@@ -1,6 +1,7 @@
 //! Container runtimes: which socket answers, and who is to blame where none does.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::facts::{CanaryFact, Facts, Gap, Gathered, Place, ProcessFacts, RuntimeClass, RuntimeFact};
 use super::super::finding::Finding;
 use super::agent;
+use crate::container::Rank;
 
 /// The profile of hosts outside Kubernetes.
 const STANDALONE: &str = "standalone";
@@ -35,6 +37,11 @@ fn view(facts: &Facts) -> Result<(Cow<'_, [RuntimeFact]>, &'static str), &Gap> {
                 name: absent(&runtime.name),
                 version: absent(&runtime.version),
                 api: absent(&runtime.api),
+                protocol: runtime.protocol.clone(),
+                origin: runtime.origin.clone(),
+                rank: Rank::from_word(&runtime.rank),
+                evidence: runtime.evidence.clone(),
+                mounted_alone: false,
             })
             .map(|candidate| worse(candidate, facts))
             .collect();
@@ -48,8 +55,12 @@ fn view(facts: &Facts) -> Result<(Cow<'_, [RuntimeFact]>, &'static str), &Gap> {
 }
 
 /// The agent's word on a socket is as old as its last lookup. Where the doctor finds that it hangs or that nobody listens
-/// any more, that counts; what only the doctor's own rights or mounts explain does not.
-fn worse(told: RuntimeFact, facts: &Facts) -> RuntimeFact {
+/// any more, that counts; what only the doctor's own rights or mounts explain does not. That the socket file is mounted by
+/// itself is of no harm yet, and is so for the agent too where both are in one container.
+fn worse(mut told: RuntimeFact, facts: &Facts) -> RuntimeFact {
+    let probed = facts.runtimes.value.as_ref().ok();
+    let same = probed.and_then(|own| own.iter().find(|own| own.socket == told.socket));
+    told.mounted_alone = facts.place != Place::Host && same.is_some_and(|own| own.mounted_alone);
     let own = facts.runtimes.value.as_ref().ok().and_then(|own| {
         own.iter()
             .find(|own| own.socket == told.socket && matches!(own.class, RuntimeClass::Timeout | RuntimeClass::Refused))
@@ -75,21 +86,24 @@ pub(in super::super) fn answers(facts: &Facts) -> Finding {
         Ok(view) => view,
         Err(gap) => return Finding::gap(gap),
     };
-    let answering: Vec<&RuntimeFact> = candidates.iter().filter(|candidate| candidate.answers()).collect();
-    let finding = if answering.is_empty() {
-        no_answer(facts, &candidates)
-    } else {
-        let list: Vec<String> = answering
-            .iter()
-            .map(|runtime| {
-                format!(
-                    "{} at {}",
-                    runtime.name.as_deref().unwrap_or("a runtime"),
-                    runtime.socket.display()
-                )
-            })
-            .collect();
-        Finding::ok(format!("{} answers", list.join(", ")))
+    let mut answering: Vec<&RuntimeFact> = candidates.iter().filter(|candidate| candidate.answers()).collect();
+    // In the order in which they are asked.
+    answering.sort_by_key(|runtime| Reverse(runtime.rank));
+    let list: Vec<String> = answering
+        .iter()
+        .map(|runtime| {
+            let name = runtime.name.as_deref().unwrap_or("a runtime");
+            let evidence = match runtime.evidence.as_str() {
+                "" => String::new(),
+                evidence => format!(" ({evidence})"),
+            };
+            format!("{name} at {}{evidence}", runtime.socket.display())
+        })
+        .collect();
+    let finding = match answering.iter().find(|runtime| runtime.mounted_alone) {
+        _ if answering.is_empty() => no_answer(facts, &candidates),
+        Some(runtime) => mounted_alone(facts.place, runtime),
+        None => Finding::ok(format!("{} answers", list.join(", "))),
     };
     let states: Vec<Value> = candidates.iter().map(state).collect();
     let clock = clock(facts, source);
@@ -105,6 +119,21 @@ pub(in super::super) fn answers(facts: &Facts) -> Finding {
             )
         },
     )
+}
+
+/// It answers, and will not once the runtime has been restarted: a mount of a file stays with the file that there was.
+fn mounted_alone(place: Place, runtime: &RuntimeFact) -> Finding {
+    let socket = runtime.socket.display();
+    let commands = mount(place, &runtime.socket);
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    Finding::warn(format!("{socket} answers, and is mounted as a single file"))
+        .impact(
+            "When the runtime restarts it makes a new socket, and the mount keeps the old one: from then on events of new \
+             containers carry no names, until the agent's own container is made anew.",
+            &["metadata"],
+            FIELDS,
+        )
+        .remedy("Mount the directory of the socket, not the socket.", &commands)
 }
 
 fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
@@ -360,7 +389,7 @@ pub(in super::super) fn own_container(facts: &Facts) -> Finding {
     };
     let Some(id) = &own.id else {
         let leaf = own.cgroup_leaf.as_deref().unwrap_or("/");
-        return Finding::unknown("the cgroup namespace of the container hides its id").evidence(
+        return Finding::unknown("neither the own cgroup nor the own mounts tell the container's id").evidence(
             &facts.own,
             "/proc/self/cgroup",
             leaf,
@@ -371,7 +400,7 @@ pub(in super::super) fn own_container(facts: &Facts) -> Finding {
         Err(gap) => {
             return Finding::gap(gap)
                 .observed(id.clone())
-                .evidence(&facts.own, "/proc/self/cgroup", id.clone());
+                .evidence(&facts.own, own.id_from, id.clone());
         }
     };
     let finding = if known_by.is_empty() {
@@ -393,12 +422,21 @@ pub(in super::super) fn own_container(facts: &Facts) -> Finding {
     finding
         .observed(json!({ "id": id, "known_by": sockets }))
         .expected("known")
-        .evidence(&facts.own, "/proc/self/cgroup", id.clone())
-        .evidence(&facts.own, "CRI ContainerStatus of the own id", json!(sockets))
+        .evidence(&facts.own, own.id_from, id.clone())
+        .evidence(
+            &facts.own,
+            "runtimes that know the own container or sandbox",
+            json!(sockets),
+        )
 }
 
 fn state(candidate: &RuntimeFact) -> Value {
     let mut value = json!({ "socket": candidate.socket.display().to_string(), "class": candidate.class.as_str() });
+    for (key, text) in [("protocol", &candidate.protocol), ("origin", &candidate.origin)] {
+        if !text.is_empty() {
+            value[key] = json!(text);
+        }
+    }
     // Absent says it all.
     if candidate.class == RuntimeClass::Absent {
         return value;
@@ -414,6 +452,15 @@ fn state(candidate: &RuntimeFact) -> Value {
         if let Some(text) = text {
             value[key] = json!(text);
         }
+    }
+    if let Some(rank) = candidate.rank {
+        value["rank"] = json!(rank.as_str());
+    }
+    if !candidate.evidence.is_empty() {
+        value["evidence"] = json!(candidate.evidence);
+    }
+    if candidate.mounted_alone {
+        value["mounted_alone"] = json!(true);
     }
     if !candidate.detail.is_empty() {
         value["detail"] = json!(candidate.detail);

@@ -7,6 +7,7 @@ use super::super::facts::{Facts, Gap, RuntimeClass};
 use super::super::fixture::{agent, cold, live};
 use super::super::report::{FailOn, Report};
 use super::{Look, json, text};
+use crate::container::Rank;
 
 const PLAIN: Look = Look {
     color: false,
@@ -40,6 +41,7 @@ fn troubled() -> Report {
     (runtime.class, runtime.errno) = (RuntimeClass::Permission, Some(libc::EACCES));
     runtime.detail = "Permission denied".to_owned();
     (runtime.name, runtime.version, runtime.api) = (None, None, None);
+    (runtime.rank, runtime.evidence) = (Some(Rank::Exists), String::new());
     let process = facts.process.value.as_mut().unwrap();
     process.gids = vec![65532];
     process.no_new_privs = false;

@@ -4,6 +4,7 @@
 use seccompiler::sock_filter;
 
 use super::*;
+use crate::container::watch::MASK;
 
 /// `AUDIT_ARCH_*` of `include/uapi/linux/audit.h`.
 fn audit_arch(arch: TargetArch) -> u32 {
@@ -155,6 +156,10 @@ fn arguments_decide() {
         KILL,
         "prlimit64 that sets"
     );
+    let watch = |mask: u32| of(254, [3, 0, mask.into(), 0, 0, 0]);
+    assert_eq!(watch(MASK.bits()), ALLOW);
+    assert_eq!(watch(libc::IN_ACCESS), KILL);
+    assert_eq!(watch(MASK.bits() | libc::IN_OPEN), KILL);
     assert_eq!(of(157, [libc::PR_SET_DUMPABLE as u64, 1, 0, 0, 0, 0]), KILL);
 }
 
