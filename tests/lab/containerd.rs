@@ -72,7 +72,8 @@ impl Containerd {
             || {
                 runtime.block_on(async {
                     image_id(&channel, image::PAUSE).await?;
-                    let busybox = image_id(&channel, image::BUSYBOX).await?;
+                    image_id(&channel, image::BUSYBOX).await?;
+                    let busybox = image_id(&channel, &names.busybox).await?;
                     Ok(busybox.zip(image_id(&channel, &names.sidecar).await?))
                 })
             },

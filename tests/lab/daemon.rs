@@ -28,6 +28,12 @@ esac
 "#;
 const NETWORK: &str = r#"{"cniVersion":"0.3.1","name":"paper","plugins":[{"type":"paper"}]}"#;
 
+/// The directories of [`NETWORK`] and [`NETWORK_PLUGIN`].
+struct Network {
+    networks: PathBuf,
+    plugins: PathBuf,
+}
+
 /// What containerd is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Serves {
@@ -50,10 +56,13 @@ impl Daemon {
     pub(crate) fn start(release: Release, serves: Serves) -> Result<Self> {
         let place = Place::new()?;
         let socket = place.subdir("run")?.join("containerd.sock");
-        let network = place.subdir("cni")?;
-        write(&network.join("paper.conflist"), NETWORK, 0o644)?;
+        let network = Network {
+            networks: place.subdir("cni/networks")?,
+            plugins: place.subdir("cni/plugins")?,
+        };
+        write(&network.networks.join("paper.conflist"), NETWORK, 0o644)?;
         for plugin in ["paper", "loopback"] {
-            write(&network.join(plugin), NETWORK_PLUGIN, 0o755)?;
+            write(&network.plugins.join(plugin), NETWORK_PLUGIN, 0o755)?;
         }
         let config = place.path().join("containerd.toml");
         write(&config, &configuration(&release, serves, &socket, &network), 0o644)?;
@@ -118,6 +127,9 @@ impl Daemon {
         let names = image::write_archive(&archive)?;
         let archive = archive.to_string_lossy();
         self.ctr(&["--namespace", namespace, "images", "import", &archive])?;
+        // A pull by tag leaves the digest's name too.
+        let tag = ["--namespace", namespace, "images", "tag", image::BUSYBOX];
+        self.ctr(&[&tag[..], &[&names.busybox]].concat())?;
         Ok(names)
     }
 
@@ -143,8 +155,9 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
 }
 
 /// containerd 2 split the CRI plugin, and names the pause image among those that it keeps (docs/cri/config.md there).
-fn configuration(release: &Release, serves: Serves, socket: &Path, network: &Path) -> String {
-    let (socket, network, pause) = (socket.display(), network.display(), image::PAUSE);
+fn configuration(release: &Release, serves: Serves, socket: &Path, network: &Network) -> String {
+    let (socket, pause) = (socket.display(), image::PAUSE);
+    let (networks, plugins) = (network.networks.display(), network.plugins.display());
     let common = format!(
         r#"root = "/run/containerd/root"
 state = "/run/containerd/state"
@@ -173,8 +186,8 @@ restrict_oom_score_adj = true
 sandbox_image = "{pause}"
 
 [plugins."io.containerd.grpc.v1.cri".cni]
-conf_dir = "{network}"
-bin_dir = "{network}"
+conf_dir = "{networks}"
+bin_dir = "{plugins}"
 "#
         ),
         (true, Serves::Cri) => format!(
@@ -184,8 +197,8 @@ bin_dir = "{network}"
 restrict_oom_score_adj = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-conf_dir = "{network}"
-bin_dirs = ["{network}"]
+conf_dir = "{networks}"
+bin_dirs = ["{plugins}"]
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{pause}"

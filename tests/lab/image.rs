@@ -29,7 +29,9 @@ pub(crate) const SIDECAR_REPOSITORY: &str = "registry.example/pinhole/sidecar";
 /// What the images are called, and the digests of their manifests.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// The digest of [`BUSYBOX`], `sha256:…`.
+    /// [`BUSYBOX_REPOSITORY`] with its digest and no tag.
+    pub(crate) busybox: String,
+    /// The digest in it, `sha256:…`.
     pub(crate) busybox_digest: String,
     /// [`SIDECAR_REPOSITORY`] with its digest and no tag.
     pub(crate) sidecar: String,
@@ -54,6 +56,7 @@ pub(crate) fn write_archive(path: &Path) -> Result<Names> {
     let sidecar_digest = archive.add(&full, &["/bin/sleep", "1000"], by_digest)?;
     archive.finish()?;
     Ok(Names {
+        busybox: format!("{BUSYBOX_REPOSITORY}@{busybox_digest}"),
         busybox_digest,
         sidecar: by_digest(&sidecar_digest),
         sidecar_digest,

@@ -104,8 +104,10 @@ impl Recording {
     /// Where the kernel had a process, `/proc/<pid>/cgroup`: the path in the hierarchy of the pids controller, or in the
     /// only one. Absent where it was not recorded.
     pub(crate) fn cgroup(&self, process: &str) -> Option<String> {
+        // The same server over the older interface: its processes are in the folder of the newer one.
+        let folder = self.folder.strip_suffix("-v1alpha2").unwrap_or(&self.folder);
         let path = Path::new(FIXTURES)
-            .join(&self.folder)
+            .join(folder)
             .join(format!("proc-cgroup.{process}.txt"));
         let text = fs::read_to_string(path).ok()?;
         let of = |wanted: &str| {

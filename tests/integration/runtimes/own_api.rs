@@ -37,7 +37,7 @@ fn tells_namespace_by_namespace(release: Release) {
         daemon.import_images(namespace).unwrap();
         let id = id(digit);
         let cgroup = format!("{}/{namespace}/{id}", daemon.place().cgroup_root());
-        let command = ["/bin/sleep", "1000", namespace];
+        let command = ["/bin/sh", "-c", "sleep 1000", namespace];
         let run = ["--namespace", namespace, "run", "--detach", "--cgroup", &cgroup];
         let what = [&run[..], &labels, &[image::BUSYBOX, &id], &command].concat();
         daemon.ctr(&what).unwrap();
@@ -60,7 +60,7 @@ fn tells_namespace_by_namespace(release: Release) {
     }
     // A name that is no id is not guessed.
     let cgroup = format!("{}/default/short", daemon.place().cgroup_root());
-    let command = ["/bin/sleep", "1000", "short"];
+    let command = ["/bin/sh", "-c", "sleep 1000", "short"];
     let run = [
         "--namespace",
         "default",

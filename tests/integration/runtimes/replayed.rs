@@ -98,17 +98,16 @@ const IMAGES: [(&str, &str); 15] = [
     ("job.job", "busybox:1.36"),
 ];
 
-/// Where the kernel has a container: as recorded, or as that of another container of its pod.
+/// Where the kernel has a container: as recorded, or as another container of its pod with the id exchanged.
 fn cgroup(recording: &Recording, name: &str, id: &str) -> Option<String> {
     let (pod, _) = name.split_once('.')?;
-    recording.cgroup(name).or_else(|| {
-        recording.containers().find_map(|(other, others)| {
-            let path = recording
-                .cgroup(other)
-                .filter(|_| other.starts_with(&format!("{pod}.")))?;
-            Some(path.replace(others, id))
-        })
-    })
+    let of_pod = |other: &&str| other.split('.').next() == Some(pod);
+    let others = recording.containers().map(|(other, _)| other).filter(of_pod);
+    let mut names = std::iter::once(name).chain(others);
+    let path = names.find_map(|name| recording.cgroup(name))?;
+    let is_id = |part: &&str| part.len() == id.len();
+    let recorded = path.split(|byte: char| !byte.is_ascii_hexdigit()).find(is_id)?;
+    Some(path.replace(recorded, id))
 }
 
 fn assert_pod(event: &Value, pod: &str) {
@@ -152,7 +151,7 @@ fn tells_what_was_recorded(folder: &str) {
     let installed = Installed::new(agent()).unwrap();
     let agent = watch(&installed, &replay.socket()).unwrap();
     let runtime = &recording.version().runtime_name;
-    let mut ran = Vec::new();
+    let (mut ran, mut partial) = (Vec::new(), 0);
     for (name, id) in recording.containers() {
         let Some(path) = cgroup(&recording, name, id) else {
             println!("{folder}: nothing tells where {name} was");
@@ -162,7 +161,6 @@ fn tells_what_was_recorded(folder: &str) {
         let pid = replay.run_in(&path, &command).unwrap();
         let event = agent.wait_for(name, |event| is_exec(event, &command)).unwrap();
         assert_eq!(event["process"]["pid"], pid, "{event}");
-        assert_eq!(event["metadata"]["status"], "complete", "{event}");
         assert_eq!(event["metadata"]["source"], "cri", "{event}");
         let (pod, container) = name.split_once('.').unwrap();
         // Behind the name: which start of it.
@@ -178,10 +176,16 @@ fn tells_what_was_recorded(folder: &str) {
             &event,
             asked.unwrap_or_else(|| panic!("{name} is not of the scenario")).1,
         );
+        // Not of every pod was the sandbox recorded; the runtime then denies that it has one.
         if let Some((_, sandbox)) = recording.sandboxes().find(|(known, _)| *known == pod) {
             assert_eq!(event["container"]["pod_sandbox_id"], sandbox, "{event}");
+            assert_eq!(event["metadata"]["status"], "complete", "{event}");
+            ran.push(id);
+        } else {
+            assert_eq!(event["metadata"]["status"], "partial", "{event}");
+            assert_eq!(event["metadata"]["reason"], "sandbox_unknown", "{event}");
+            partial += 1;
         }
-        ran.push(id);
     }
     for (pod, id) in recording.sandboxes() {
         let Some(path) = recording.cgroup(&format!("{pod}.sandbox")) else {
@@ -196,7 +200,8 @@ fn tells_what_was_recorded(folder: &str) {
         assert_pod(&event, pod);
         ran.push(id);
     }
-    assert!(!ran.is_empty(), "{folder} has no container");
+    assert!(ran.len() + partial > 0, "{folder} has no container");
+    println!("{folder}: {partial} containers whose sandbox was not recorded are told as partial");
     assert_all_complete(folder, agent, &ran);
 }
 
