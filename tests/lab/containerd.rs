@@ -71,8 +71,11 @@ impl Containerd {
             || daemon.log(),
             || {
                 runtime.block_on(async {
-                    image_id(&channel, image::PAUSE).await?;
-                    image_id(&channel, image::BUSYBOX).await?;
+                    for name in [image::PAUSE, image::BUSYBOX] {
+                        if image_id(&channel, name).await?.is_none() {
+                            return Ok(None);
+                        }
+                    }
                     let busybox = image_id(&channel, &names.busybox).await?;
                     Ok(busybox.zip(image_id(&channel, &names.sidecar).await?))
                 })

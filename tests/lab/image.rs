@@ -162,8 +162,10 @@ impl<'a> OciArchive<'a> {
         let manifest = encode("an image manifest", &manifest)?;
         let digest = self.blob(&manifest)?;
         let mut described = descriptor("application/vnd.oci.image.manifest.v1+json", &digest, manifest.len());
-        // containerd takes the full name from here; the standard annotation may hold a tag alone.
-        described["annotations"] = json!({"io.containerd.image.name": name(&digest)});
+        // containerd takes the full name from its own annotation, because the standard one may hold a tag alone; podman
+        // knows no other.
+        let name = name(&digest);
+        described["annotations"] = json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name});
         self.manifests.push(described);
         Ok(digest)
     }

@@ -17,6 +17,7 @@ pub(crate) mod journal;
 pub(crate) mod kernels;
 pub(crate) mod place;
 pub(crate) mod pod;
+pub(crate) mod podman;
 pub(crate) mod process;
 pub(crate) mod replay;
 pub(crate) mod runtimes;

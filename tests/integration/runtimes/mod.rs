@@ -5,6 +5,7 @@
 
 mod many;
 mod own_api;
+mod podman;
 mod replayed;
 mod versions;
 
