@@ -3,6 +3,8 @@
 
 host := `rustc -vV | sed -n 's/^host: //p'`
 release := "target" / host / "release/agent"
+# The groups of tests/lab/setup that the tests of every change need.
+tested := "build fuzz lab oracle vm"
 
 # List the recipes.
 default:
@@ -25,11 +27,10 @@ demo: (setup "build" "lab") root clean-lab
     cargo run --quiet --example demo
 
 # All that must hold before a change goes in: format, lints, unit tests, integration tests.
-test: (setup "all") root clean-lab lint kernels test-unit test-integration (fuzz "20")
+test: (setup tested) root clean-lab lint kernels test-unit test-integration (fuzz "20")
 
-# As `test`, and what takes longer: every call on every kernel, the release build, and the licences and sources of
-# dependencies.
-test-full: test test-kernels build-release deny
+# As `test`, and what takes longer: every call on every kernel, every runtime, the release build, licences, sources.
+test-full: test test-kernels test-runtimes build-release deny
 
 # Formatting and lints.
 lint: (setup "build")
@@ -42,12 +43,17 @@ test-unit: (setup "build")
     cargo test --lib --bins
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
-test-integration *args: (setup "all") root clean-lab kernels
+test-integration *args: (setup tested) root clean-lab kernels
     cargo test --test integration -- {{ args }}
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
-test-kernels: (setup "all") root clean-lab kernels
+test-kernels: (setup tested) root clean-lab kernels
     cargo test --test integration -- --include-ignored deeds::machines
+
+# `test` has the installed containerd and two recordings of CRI-O.
+# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, five hundred at once, all recordings.
+test-runtimes: (setup tested "runtimes") root clean-lab runtimes
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
@@ -84,6 +90,10 @@ cargo-fuzz:
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")
     tests/lab/kernels
+
+# Fetch the containerds of other generations, once, into target/lab/runtimes.
+runtimes:
+    tests/lab/runtimes
 
 # Remove what killed runs of the lab left behind.
 clean-lab:

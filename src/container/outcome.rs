@@ -140,9 +140,9 @@ pub enum Source {
     Cgroup,
 }
 
-/// Kubernetes quality-of-service class, as the cgroup path tells it.
+/// Kubernetes quality-of-service class, as the cgroup path tells it and spelt as there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum Qos {
     /// Requests equal limits for every container: no level of its own in the path.
     Guaranteed,

@@ -36,6 +36,7 @@ mod pod;
 mod privileges;
 mod processes;
 mod reduced;
+mod runtimes;
 mod state;
 mod strace_oracle;
 mod words;

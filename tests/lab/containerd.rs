@@ -1,111 +1,102 @@
-//! A private containerd: its own root, state, socket and cgroups, in namespaces that take everything with them.
+//! A private containerd that serves CRI, as a node's does, with the lab's images in it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use k8s_cri::v1::VersionRequest;
 use k8s_cri::v1::image_service_client::ImageServiceClient;
 use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
 use k8s_cri::v1::{ImageSpec, ImageStatusRequest};
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
 use tonic::transport::{Channel, Endpoint};
 
+use super::daemon::{Daemon, READY, Serves};
 use super::error::{LabError, Result};
-use super::place::Place;
-use super::process::{Contained, Own};
+use super::runtimes::Release;
 use super::{image, tool};
 
 /// How long one call to the runtime may take. Generous: the machine may be busy, and a hang is what it guards against.
 const CALL: Duration = Duration::from_secs(60);
-/// How long the runtime may take to answer its first call.
-const READY: Duration = Duration::from_secs(30);
 
 /// A running containerd with the lab's images in it.
 pub(crate) struct Containerd {
-    // Declared in the order in which they must go: processes, then the directory they used.
-    process: Option<Contained>,
+    channel: Versioned,
     runtime: tokio::runtime::Runtime,
-    channel: Channel,
     version: String,
     images: Images,
-    place: Place,
+    daemon: Daemon,
 }
 
 /// The images as the runtime knows them: `sha256:…` of their configuration, which is what `PullImage` of containerd
 /// returns and a kubelet passes on.
 struct Images {
+    names: image::Names,
     busybox: String,
+    sidecar: String,
 }
 
 impl Containerd {
-    /// Starts containerd, waits until it answers, and imports the images.
+    /// Starts the machine's containerd, waits until it answers, and imports the images.
     pub(crate) fn start() -> Result<Self> {
-        let containerd = tool::find("containerd", "containerd")?;
-        for (tool, package) in [
-            ("runc", "runc"),
-            ("containerd-shim-runc-v2", "containerd"),
-            ("ctr", "containerd"),
-        ] {
-            tool::find(tool, package)?;
-        }
-        let place = Place::new()?;
-        let socket = place.subdir("run")?.join("containerd.sock");
-        let config = place.path().join("containerd.toml");
-        fs::write(&config, configuration(&socket)).map_err(LabError::file("write", &config))?;
-        let archive = place.path().join("images.tar");
-        image::write_archive(&archive)?;
+        Self::start_version(Release::installed()?)
+    }
 
-        // Everything that containerd, its shims and runc keep lies below /run, which is a private memory file system
-        // here: overlayfs works on it whatever the machine's own file system is, and it goes with the namespace.
-        let script = format!(
-            "mount -t tmpfs -o mode=755 pinhole-lab /run\nmkdir /run/containerd\nexec '{}' --config '{}'",
-            containerd.display(),
-            config.display()
-        );
-        let log = place.path().join("containerd.log");
-        let process = Contained::start(Own::MountsAndProcesses, &script, &log)?;
-
+    /// As [`Self::start`], for any release.
+    pub(crate) fn start_version(release: Release) -> Result<Self> {
+        let daemon = Daemon::start(release, Serves::Cri)?;
+        let socket = daemon.socket();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(LabError::file("make a runtime for", &socket))?;
-        let tail = || fs::read_to_string(&log).unwrap_or_default();
-        let (channel, version) = tool::poll("containerd's first answer", READY, tail, || {
-            if process.first_pid().is_none() && !socket.exists() {
-                // Not there yet or already dead; the log tells which when the time is up.
-                return Ok(None);
-            }
-            Ok(runtime.block_on(first_answer(&socket)).ok())
-        })?;
-
-        tool::run(
-            Command::new(tool::find("ctr", "containerd")?)
-                .arg("--address")
-                .arg(&socket)
-                .args(["--namespace", "k8s.io", "images", "import"])
-                .arg(&archive),
+        let (channel, version) = tool::poll(
+            "containerd's first answer",
+            READY,
+            || daemon.log(),
+            || {
+                if !daemon.listens() {
+                    // Not there yet or already dead; the log tells which when the time is up.
+                    return Ok(None);
+                }
+                Ok(runtime.block_on(first_answer(&socket)).ok())
+            },
         )?;
+        let names = daemon.import_images("k8s.io")?;
         // CRI learns of images by events, shortly after they were imported.
-        let busybox = tool::poll("import of the images", READY, String::new, || {
-            runtime.block_on(async {
-                image_id(&channel, image::PAUSE).await?;
-                image_id(&channel, image::BUSYBOX).await
-            })
-        })?;
+        let (busybox, sidecar) = tool::poll(
+            "import of the images",
+            READY,
+            || daemon.log(),
+            || {
+                runtime.block_on(async {
+                    for name in [image::PAUSE, image::BUSYBOX] {
+                        if image_id(&channel, name).await?.is_none() {
+                            return Ok(None);
+                        }
+                    }
+                    let busybox = image_id(&channel, &names.busybox).await?;
+                    Ok(busybox.zip(image_id(&channel, &names.sidecar).await?))
+                })
+            },
+        )?;
         Ok(Self {
-            process: Some(process),
-            runtime,
             channel,
+            runtime,
             version,
-            images: Images { busybox },
-            place,
+            images: Images {
+                names,
+                busybox,
+                sidecar,
+            },
+            daemon,
         })
     }
 
     /// The path of the CRI socket: owner and group root, mode 0660, as on a node.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.place.path().join("run/containerd.sock")
+        self.daemon.socket()
     }
 
     /// containerd's own version.
@@ -113,14 +104,19 @@ impl Containerd {
         &self.version
     }
 
+    /// The version of CRI that is spoken with it.
+    pub(crate) fn api(&self) -> &'static str {
+        self.channel.api
+    }
+
     /// The cgroup below which all pods are.
     pub(crate) fn cgroup_root(&self) -> String {
-        self.place.cgroup_root()
+        self.daemon.place().cgroup_root()
     }
 
     /// The processes in a cgroup, as this process numbers them.
     pub(crate) fn processes_of(&self, cgroup: &str) -> Result<Vec<u64>> {
-        self.place.processes_of(cgroup)
+        self.daemon.place().processes_of(cgroup)
     }
 
     /// The reference by which a kubelet would name the busybox image.
@@ -128,11 +124,21 @@ impl Containerd {
         &self.images.busybox
     }
 
+    /// The reference by which a kubelet would name the image that was asked for by digest.
+    pub(crate) fn sidecar(&self) -> &str {
+        &self.images.sidecar
+    }
+
+    /// The images' names.
+    pub(crate) fn names(&self) -> &image::Names {
+        &self.images.names
+    }
+
     /// Runs one call to the runtime, within a deadline.
     pub(crate) fn call<T>(
         &self,
         name: &'static str,
-        make: impl AsyncFnOnce(RuntimeServiceClient<Channel>) -> std::result::Result<tonic::Response<T>, tonic::Status>,
+        make: impl AsyncFnOnce(RuntimeServiceClient<Versioned>) -> std::result::Result<tonic::Response<T>, tonic::Status>,
     ) -> Result<T> {
         let client = RuntimeServiceClient::new(self.channel.clone());
         self.runtime.block_on(async {
@@ -149,21 +155,41 @@ impl Containerd {
 
     /// What containerd has logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.place.path().join("containerd.log")).unwrap_or_default()
+        self.daemon.log()
     }
 }
 
-impl Drop for Containerd {
-    fn drop(&mut self) {
-        drop(self.process.take());
-        if let Err(error) = self.place.remove_cgroups() {
-            // A destructor cannot fail; whoever ran it should still know.
-            eprintln!("lab: {error}");
+/// A channel that calls the services of one version of CRI. Their messages are the same on the wire in all that the lab
+/// asks for (containerd's own v1alpha2 server copies them over by their bytes), so only the name in the path differs.
+#[derive(Debug, Clone)]
+pub(crate) struct Versioned {
+    channel: Channel,
+    api: &'static str,
+}
+
+impl Service<http::Request<Body>> for Versioned {
+    type Response = <Channel as Service<http::Request<Body>>>::Response;
+    type Error = <Channel as Service<http::Request<Body>>>::Error;
+    type Future = <Channel as Service<http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
+        self.channel.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let path = request
+            .uri()
+            .path()
+            .replacen("/runtime.v1.", &format!("/runtime.{}.", self.api), 1);
+        if let Ok(uri) = path.parse() {
+            *request.uri_mut() = uri;
         }
+        self.channel.call(request)
     }
 }
 
-async fn first_answer(socket: &Path) -> Result<(Channel, String)> {
+/// Connects, and asks for the version in both versions of CRI, the newer first.
+async fn first_answer(socket: &Path) -> Result<(Versioned, String)> {
     let connect = |source| LabError::Connect {
         socket: socket.to_owned(),
         source,
@@ -174,17 +200,30 @@ async fn first_answer(socket: &Path) -> Result<(Channel, String)> {
         .connect()
         .await
         .map_err(connect)?;
-    let request = VersionRequest {
-        version: "v1".to_owned(),
+    let newer = Versioned { channel, api: "v1" };
+    let older = Versioned {
+        api: "v1alpha2",
+        ..newer.clone()
     };
-    let answer = RuntimeServiceClient::new(channel.clone())
-        .version(request)
-        .await
-        .map_err(LabError::call("Version"))?;
-    Ok((channel, answer.into_inner().runtime_version))
+    match runtime_version(&newer).await {
+        Ok(version) => Ok((newer, version)),
+        Err(status) if status.code() == tonic::Code::Unimplemented => {
+            let version = runtime_version(&older).await.map_err(LabError::call("Version"))?;
+            Ok((older, version))
+        }
+        Err(status) => Err(LabError::call("Version")(status)),
+    }
 }
 
-async fn image_id(channel: &Channel, name: &str) -> Result<Option<String>> {
+async fn runtime_version(channel: &Versioned) -> std::result::Result<String, tonic::Status> {
+    let request = VersionRequest {
+        version: channel.api.to_owned(),
+    };
+    let answer = RuntimeServiceClient::new(channel.clone()).version(request).await?;
+    Ok(answer.into_inner().runtime_version)
+}
+
+async fn image_id(channel: &Versioned, name: &str) -> Result<Option<String>> {
     let image = ImageSpec {
         image: name.to_owned(),
         ..ImageSpec::default()
@@ -197,31 +236,4 @@ async fn image_id(channel: &Channel, name: &str) -> Result<Option<String>> {
         .await
         .map_err(LabError::call("ImageStatus"))?;
     Ok(answer.into_inner().image.map(|image| image.id))
-}
-
-fn configuration(socket: &Path) -> String {
-    format!(
-        r#"version = 2
-root = "/run/containerd/root"
-state = "/run/containerd/state"
-
-[grpc]
-address = "{socket}"
-uid = 0
-gid = 0
-
-[plugins."io.containerd.internal.v1.opt"]
-path = "/run/containerd/opt"
-
-[plugins."io.containerd.grpc.v1.cri"]
-# Lowering a score needs CAP_SYS_RESOURCE, which not every machine gives to root.
-restrict_oom_score_adj = true
-sandbox_image = "{pause}"
-
-[plugins."io.containerd.grpc.v1.cri".cni]
-conf_dir = "/run/containerd/cni"
-"#,
-        socket = socket.display(),
-        pause = image::PAUSE,
-    )
 }

@@ -23,8 +23,24 @@ pub(crate) const BUSYBOX_REPOSITORY: &str = "registry.example/pinhole/busybox";
 /// The tag of [`BUSYBOX`].
 pub(crate) const BUSYBOX_TAG: &str = "1.36";
 
-/// Writes one OCI archive with both images.
-pub(crate) fn write_archive(path: &Path) -> Result<()> {
+/// The repository of an image that is only ever named by its digest, see [`Names`].
+pub(crate) const SIDECAR_REPOSITORY: &str = "registry.example/pinhole/sidecar";
+
+/// What the images are called, and the digests of their manifests.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// [`BUSYBOX_REPOSITORY`] with its digest and no tag.
+    pub(crate) busybox: String,
+    /// The digest in it, `sha256:…`.
+    pub(crate) busybox_digest: String,
+    /// [`SIDECAR_REPOSITORY`] with its digest and no tag.
+    pub(crate) sidecar: String,
+    /// The digest in it.
+    pub(crate) sidecar_digest: String,
+}
+
+/// Writes one OCI archive with all images.
+pub(crate) fn write_archive(path: &Path) -> Result<Names> {
     let busybox = tool::find("busybox", "busybox-static")?;
     let binary = fs::read(&busybox).map_err(LabError::file("read", &busybox))?;
     let listing = tool::run(Command::new(&busybox).arg("--list"))?;
@@ -32,10 +48,19 @@ pub(crate) fn write_archive(path: &Path) -> Result<()> {
 
     let mut archive = OciArchive::create(path)?;
     let pause = layer(&binary, &["sleep"])?;
-    archive.add(PAUSE, &pause, &PAUSE_COMMAND)?;
+    archive.add(&pause, &PAUSE_COMMAND, |_| PAUSE.to_owned())?;
     let full = layer(&binary, &applets.lines().collect::<Vec<_>>())?;
-    archive.add(BUSYBOX, &full, &["/bin/sh"])?;
-    archive.finish()
+    let busybox_digest = archive.add(&full, &["/bin/sh"], |_| BUSYBOX.to_owned())?;
+    // Another command, so that it is another image.
+    let by_digest = |digest: &str| format!("{SIDECAR_REPOSITORY}@{digest}");
+    let sidecar_digest = archive.add(&full, &["/bin/sleep", "1000"], by_digest)?;
+    archive.finish()?;
+    Ok(Names {
+        busybox: format!("{BUSYBOX_REPOSITORY}@{busybox_digest}"),
+        busybox_digest,
+        sidecar: by_digest(&sidecar_digest),
+        sidecar_digest,
+    })
 }
 
 /// A root file system. Applets are hard links, as in the well-known busybox images, so that each has a path of its own.
@@ -97,6 +122,8 @@ struct OciArchive<'a> {
     path: &'a Path,
     tar: tar::Builder<File>,
     manifests: Vec<Value>,
+    /// The blobs that are there already: images share layers.
+    blobs: Vec<String>,
 }
 
 impl<'a> OciArchive<'a> {
@@ -106,6 +133,7 @@ impl<'a> OciArchive<'a> {
             path,
             tar: tar::Builder::new(file),
             manifests: Vec::new(),
+            blobs: Vec::new(),
         };
         archive.write(
             "oci-layout",
@@ -114,7 +142,8 @@ impl<'a> OciArchive<'a> {
         Ok(archive)
     }
 
-    fn add(&mut self, name: &str, layer: &[u8], command: &[&str]) -> Result<()> {
+    /// Adds an image, whose name may hold its digest. Gives the digest.
+    fn add(&mut self, layer: &[u8], command: &[&str], name: impl FnOnce(&str) -> String) -> Result<String> {
         let layer_digest = self.blob(layer)?;
         let config = json!({
             "architecture": architecture(),
@@ -133,10 +162,12 @@ impl<'a> OciArchive<'a> {
         let manifest = encode("an image manifest", &manifest)?;
         let digest = self.blob(&manifest)?;
         let mut described = descriptor("application/vnd.oci.image.manifest.v1+json", &digest, manifest.len());
-        // containerd takes the full name from here; the standard annotation may hold a tag alone.
-        described["annotations"] = json!({"io.containerd.image.name": name});
+        // containerd takes the full name from its own annotation, because the standard one may hold a tag alone; podman
+        // knows no other.
+        let name = name(&digest);
+        described["annotations"] = json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name});
         self.manifests.push(described);
-        Ok(())
+        Ok(digest)
     }
 
     fn finish(mut self) -> Result<()> {
@@ -147,7 +178,10 @@ impl<'a> OciArchive<'a> {
 
     fn blob(&mut self, data: &[u8]) -> Result<String> {
         let hex: String = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.write(&format!("blobs/sha256/{hex}"), data)?;
+        if !self.blobs.contains(&hex) {
+            self.write(&format!("blobs/sha256/{hex}"), data)?;
+            self.blobs.push(hex.clone());
+        }
         Ok(format!("sha256:{hex}"))
     }
 

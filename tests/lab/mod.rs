@@ -8,6 +8,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod containerd;
+pub(crate) mod daemon;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod image;
@@ -16,7 +17,10 @@ pub(crate) mod journal;
 pub(crate) mod kernels;
 pub(crate) mod place;
 pub(crate) mod pod;
+pub(crate) mod podman;
 pub(crate) mod process;
+pub(crate) mod replay;
+pub(crate) mod runtimes;
 pub(crate) mod strace;
 pub(crate) mod tool;
 pub(crate) mod turn;

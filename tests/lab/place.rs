@@ -80,6 +80,26 @@ impl Place {
         Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
+    /// Makes a cgroup below [`Self::cgroup_root`] in the hierarchies by which containers are told apart, and gives the
+    /// files that take processes into it.
+    ///
+    /// On version 1 those of pids, memory and cpu; that of cpusets takes nobody before it was given processors.
+    pub(crate) fn make_cgroup(&self, below: &str) -> Result<Vec<PathBuf>> {
+        let relative = format!("{}/{}", self.cgroup_root(), below.trim_start_matches('/'));
+        let mut lists = Vec::new();
+        for hierarchy in cgroup_hierarchies()? {
+            let is_unified = hierarchy.join("cgroup.controllers").exists();
+            let controllers = hierarchy.file_name().unwrap_or_default().to_string_lossy();
+            let names_containers = |name: &str| matches!(name, "pids" | "memory" | "cpu");
+            if is_unified || controllers.split(',').any(names_containers) {
+                let dir = hierarchy.join(relative.trim_start_matches('/'));
+                fs::create_dir_all(&dir).map_err(LabError::file("make", &dir))?;
+                lists.push(dir.join("cgroup.procs"));
+            }
+        }
+        Ok(lists)
+    }
+
     /// Removes the cgroups of this place in every hierarchy. Waits for the kernel to finish the processes in them.
     pub(crate) fn remove_cgroups(&self) -> Result<()> {
         let relative = self.cgroup_root();

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_cri::v1::{
-    ContainerConfig, ContainerMetadata, ContainerState, ContainerStatusRequest, CreateContainerRequest, DnsConfig,
-    ExecSyncRequest, ImageSpec, LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig,
-    LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata,
-    RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StartContainerRequest,
-    StopPodSandboxRequest,
+    ContainerConfig, ContainerMetadata, ContainerState, ContainerStatus, ContainerStatusRequest,
+    CreateContainerRequest, DnsConfig, ExecSyncRequest, ImageSpec, LinuxContainerConfig, LinuxContainerSecurityContext,
+    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig,
+    PodSandboxMetadata, PodSandboxStatus, PodSandboxStatusRequest, RemoveContainerRequest, RemovePodSandboxRequest,
+    RunPodSandboxRequest, StartContainerRequest, StopPodSandboxRequest,
 };
 
 use super::containerd::Containerd;
@@ -25,17 +25,61 @@ pub(crate) struct PodSpec {
     pub(crate) name: String,
     pub(crate) uid: String,
     pub(crate) app: String,
+    pub(crate) qos: Qos,
+    pub(crate) network: NamespaceMode,
+}
+
+/// The class that decides which cgroup a kubelet makes for a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Qos {
+    Guaranteed,
+    Burstable,
+    BestEffort,
+}
+
+impl Qos {
+    /// As it is called in cgroup paths and in events.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Guaranteed => "guaranteed",
+            Self::Burstable => "burstable",
+            Self::BestEffort => "besteffort",
+        }
+    }
+}
+
+/// Which image a container is made from, and how its spec names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// [`image::BUSYBOX`], by its tag.
+    Busybox,
+    /// [`image::SIDECAR_REPOSITORY`], by its digest.
+    Sidecar,
 }
 
 impl PodSpec {
-    /// A burstable pod; the uid only has to look like one.
+    /// A burstable pod in the machine's network; the uid only has to look like one.
     pub(crate) fn new(namespace: &str, name: &str, uid: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             uid: uid.to_owned(),
             app: name.split('-').next().unwrap_or(name).to_owned(),
+            qos: Qos::Burstable,
+            network: NamespaceMode::Node,
         }
+    }
+
+    /// As another class.
+    pub(crate) fn of_class(mut self, qos: Qos) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// In a network of its own, with nothing in it.
+    pub(crate) fn in_own_network(mut self) -> Self {
+        self.network = NamespaceMode::Pod;
+        self
     }
 }
 
@@ -62,7 +106,7 @@ pub(crate) struct ExecOutput {
 }
 
 impl<'a> Pod<'a> {
-    /// Runs the sandbox. Host network, so no network plugin is needed.
+    /// Runs the sandbox.
     pub(crate) fn run(lab: &'a Containerd, spec: PodSpec) -> Result<Self> {
         let config = sandbox_config(lab, &spec);
         let request = RunPodSandboxRequest {
@@ -102,11 +146,24 @@ impl<'a> Pod<'a> {
         Ok(container)
     }
 
-    /// Creates a container and leaves it unstarted.
+    /// Creates a container of the busybox image and leaves it unstarted.
     pub(crate) fn create(&self, name: &str, attempt: u32, command: &[&str]) -> Result<PodContainer<'a>> {
+        self.create_from(Image::Busybox, name, attempt, command)
+    }
+
+    /// Creates a container and leaves it unstarted.
+    pub(crate) fn create_from(
+        &self,
+        image: Image,
+        name: &str,
+        attempt: u32,
+        command: &[&str],
+    ) -> Result<PodContainer<'a>> {
+        let mut config = container_config(&self.spec, name, attempt, command);
+        config.image = Some(image_spec(self.lab, image));
         let request = CreateContainerRequest {
             pod_sandbox_id: self.id.clone(),
-            config: Some(container_config(self.lab, &self.spec, name, attempt, command)),
+            config: Some(config),
             sandbox_config: Some(self.config.clone()),
         };
         let answer = self.lab.call("CreateContainer", async |mut client| {
@@ -134,6 +191,21 @@ impl<'a> Pod<'a> {
             container.remove()?;
         }
         Ok(ids)
+    }
+
+    /// What the runtime says of the sandbox.
+    pub(crate) fn status(&self) -> Result<PodSandboxStatus> {
+        let request = PodSandboxStatusRequest {
+            pod_sandbox_id: self.id.clone(),
+            verbose: false,
+        };
+        let answer = self.lab.call("PodSandboxStatus", async |mut client| {
+            client.pod_sandbox_status(request).await
+        })?;
+        answer.status.ok_or(LabError::Answer {
+            call: "PodSandboxStatus",
+            what: "status",
+        })
     }
 
     /// Stops and removes the pod with all its containers.
@@ -195,20 +267,25 @@ impl PodContainer<'_> {
             ENDS,
             || self.lab.log(),
             || {
-                let request = ContainerStatusRequest {
-                    container_id: self.id.clone(),
-                    verbose: false,
-                };
-                let answer = self.lab.call("ContainerStatus", async |mut client| {
-                    client.container_status(request).await
-                })?;
-                let status = answer.status.ok_or(LabError::Answer {
-                    call: "ContainerStatus",
-                    what: "status",
-                })?;
+                let status = self.status()?;
                 Ok((status.state() == ContainerState::ContainerExited).then_some(status.exit_code))
             },
         )
+    }
+
+    /// What the runtime says of it.
+    pub(crate) fn status(&self) -> Result<ContainerStatus> {
+        let request = ContainerStatusRequest {
+            container_id: self.id.clone(),
+            verbose: false,
+        };
+        let answer = self.lab.call("ContainerStatus", async |mut client| {
+            client.container_status(request).await
+        })?;
+        answer.status.ok_or(LabError::Answer {
+            call: "ContainerStatus",
+            what: "status",
+        })
     }
 
     /// Removes it.
@@ -223,7 +300,7 @@ impl PodContainer<'_> {
 
 fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
     let namespaces = NamespaceOption {
-        network: NamespaceMode::Node.into(),
+        network: spec.network.into(),
         pid: NamespaceMode::Container.into(),
         ..NamespaceOption::default()
     };
@@ -258,14 +335,31 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
     }
 }
 
-/// Burstable, below the lab's own cgroup, as a kubelet with a prefix makes it.
+/// Below the lab's own cgroup, as a kubelet with a prefix makes it: guaranteed pods have no level for their class.
 fn cgroup_parent(lab: &Containerd, spec: &PodSpec) -> String {
-    format!("{}/kubepods/burstable/pod{}", lab.cgroup_root(), spec.uid)
+    let level = match spec.qos {
+        Qos::Guaranteed => String::new(),
+        other => format!("/{}", other.as_str()),
+    };
+    format!("{}/kubepods{level}/pod{}", lab.cgroup_root(), spec.uid)
 }
 
-fn container_config(lab: &Containerd, spec: &PodSpec, name: &str, attempt: u32, command: &[&str]) -> ContainerConfig {
+/// As a kubelet passes it on: what `PullImage` returned, and the name in the pod's spec.
+fn image_spec(lab: &Containerd, image: Image) -> ImageSpec {
+    let (id, name) = match image {
+        Image::Busybox => (lab.busybox(), image::BUSYBOX),
+        Image::Sidecar => (lab.sidecar(), &*lab.names().sidecar),
+    };
+    ImageSpec {
+        image: id.to_owned(),
+        user_specified_image: name.to_owned(),
+        ..ImageSpec::default()
+    }
+}
+
+fn container_config(spec: &PodSpec, name: &str, attempt: u32, command: &[&str]) -> ContainerConfig {
     let namespaces = NamespaceOption {
-        network: NamespaceMode::Node.into(),
+        network: spec.network.into(),
         pid: NamespaceMode::Container.into(),
         ..NamespaceOption::default()
     };
@@ -273,11 +367,6 @@ fn container_config(lab: &Containerd, spec: &PodSpec, name: &str, attempt: u32, 
         metadata: Some(ContainerMetadata {
             name: name.to_owned(),
             attempt,
-        }),
-        image: Some(ImageSpec {
-            image: lab.busybox().to_owned(),
-            user_specified_image: image::BUSYBOX.to_owned(),
-            ..ImageSpec::default()
         }),
         command: command.iter().map(|&word| word.to_owned()).collect(),
         labels: owned([

@@ -1,0 +1,208 @@
+//! A containerd process of the lab: its directories, configuration and namespaces. What it is then asked for is not
+//! decided here.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use super::error::{LabError, Result};
+use super::place::Place;
+use super::process::{Contained, Own};
+use super::runtimes::Release;
+use super::{image, tool};
+
+/// How long the runtime may take to answer its first call.
+pub(crate) const READY: Duration = Duration::from_secs(30);
+
+/// A network as containerd's CRI plugin asks for it, and none: an address on paper, without any interface. Pods get a
+/// network namespace of their own by it, and the machine's network stays as it is. Protocol: CNI specification 0.4.0,
+/// "Parameters".
+const NETWORK_PLUGIN: &str = r#"#!/bin/sh
+case $CNI_COMMAND in
+    VERSION) printf '{"cniVersion":"0.4.0","supportedVersions":["0.3.0","0.3.1","0.4.0"]}' ;;
+    ADD) printf '{"cniVersion":"0.3.1","interfaces":[{"name":"%s","sandbox":"%s"}],
+        "ips":[{"version":"4","address":"192.0.2.1/32","interface":0}]}' "$CNI_IFNAME" "$CNI_NETNS" ;;
+esac
+"#;
+const NETWORK: &str = r#"{"cniVersion":"0.3.1","name":"paper","plugins":[{"type":"paper"}]}"#;
+
+/// The directories of [`NETWORK`] and [`NETWORK_PLUGIN`].
+struct Network {
+    networks: PathBuf,
+    plugins: PathBuf,
+}
+
+/// What containerd is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// A kubelet.
+    Cri,
+    /// Clients of its own API, as with Docker's packages, which switch CRI off.
+    OwnApi,
+}
+
+/// The process. Dropping it ends everything that it started and removes what is left of it.
+pub(crate) struct Daemon {
+    // Declared in the order in which they must go: processes, then the directory they used.
+    process: Option<Contained>,
+    release: Release,
+    place: Place,
+}
+
+impl Daemon {
+    /// Starts it, and does not wait.
+    pub(crate) fn start(release: Release, serves: Serves) -> Result<Self> {
+        let place = Place::new()?;
+        let socket = place.subdir("run")?.join("containerd.sock");
+        let network = Network {
+            networks: place.subdir("cni/networks")?,
+            plugins: place.subdir("cni/plugins")?,
+        };
+        write(&network.networks.join("paper.conflist"), NETWORK, 0o644)?;
+        for plugin in ["paper", "loopback"] {
+            write(&network.plugins.join(plugin), NETWORK_PLUGIN, 0o755)?;
+        }
+        let config = place.path().join("containerd.toml");
+        write(&config, &configuration(&release, serves, &socket, &network), 0o644)?;
+
+        // Everything that containerd, its shims and runc keep lies below /run, which is a private memory file system
+        // here: overlayfs works on it whatever the machine's own file system is, and it goes with the namespace. What
+        // is known of networks lies below /var/lib.
+        let script = format!(
+            "{}mount -t tmpfs -o mode=755 pinhole-lab /run\nmkdir /run/containerd\n\
+             mount -t tmpfs -o mode=755 pinhole-lab /var/lib\nexec '{}' --config '{}'",
+            release.preparation(),
+            release.program("containerd")?.display(),
+            config.display()
+        );
+        let process = Contained::start(Own::MountsAndProcesses, &script, &place.path().join("containerd.log"))?;
+        Ok(Self {
+            process: Some(process),
+            release,
+            place,
+        })
+    }
+
+    /// The path of its socket: owner and group root, mode 0660, as on a node.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.place.path().join("run/containerd.sock")
+    }
+
+    /// The directory and cgroups that belong to it.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether it listens. False also when it ended; the log then tells.
+    pub(crate) fn listens(&self) -> bool {
+        self.process
+            .as_ref()
+            .is_some_and(|process| process.first_pid().is_some())
+            && self.socket().exists()
+    }
+
+    /// Runs its own client, where it sees the mounts that containerd sees.
+    pub(crate) fn ctr(&self, args: &[&str]) -> Result<Output> {
+        let first = self.process.as_ref().and_then(Contained::first_pid);
+        let first = first.ok_or_else(|| LabError::Failed {
+            command: "containerd".to_owned(),
+            status: "it has ended".to_owned(),
+            output: self.log(),
+        })?;
+        tool::run(
+            Command::new(tool::find("nsenter", "util-linux")?)
+                .args(["--target", &first.to_string(), "--mount", "--pid", "--"])
+                .arg(self.release.program("ctr")?)
+                .arg("--address")
+                .arg(self.socket())
+                .args(args),
+        )
+    }
+
+    /// Brings the lab's images into one of its namespaces.
+    pub(crate) fn import_images(&self, namespace: &str) -> Result<image::Names> {
+        let archive = self.place.path().join("images.tar");
+        let names = image::write_archive(&archive)?;
+        let archive = archive.to_string_lossy();
+        self.ctr(&["--namespace", namespace, "images", "import", &archive])?;
+        // A pull by tag leaves the digest's name too.
+        let tag = ["--namespace", namespace, "images", "tag", image::BUSYBOX];
+        self.ctr(&[&tag[..], &[&names.busybox]].concat())?;
+        Ok(names)
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.place.path().join("containerd.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.process.take());
+        if let Err(error) = self.place.remove_cgroups() {
+            // A destructor cannot fail; whoever ran it should still know.
+            eprintln!("lab: {error}");
+        }
+    }
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+    fs::write(path, text).map_err(LabError::file("write", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(LabError::file("change the mode of", path))
+}
+
+/// containerd 2 split the CRI plugin, and names the pause image among those that it keeps (docs/cri/config.md there).
+fn configuration(release: &Release, serves: Serves, socket: &Path, network: &Network) -> String {
+    let (socket, pause) = (socket.display(), image::PAUSE);
+    let (networks, plugins) = (network.networks.display(), network.plugins.display());
+    let common = format!(
+        r#"root = "/run/containerd/root"
+state = "/run/containerd/state"
+
+[grpc]
+address = "{socket}"
+uid = 0
+gid = 0
+
+[plugins."io.containerd.internal.v1.opt"]
+path = "/run/containerd/opt"
+"#
+    );
+    // Lowering a score of the out-of-memory killer needs CAP_SYS_RESOURCE, which not every machine gives to root.
+    match (release.is_second_generation(), serves) {
+        (false, Serves::OwnApi) => format!("version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n{common}"),
+        (true, Serves::OwnApi) => format!(
+            "version = 3\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.cri.v1.runtime\", \
+             \"io.containerd.cri.v1.images\"]\n{common}"
+        ),
+        (false, Serves::Cri) => format!(
+            r#"version = 2
+{common}
+[plugins."io.containerd.grpc.v1.cri"]
+restrict_oom_score_adj = true
+sandbox_image = "{pause}"
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+conf_dir = "{networks}"
+bin_dir = "{plugins}"
+"#
+        ),
+        (true, Serves::Cri) => format!(
+            r#"version = 3
+{common}
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+
+[plugins."io.containerd.cri.v1.runtime".cni]
+conf_dir = "{networks}"
+bin_dirs = ["{plugins}"]
+
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "{pause}"
+"#
+        ),
+    }
+}
