@@ -13,8 +13,9 @@
 
 static __always_inline int tell_cgroup(u64 *ctx, u32 hook)
 {
+	/* Typed on every kernel, as the arguments of tracepoints are. */
 	struct cgroup *cgroup = (void *)ctx[0];
-	struct task_struct *task = current_task();
+	u64 caller = bpf_get_current_pid_tgid();
 	struct hook_counters *line = seen(hook);
 	struct control *c = agent_control();
 	struct cgroup_record *record;
@@ -24,14 +25,20 @@ static __always_inline int tell_cgroup(u64 *ctx, u32 hook)
 
 	if (!line || !c)
 		return 0;
-	if (!hook_enabled(c, hook) || !names_containers(cgroup, task))
+	if (!hook_enabled(c, hook) || !names_containers(cgroup))
 		return filter(line);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
 	record = &s->cgroup;
-	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), hook);
-	record->cgroup_id = get(cgroup, kn, id);
+	record->header.hook = hook;
+	record->header.cpu = bpf_get_smp_processor_id();
+	record->header.flags = 0;
+	record->header.tid = caller;
+	record->header.time = bpf_ktime_get_boot_ns();
+	record->header.cgroup_id = cgroup->kn->id;
+	__builtin_memset(&record->header.process, 0, sizeof(record->header.process));
+	record->header.process.pid = caller >> 32;
 	/* As data: before Linux 5.17 the verifier hands out no argument that points to anything but a structure. */
 	bpf_probe_read_kernel(&path, sizeof(path), &ctx[1]);
 	size = bpf_probe_read_kernel_str(record + 1, CGROUP_BUFFER, path);

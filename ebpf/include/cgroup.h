@@ -37,15 +37,16 @@ static __always_inline struct kernfs_node *controller_node(struct task_struct *t
 }
 
 /* Whether a cgroup is of the hierarchy in which tasks are told: all cgroups of one have their root in common. */
-static __always_inline bool names_containers(struct cgroup *cgroup, struct task_struct *task)
+static __always_inline bool names_containers(struct cgroup *cgroup)
 {
+	struct task_struct *task = current_task();
 	struct cgroup *same;
 
 	if (cgroup_hierarchy == HIERARCHY_UNIFIED)
 		same = get(task, cgroups, dfl_cgrp);
 	else
 		same = controller_cgroup(task);
-	return get(cgroup, root) == get(same, root);
+	return cgroup->root == get(same, root);
 }
 
 /* The cgroup of a task, as the directory that it is. */

@@ -128,8 +128,8 @@ static __always_inline void kick(void)
 
 /*
  * Hands the record in the scratch over. path_flags joins those of all paths in it. Records of system calls are refused
- * before the ring is full, so that a flood of them leaves room for the life of processes, and for the snapshots, without
- * which the events that do fit would mean nothing.
+ * before the ring is full, so that a flood of them leaves room for the life of processes and of cgroups, and for the
+ * snapshots, without which the events that do fit would mean nothing.
  */
 static __always_inline bool send(struct control *c, struct hook_counters *line, struct scratch *s, u32 path_flags)
 {

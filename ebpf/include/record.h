@@ -171,13 +171,12 @@ struct exit_record {
 };
 
 /*
- * HOOK_CGROUP_MKDIR and HOOK_CGROUP_RMDIR, of the hierarchy that names containers only: the header tells who did it. Here
- * it is the end of the path, towards the leaf, that RECORD_CGROUP_TRUNCATED says may be missing.
+ * HOOK_CGROUP_MKDIR and HOOK_CGROUP_RMDIR, of the hierarchy that names containers only. The header tells of the cgroup
+ * itself; of who did it there are the ids alone. RECORD_CGROUP_TRUNCATED says here that the end of the path, towards the
+ * leaf, may be missing.
  */
 struct cgroup_record {
 	struct record_header header;
-	/* What header.cgroup_id is to the processes in it. */
-	u64 cgroup_id;
 	/* Tail: the path as one string, root to leaf, with its NUL. */
 	u32 path_size;
 	u32 reserved;

@@ -40,16 +40,16 @@ pub struct Header {
     pub time: u64,
     /// Records lost on this CPU since the start.
     pub lost: u64,
-    /// The task's cgroup when the hook ran.
+    /// The task's cgroup when the hook ran; of a cgroup that was made or removed, itself.
     pub cgroup_id: u64,
-    /// The process.
+    /// The process; of who made or removed a cgroup no more than its id.
     pub process: ProcessKey,
 }
 
 /// A cgroup that was made or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup<'a> {
-    /// Its id: what [`Header::cgroup_id`] is of the processes in it.
+    /// Its id, by which the records of the processes in it name it.
     pub id: u64,
     /// The whole path from the root of the hierarchy that names containers, e.g. `/kubepods/…`. Absent where its end may be
     /// missing, since it then ends in a cgroup that was neither made nor removed, and where it could not be read.
@@ -253,7 +253,7 @@ fn decode_cgroup(bytes: &[u8]) -> Result<Cgroup<'_>, DecodeError> {
     let (path, _) = split(tail, raw.path_size)?;
     let whole = raw.header.flags & (record_flag::CGROUP_TRUNCATED | record_flag::CGROUP_UNREADABLE) == 0;
     Ok(Cgroup {
-        id: raw.cgroup_id,
+        id: raw.header.cgroup_id,
         path: whole.then(|| c_text(path)),
     })
 }

@@ -17,7 +17,7 @@ fn cgroup_record(hook: Hook, flags: u32, path_size: usize, tail: &[u8]) -> Vec<u
         &flags.to_ne_bytes(),
     );
     put(
-        std::mem::offset_of!(wire::CgroupRecord, cgroup_id),
+        header(std::mem::offset_of!(wire::RecordHeader, cgroup_id)),
         &4711_u64.to_ne_bytes(),
     );
     put(

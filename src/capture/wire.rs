@@ -150,7 +150,6 @@ wire! {
     /// A cgroup that was made or removed; its path follows.
     struct CgroupRecord: "cgroup_record" {
         header: RecordHeader,
-        cgroup_id: u64,
         path_size: u32,
         reserved: u32,
     }

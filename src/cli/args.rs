@@ -49,8 +49,8 @@ pub enum Command {
     ///
     /// Asks the running agent on its admin socket. --on and --off take hooks, classes of events and `all`; the more special
     /// word counts, so `--off all --on file --off open` leaves files without open. What is turned off is counted as filtered.
-    /// Only hooks that were attached at the start can be turned on, and the life of processes always reports. Changes are
-    /// for root and the agent's own user, are logged, and last until the agent ends.
+    /// Only hooks that were attached at the start can be turned on, and the life of processes and of cgroups always
+    /// reports. Changes are for root and the agent's own user, are logged, and last until the agent ends.
     Hooks(HooksArgs),
     /// List, show or detect platform profiles
     #[command(subcommand)]

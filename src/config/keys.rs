@@ -148,7 +148,7 @@ pub const KEYS: [Key; 26] = [
         value_name: "SIZE",
         help: "Size of the ring buffer between kernel and agent",
         long_help: "Rounded up to a power of two. A larger one bridges longer bursts; what does not fit is lost, and \
-            counted. An eighth is kept for the life of processes.",
+            counted. An eighth is kept for the life of processes and of cgroups.",
         allowed: "64KiB to 1GiB, for example 8MiB",
         choices: &[],
         heading: CAPTURE,

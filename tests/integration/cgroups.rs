@@ -67,6 +67,12 @@ fn hierarchies() -> (PathBuf, Vec<PathBuf>) {
     (at(own), others.map(at).filter(mounted).collect())
 }
 
+/// Makes a cgroup where containers have theirs, and removes it.
+pub(crate) fn come_and_go(name: &str) {
+    let (root, _) = hierarchies();
+    drop(Own::below(&root, name));
+}
+
 /// The lines of the log that say so.
 fn lines<'a>(stopped: &'a Stopped, words: &str) -> Vec<&'a str> {
     stopped.stderr.lines().filter(|line| line.contains(words)).collect()

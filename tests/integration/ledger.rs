@@ -104,12 +104,12 @@ fn flood_until_dropped(installed: &Installed, before: u64) -> u64 {
     }
 }
 
-/// Opens per ring size, over all CPUs, and processes that live and end meanwhile.
+/// Opens per ring size, over all CPUs, and processes and cgroups that come and go meanwhile.
 const STORM: u64 = 1_000_000;
 const PROCESSES: u64 = 300;
 
 #[test]
-fn a_storm_of_opens_on_every_cpu_costs_no_process() {
+fn a_storm_of_opens_on_every_cpu_costs_no_process_and_no_cgroup() {
     let _turn = Turn::take().unwrap();
     let installed = Installed::new(agent()).unwrap();
     let cpus = std::thread::available_parallelism().unwrap().get() as u64;
@@ -128,6 +128,7 @@ fn a_storm_of_opens_on_every_cpu_costs_no_process() {
             }
             for _ in 0..PROCESSES {
                 assert!(Command::new("/bin/true").status().unwrap().success());
+                crate::cgroups::come_and_go("storm");
             }
         });
         let stopped = agent.stop().unwrap();
@@ -137,7 +138,7 @@ fn a_storm_of_opens_on_every_cpu_costs_no_process() {
         let [seen, .., lost] = of("openat");
         assert!(seen >= STORM / cpus * cpus, "{ring}: {summary}");
         dropped += lost;
-        for hook in ["exec", "fork", "exit"] {
+        for hook in ["exec", "fork", "exit", "cgroup_mkdir", "cgroup_rmdir"] {
             let [_, _, delivered, lost] = of(hook);
             assert!(delivered >= PROCESSES, "{ring}, {hook}: {summary}");
             assert_eq!(lost, 0, "{ring}, {hook}: {summary}");
