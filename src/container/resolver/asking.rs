@@ -50,10 +50,7 @@ impl Resolver {
         let now = (self.clock)();
         match self.by_container.get(id) {
             Some(entry) if flight.as_ref().is_some_and(|flight| flight.has_landed()) => entry.clone(),
-            _ => {
-                let said = flight.and_then(|flight| flight.said());
-                ContainerEntry::pending(id, said, last, now + BRIEFLY)
-            }
+            _ => ContainerEntry::pending(id, flight.as_deref(), last, now + BRIEFLY),
         }
     }
 
