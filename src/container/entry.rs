@@ -58,7 +58,7 @@ impl ContainerEntry {
             (Ok(mut found), _) => Self {
                 gap: found.gap,
                 cgroups_path: found.cgroups_path.take().map(Arc::from),
-                outcome: Arc::new(outcome_of(found).took(cost)),
+                outcome: Arc::new(outcome_of(*found).took(cost)),
                 denied: false,
                 expires: None,
                 pending: false,

@@ -8,6 +8,7 @@ use crate::container::cgroup::Manager;
 use crate::container::entry::ContainerEntry;
 use crate::container::flight::{Arrival, Cause, Flight, until};
 use crate::container::lookup::Ending;
+use crate::container::runtime::Runtime;
 
 /// A wait that is not worth its system calls.
 const TOO_SHORT: Duration = Duration::from_millis(1);
@@ -108,7 +109,7 @@ impl Resolver {
         }
         self.look_around();
         if !self.flights.is_busy() {
-            self.runtimes.all().iter().for_each(|runtime| runtime.rest());
+            self.runtimes.all().iter().for_each(Runtime::rest);
         }
         self.inventory.tell_when_done((self.clock)());
         self.landings += 1;
