@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::CgroupIdentity;
 use super::completeness;
+use super::flight::Flight;
 use super::lookup::Ending;
 use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Source, Status};
 use super::pacing::Backoff;
@@ -57,7 +58,7 @@ impl ContainerEntry {
             (Ok(mut found), _) => Self {
                 gap: found.gap,
                 cgroups_path: found.cgroups_path.take().map(Arc::from),
-                outcome: Arc::new(outcome_of(found).took(cost)),
+                outcome: Arc::new(outcome_of(*found).took(cost)),
                 denied: false,
                 expires: None,
                 pending: false,
@@ -77,11 +78,12 @@ impl ContainerEntry {
     }
 
     /// What an event is told whose container's lookup did not end in time.
-    pub(crate) fn pending(id: &str, said: Option<Reason>, last: Option<Self>, until: Instant) -> Self {
+    pub(crate) fn pending(id: &str, flight: Option<&Flight>, last: Option<Self>, until: Instant) -> Self {
         let mut entry = last.unwrap_or_else(|| {
-            let reason = said.unwrap_or(Reason::LookupPending);
+            let reason = flight.and_then(Flight::said).unwrap_or(Reason::LookupPending);
+            let cost = flight.map(Flight::age).unwrap_or_default();
             Self {
-                outcome: Arc::new(missing(id, reason)),
+                outcome: Arc::new(missing(id, reason).took(cost)),
                 gap: None,
                 cgroups_path: None,
                 denied: reason == Reason::ContainerUnknown,

@@ -39,6 +39,7 @@ pub(crate) enum Cause {
 pub(crate) struct Flight {
     id: String,
     cause: Cause,
+    started: Instant,
     manager: Cell<Option<Manager>>,
     /// Until when an id that is unknown is asked for again.
     poll_until: Cell<Instant>,
@@ -103,6 +104,11 @@ impl Flight {
     /// What the runtimes said when they were last asked; `None` while the first answer is out.
     pub(crate) fn said(&self) -> Option<Reason> {
         self.said.get()
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// How long events have waited for it so far.
@@ -220,6 +226,7 @@ impl Flights {
         let flight = Rc::new(Flight {
             id: id.to_owned(),
             cause,
+            started: Instant::now(),
             manager: Cell::new(manager),
             poll_until: Cell::new(Instant::now() + poll),
             awaited: Cell::new(cause == Cause::Event),

@@ -51,7 +51,7 @@ pub(crate) struct Runtimes {
 /// How a lookup ended, and how long the runtimes took for it, pauses left out.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    pub(crate) result: Result<Found, Reason>,
+    pub(crate) result: Result<Box<Found>, Reason>,
     pub(crate) cost: Duration,
 }
 
@@ -100,7 +100,7 @@ impl Runtimes {
             };
             let verdict = match round {
                 Ok(found) => {
-                    let result = Ok(*found);
+                    let result = Ok(found);
                     return Ending { result, cost };
                 }
                 Err(verdict) => verdict,

@@ -296,7 +296,7 @@ pub struct Metadata {
     /// Which part of the lookup chain answered; absent for host processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// What the lookup cost when it was made, in microseconds; absent for host processes.
+    /// How long the runtimes took for the lookup, or have taken so far, in microseconds; absent for host processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_us: Option<u64>,
     /// The cgroup, by the inode number of its directory: present where its name is not known.

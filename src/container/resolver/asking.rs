@@ -8,6 +8,7 @@ use crate::container::cgroup::Manager;
 use crate::container::entry::ContainerEntry;
 use crate::container::flight::{Arrival, Cause, Flight, until};
 use crate::container::lookup::Ending;
+use crate::container::runtime::Runtime;
 
 /// A wait that is not worth its system calls.
 const TOO_SHORT: Duration = Duration::from_millis(1);
@@ -51,10 +52,7 @@ impl Resolver {
         let now = (self.clock)();
         match self.by_container.get(id) {
             Some(entry) if flight.as_ref().is_some_and(|flight| flight.has_landed()) => entry.clone(),
-            _ => {
-                let said = flight.and_then(|flight| flight.said());
-                ContainerEntry::pending(id, said, last, now + BRIEFLY)
-            }
+            _ => ContainerEntry::pending(id, flight.as_deref(), last, now + BRIEFLY),
         }
     }
 
@@ -112,7 +110,7 @@ impl Resolver {
         }
         self.look_around();
         if !self.flights.is_busy() {
-            self.runtimes.all().iter().for_each(|runtime| runtime.rest());
+            self.runtimes.all().iter().for_each(Runtime::rest);
         }
         self.inventory.tell_when_done((self.clock)());
         self.landings += 1;
