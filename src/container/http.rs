@@ -7,7 +7,7 @@
 //! checked. Failures are the same [`CallError`] as those of gRPC, so that lookups and reports need not tell them apart.
 
 use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 

@@ -121,7 +121,7 @@ impl Runtimes {
                 if waited && flight.is_awaited() {
                     self.gave_up(&verdict.starting);
                 }
-                let result = self.bundles.found(flight.id(), reason, &self.selection);
+                let result = self.bundles.found(flight.id(), reason, &self.selection).map(Box::new);
                 return Ending { result, cost };
             }
             until(tokio::time::sleep(step), flight.hurried()).await;

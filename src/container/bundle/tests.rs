@@ -52,7 +52,7 @@ impl Place {
     }
 
     fn bundles(&self) -> Bundles {
-        let (bundles, errors) = Bundles::try_open(&[self.directory.clone()]);
+        let (bundles, errors) = Bundles::try_open(std::slice::from_ref(&self.directory));
         assert!(errors.is_empty(), "{errors:?}");
         bundles
     }
@@ -226,7 +226,7 @@ fn nothing_leads_out_and_nothing_is_too_large() {
         assert!(place.bundles().lookup(id).unwrap().is_none(), "{id}");
     }
     if !nix::unistd::geteuid().is_root() {
-        fs::set_permissions(place.directory.join(&id), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(place.directory.join(&id), fs::Permissions::from_mode(0o0)).unwrap();
         assert!(matches!(place.bundles().lookup(&id), Err(Error::Read { .. })));
     }
 }

@@ -1,5 +1,6 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -113,7 +114,7 @@ fn sockets_that_cannot_be_connected_to() {
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert_eq!(reason(&socket), Reason::SocketRefused);
     if !nix::unistd::geteuid().is_root() {
-        std::fs::set_permissions(&socket, Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&socket, Permissions::from_mode(0o0)).unwrap();
         assert_eq!(reason(&socket), Reason::SocketPermission);
     }
 }

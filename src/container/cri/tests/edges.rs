@@ -243,7 +243,7 @@ fn list_filter() {
             served.fake.on(&method, asked, Answer::Message(list(file)));
             let mut connection = connection(served.fake.socket());
             let deadline = Instant::now() + Duration::from_secs(2);
-            event_loop.block_on(listed_sandbox(&mut connection, folder.api, asked, deadline))
+            event_loop.block_on(listed_sandbox(&connection, folder.api, asked, deadline))
         };
         let told = sandbox(&container.id, "filter-id");
         assert_eq!(
