@@ -7,6 +7,7 @@ use k8s_cri::v1;
 use prost::Message;
 
 use super::*;
+use crate::config::settings::Settings;
 use crate::container::outcome::{Qos, Reason, Source};
 use crate::container::testing::fixture;
 use crate::container::verbose::INFO;
@@ -58,12 +59,15 @@ impl Place {
     }
 
     fn found(&self, id: &str) -> Found {
-        self.bundles().lookup(id).unwrap().expect(id)
+        let mut found = self.bundles().lookup(id).unwrap().expect(id);
+        bounds::bound(&mut found, &wanted());
+        found
     }
 }
 
+/// What the defaults keep of an answer.
 fn wanted() -> Selection {
-    Selection::new(&crate::config::settings::Settings::default().metadata)
+    Selection::new(&Settings::default().metadata)
 }
 
 fn spec_of(info: &str) -> Vec<u8> {

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::container::completeness;
+use crate::config::settings::Settings;
 use crate::container::http::fake::{Answer, FakeDaemon, recorded};
 use crate::container::outcome::{Image, Qos, Reason, Source, Status};
 use crate::container::placement::{Fit, fit};
+use crate::container::selection::Selection;
+use crate::container::{bounds, completeness};
 
 const DOCKER: &str = "docker-20.10.24";
 const PODMAN: &str = "podman-4.3.1";
@@ -88,7 +90,8 @@ impl Replay {
     }
 
     fn found(&self, name: &str) -> Found {
-        let found = self.lookup(&self.ids[name]).unwrap().expect(name);
+        let mut found = self.lookup(&self.ids[name]).unwrap().expect(name);
+        bounds::bound(&mut found, &Selection::new(&Settings::default().metadata));
         assert_eq!(found.container.id, self.ids[name]);
         found
     }

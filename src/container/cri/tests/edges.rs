@@ -241,7 +241,7 @@ fn list_filter() {
             let served = Served::new(folder);
             let method = served.method("RuntimeService/ListContainers");
             served.fake.on(&method, asked, Answer::Message(list(file)));
-            let mut connection = connection(served.fake.socket());
+            let connection = connection(served.fake.socket());
             let deadline = Instant::now() + Duration::from_secs(2);
             event_loop.block_on(listed_sandbox(&connection, folder.api, asked, deadline))
         };

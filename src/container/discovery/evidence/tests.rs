@@ -138,7 +138,11 @@ fn of_two_containerds_the_one_with_the_pods_is_asked_first() {
         &Settings::default().metadata,
     )
     .unwrap();
-    let ranks: Vec<Rank> = resolver.runtimes().iter().map(Candidate::rank).collect();
+    let ranks: Vec<Rank> = resolver
+        .runtimes()
+        .iter()
+        .map(crate::container::Candidate::rank)
+        .collect();
     assert_eq!(ranks, [Rank::Answers, Rank::Pods]);
     assert_eq!(resolver.lookup_id(&id).metadata.reason, None);
     assert_eq!((docker.calls("ContainerStatus"), k3s.calls("ContainerStatus")), (0, 1));
