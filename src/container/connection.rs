@@ -223,10 +223,18 @@ impl Connection {
         self.http.as_ref()
     }
 
+    /// A number while the breaker is open, another one each time it opens anew.
+    pub(crate) fn circuit_opened(&self) -> Option<u32> {
+        match &self.http {
+            Some(client) => client.circuit_opened(),
+            None => self.breaker.borrow().opened(),
+        }
+    }
+
     /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
     pub(crate) fn forget(&self) {
         *self.channel.borrow_mut() = None;
-        *self.breaker.borrow_mut() = Breaker::new();
+        self.breaker.borrow_mut().succeeded((self.clock)());
         if let Some(client) = &self.http {
             client.forget();
         }
@@ -278,7 +286,7 @@ impl Connection {
             }
             Err(CallError::Connect { .. }) => self.abandon(used.get()),
             _ => {
-                self.breaker.borrow_mut().succeeded();
+                self.breaker.borrow_mut().succeeded((self.clock)());
                 self.has_answered.set(true);
             }
         }

@@ -1,7 +1,8 @@
 //! What is remembered of a container, and for how long.
 //!
 //! Complete answers are kept for good. What was not found, or only in part, is looked up again after a pause that
-//! doubles from 250 ms to 30 s; a container that was found once is not lost by a retry that failed.
+//! doubles from 250 ms to 30 s, or as soon as a runtime becomes usable again; a container that was found once is not lost
+//! by a retry that failed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,15 +32,26 @@ pub(crate) struct ContainerEntry {
     pub(crate) pending: bool,
     /// An event has been told of it.
     pub(crate) told: bool,
+    /// How often runtimes had become usable when it was last asked for.
+    as_of: u64,
     pause: Backoff,
 }
 
 impl ContainerEntry {
-    /// What is remembered after a lookup has ended. `told`: an event had asked for it.
-    pub(crate) fn after(id: &str, ending: Ending, last: Option<Self>, told: bool, now: Instant) -> Self {
-        let Ending { result, cost } = ending;
+    /// What is remembered after a lookup has ended. `told`: an event had asked for it. `recoveries`: how often runtimes
+    /// have become usable by now.
+    pub(crate) fn after(
+        id: &str,
+        ending: Ending,
+        last: Option<Self>,
+        told: bool,
+        (recoveries, now): (u64, Instant),
+    ) -> Self {
+        let Ending { result, cost, as_of } = ending;
+        // What failed before a runtime came back says nothing about how long to wait since.
         let mut pause = last
             .as_ref()
+            .filter(|last| last.as_of == as_of)
             .map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
         let told = told || last.as_ref().is_some_and(|last| last.told);
         let denied = last.as_ref().is_some_and(|last| last.denied);
@@ -53,6 +65,7 @@ impl ContainerEntry {
                 expires: None,
                 pending: false,
                 told,
+                as_of,
                 pause,
             },
             (Ok(mut found), _) => Self {
@@ -63,14 +76,17 @@ impl ContainerEntry {
                 expires: None,
                 pending: false,
                 told,
+                as_of,
                 pause,
             },
         };
         entry.told = told;
+        entry.as_of = as_of;
         entry.expires = match entry.outcome.metadata.status {
             Status::Complete => None,
-            // Nobody has seen the gap yet: the first event asks for what was missing a moment ago.
-            _ if !told => Some(now),
+            // Nobody has seen the gap yet: the first event asks for what was missing a moment ago. And a runtime that came
+            // back meanwhile may know it.
+            _ if !told || as_of != recoveries => Some(now),
             _ => Some(now + pause.pause()),
         };
         entry.pause = pause;
@@ -90,6 +106,7 @@ impl ContainerEntry {
                 expires: None,
                 pending: true,
                 told: true,
+                as_of: 0,
                 pause: Backoff::new(RETRY_FIRST, RETRY_MOST),
             }
         });
@@ -99,8 +116,8 @@ impl ContainerEntry {
     }
 
     /// Whether it need not be looked up again.
-    pub(crate) fn is_fresh(&self, now: impl FnOnce() -> Instant) -> bool {
-        self.expires.is_none_or(|at| now() < at)
+    pub(crate) fn is_fresh(&self, recoveries: u64, now: impl FnOnce() -> Instant) -> bool {
+        self.expires.is_none_or(|at| self.as_of == recoveries && now() < at)
     }
 
     /// Why nothing is known of it.
@@ -195,5 +212,41 @@ impl Outcome {
             self.container = None;
             self.kubernetes = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(last: Option<ContainerEntry>, as_of: u64, recoveries: u64, now: Instant) -> ContainerEntry {
+        let ending = Ending {
+            result: Err(Reason::RuntimeTimeout),
+            cost: Duration::ZERO,
+            as_of,
+        };
+        ContainerEntry::after("id", ending, last, true, (recoveries, now))
+    }
+
+    #[test]
+    fn a_failure_holds_until_its_pause_is_over_or_a_runtime_comes_back() {
+        let now = Instant::now();
+        let entry = after(None, 3, 3, now);
+        assert!(entry.is_fresh(3, || now));
+        assert!(!entry.is_fresh(4, || now));
+        assert!(!entry.is_fresh(3, || now + RETRY_FIRST));
+    }
+
+    /// A call that hung fails long after the others are answered again.
+    #[test]
+    fn a_failure_from_before_a_runtime_came_back_does_not_hold() {
+        let now = Instant::now();
+        let entry = after(None, 3, 4, now);
+        assert_eq!(entry.expires, Some(now));
+        // And the pauses begin anew.
+        let entry = after(Some(entry), 4, 4, now);
+        assert_eq!(entry.expires, Some(now + RETRY_FIRST));
+        let entry = after(Some(entry), 4, 4, now);
+        assert_eq!(entry.expires, Some(now + 2 * RETRY_FIRST));
     }
 }

@@ -70,9 +70,14 @@ impl HttpClient {
         self.has_answered.get()
     }
 
+    /// See [`Breaker::opened`].
+    pub(crate) fn circuit_opened(&self) -> Option<u32> {
+        self.breaker.borrow().opened()
+    }
+
     /// Leaves the peer behind: another one listens at the path by now, and owes nothing for the failures of this one.
     pub(crate) fn forget(&self) {
-        self.breaker.borrow_mut().succeeded();
+        self.breaker.borrow_mut().succeeded((self.clock)());
     }
 
     /// Gets a JSON document, to be over at `deadline` or after the call timeout, whichever is earlier.
@@ -136,7 +141,7 @@ impl HttpClient {
             Err(CallError::Timeout { .. } | CallError::Protocol { .. }) => breaker.failed(began, (self.clock)()),
             Err(CallError::Connect { .. }) => {}
             _ => {
-                breaker.succeeded();
+                breaker.succeeded((self.clock)());
                 self.has_answered.set(true);
             }
         }

@@ -53,6 +53,8 @@ pub(crate) struct Runtimes {
 pub(crate) struct Ending {
     pub(crate) result: Result<Box<Found>, Reason>,
     pub(crate) cost: Duration,
+    /// [`Runtimes::recoveries`] when the runtimes were last asked.
+    pub(crate) as_of: u64,
 }
 
 impl Runtimes {
@@ -79,6 +81,11 @@ impl Runtimes {
         &self.all
     }
 
+    /// How often a runtime has become usable: what was not found before may be found since.
+    pub(crate) fn recoveries(&self) -> u64 {
+        self.all.iter().map(Runtime::recoveries).sum()
+    }
+
     /// When a call that is made now must be over, with everything that follows from it.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.longest_round
@@ -90,18 +97,18 @@ impl Runtimes {
         let mut cost = Duration::ZERO;
         let mut waited = false;
         loop {
-            let round = {
+            let (round, as_of) = {
                 let _turn = self.turn(flight).await;
-                let began = Instant::now();
+                let (began, as_of) = (Instant::now(), self.recoveries());
                 // In a box, so that lookups that pause or wait for their turn are small.
                 let round = Box::pin(self.round(flight, waited)).await;
                 cost += began.elapsed();
-                round
+                (round, as_of)
             };
             let verdict = match round {
                 Ok(found) => {
                     let result = Ok(found);
-                    return Ending { result, cost };
+                    return Ending { result, cost, as_of };
                 }
                 Err(verdict) => verdict,
             };
@@ -122,7 +129,7 @@ impl Runtimes {
                     self.gave_up(&verdict.starting);
                 }
                 let result = self.bundles.found(flight.id(), reason, &self.selection).map(Box::new);
-                return Ending { result, cost };
+                return Ending { result, cost, as_of };
             }
             until(tokio::time::sleep(step), flight.hurried()).await;
             waited = true;

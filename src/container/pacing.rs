@@ -32,6 +32,10 @@ impl Backoff {
 pub(crate) struct Breaker {
     failures: u32,
     open: Option<Open>,
+    /// How often it was opened.
+    opened: u32,
+    /// When the peer answered last. A call that began before and fails later says nothing about it as it is now.
+    answered: Option<Instant>,
     cooldown: Backoff,
 }
 
@@ -53,6 +57,8 @@ impl Breaker {
         Self {
             failures: 0,
             open: None,
+            opened: 0,
+            answered: None,
             cooldown: Backoff::new(Self::COOLDOWN, Self::COOLDOWN_MOST),
         }
     }
@@ -73,17 +79,28 @@ impl Breaker {
         }
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        *self = Self::new();
+    pub(crate) fn succeeded(&mut self, now: Instant) {
+        *self = Self {
+            opened: self.opened,
+            answered: Some(now),
+            ..Self::new()
+        };
+    }
+
+    /// A number while it is open, another one each time it opens anew.
+    pub(crate) fn opened(&self) -> Option<u32> {
+        self.open.map(|_| self.opened)
     }
 
     /// A call that `began` then has failed `now`.
     pub(crate) fn failed(&mut self, began: Instant, now: Instant) {
-        if self.open.is_some_and(|open| began < open.since) {
+        let judged = self.open.map(|open| open.since).max(self.answered);
+        if judged.is_some_and(|judged| began < judged) {
             return;
         }
         self.failures = self.failures.saturating_add(1);
         if self.failures >= Self::FAILURES {
+            self.opened = self.opened.wrapping_add(1);
             self.open = Some(Open {
                 since: now,
                 until: now + self.cooldown.pause(),
@@ -163,7 +180,7 @@ mod tests {
             "a failed trial doubles the pause"
         );
         assert!(breaker.allows(trial + 2 * Breaker::COOLDOWN, CALL));
-        breaker.succeeded();
+        breaker.succeeded(trial);
         breaker.failed(trial, trial);
         assert!(breaker.allows(trial, CALL), "one success forgets every failure");
     }
@@ -179,6 +196,37 @@ mod tests {
         }
         assert!(!breaker.allows(late, CALL));
         assert!(breaker.allows(late + Breaker::COOLDOWN, CALL));
+    }
+
+    /// Calls that hung time out one after the other, while the peer answers others again.
+    #[test]
+    fn what_was_under_way_when_the_peer_answered_counts_no_more() {
+        let start = Instant::now();
+        let late = start + CALL;
+        let mut breaker = Breaker::new();
+        breaker.failed(start, late);
+        breaker.succeeded(late);
+        (0..30).for_each(|_| breaker.failed(start, late));
+        assert!(breaker.allows(late, CALL));
+        (0..Breaker::FAILURES).for_each(|_| breaker.failed(late, late + CALL));
+        assert!(!breaker.allows(late + CALL, CALL));
+    }
+
+    #[test]
+    fn each_opening_has_its_number() {
+        let start = Instant::now();
+        let mut breaker = Breaker::new();
+        assert_eq!(breaker.opened(), None);
+        (0..Breaker::FAILURES).for_each(|_| breaker.failed(start, start));
+        let first = breaker.opened();
+        assert!(first.is_some());
+        let trial = start + Breaker::COOLDOWN;
+        assert!(breaker.allows(trial, CALL));
+        assert_eq!(breaker.opened(), first);
+        breaker.failed(trial, trial);
+        assert!(breaker.opened().is_some_and(|second| Some(second) != first));
+        breaker.succeeded(trial);
+        assert_eq!(breaker.opened(), None);
     }
 
     /// A trial whose caller has gone never says how it went.
@@ -199,7 +247,7 @@ mod tests {
         for _ in 0..10 {
             breaker.failed(now, now);
             breaker.failed(now, now);
-            breaker.succeeded();
+            breaker.succeeded(now);
         }
         assert!(breaker.allows(now, CALL));
     }

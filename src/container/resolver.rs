@@ -97,6 +97,7 @@ pub struct Resolver {
     removals: Removals,
     inventory: Inventory,
     budget: Duration,
+    call_timeout: Duration,
     patience: Patience,
     costs: Costs,
     /// How many lookups have ended: what was said while one was out is said until then.
@@ -114,6 +115,8 @@ struct CgroupEntry {
     expires: Option<Instant>,
     /// Good while no more lookups than these have ended.
     until_landing: Option<u64>,
+    /// How often runtimes had become usable. What is not for good is good until the next one does.
+    as_of: u64,
     /// Empty where it is for good.
     claims: Claims,
 }
@@ -169,6 +172,7 @@ impl Resolver {
             removals: Removals::default(),
             inventory: Inventory::default(),
             budget,
+            call_timeout,
             patience: Patience::new(settings.wait_share, 2 * budget, clock()),
             costs: Costs::default(),
             landings: 0,
@@ -216,8 +220,9 @@ impl Resolver {
         cgroup: Option<CgroupName<'_>>,
         age: impl FnOnce() -> Duration,
     ) -> Arc<Outcome> {
+        let as_of = self.runtimes.recoveries();
         let claims = match self.by_cgroup.get(&cgroup_id) {
-            Some(entry) if entry.holds(self.landings, self.clock) => {
+            Some(entry) if entry.holds(self.landings, as_of, self.clock) => {
                 self.costs.hits += 1;
                 return Arc::clone(&entry.outcome);
             }
@@ -241,6 +246,7 @@ impl Resolver {
             outcome: placed.outcome,
             expires: placed.expires,
             until_landing: placed.pending.then_some(self.landings),
+            as_of,
             claims: if placed.expires.is_some() {
                 claims
             } else {
@@ -287,8 +293,9 @@ impl Resolver {
 }
 
 impl CgroupEntry {
-    fn holds(&self, landings: u64, clock: fn() -> Instant) -> bool {
-        self.expires.is_none_or(|at| clock() < at) && self.until_landing.is_none_or(|at| at == landings)
+    fn holds(&self, landings: u64, recoveries: u64, clock: fn() -> Instant) -> bool {
+        self.expires.is_none_or(|at| self.as_of == recoveries && clock() < at)
+            && self.until_landing.is_none_or(|at| at == landings)
     }
 }
 

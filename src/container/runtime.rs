@@ -58,6 +58,12 @@ const REPROBE_MOST: Duration = Duration::from_secs(5);
 /// Asking somebody who does not answer costs a call timeout.
 const REPROBE_HUNG: Duration = Duration::from_secs(30);
 
+/// The first pause between two calls that find out whether a runtime which hangs has come back. They are made beside the
+/// lookups, and no event waits for them.
+const PROBE_FIRST: Duration = Duration::from_millis(250);
+/// The longest such pause.
+const PROBE_MOST: Duration = Duration::from_secs(2);
+
 /// containerd's name for itself.
 const CONTAINERD: &str = "containerd";
 
@@ -89,8 +95,16 @@ pub(crate) struct Runtime {
     hung_pause: Cell<Backoff>,
     /// A lookup has waited its whole budget for this socket in vain; the next one does not, until it answers again.
     waited_in_vain: Cell<bool>,
-    /// What it had when it first answered has been asked for.
+    /// What it had when it first answered, or answered again, has been asked for.
     listed: Cell<bool>,
+    /// Lookups may have gone without it since it answered last.
+    failing: Cell<bool>,
+    /// A lookup has gone without it since it answered last.
+    missed: Cell<bool>,
+    /// How often it has become usable again.
+    recoveries: Cell<u64>,
+    /// The last opening of its circuit that somebody has looked into.
+    probed: Cell<Option<u32>>,
 }
 
 impl Runtime {
@@ -117,6 +131,10 @@ impl Runtime {
             hung_pause: Cell::new(Backoff::new(REPROBE_MOST, REPROBE_HUNG)),
             waited_in_vain: Cell::new(false),
             listed: Cell::new(false),
+            failing: Cell::new(true),
+            missed: Cell::new(false),
+            recoveries: Cell::new(0),
+            probed: Cell::new(None),
         }
     }
 
@@ -153,7 +171,49 @@ impl Runtime {
         self.candidate.borrow().state.reason()
     }
 
-    /// Whether it answers and has not been asked for all it has. True once.
+    /// Changes when it becomes usable: what was said of a container before, for want of this runtime, holds no more.
+    pub(crate) fn recoveries(&self) -> u64 {
+        self.recoveries.get()
+    }
+
+    fn has_recovered(&self) {
+        if self.failing.replace(false) {
+            self.recoveries.set(self.recoveries.get() + 1);
+            // What started meanwhile is known to it alone.
+            self.listed.set(false);
+        }
+    }
+
+    /// Whether lookups leave it alone and nobody has found out yet whether it hangs as a whole.
+    pub(crate) fn wants_a_probe(&self) -> bool {
+        let opened = self.connection.circuit_opened();
+        opened.is_some() && opened != self.probed.get()
+    }
+
+    /// To be run beside the lookups when it wants one: where a runtime hangs as a whole, its circuit is closed as soon as
+    /// it answers. Where it answers already, it is some of its calls that hang; these are tried when the circuit's pause is
+    /// over and not before.
+    pub(crate) async fn probe(&self, timeout: Duration) {
+        let mut pause = Backoff::new(PROBE_FIRST, PROBE_MOST);
+        let mut hung = false;
+        while let Some(opened) = self.connection.circuit_opened() {
+            self.probed.set(Some(opened));
+            // On a connection of its own: the circuit is that of the lookups, and their connection may be what hangs.
+            let connection = Connection::new(self.connection.socket().to_owned(), timeout, self.clock);
+            let state = discovery::classify(&connection, Instant::now() + timeout).await;
+            if state.reason().is_none() {
+                if hung && self.connection.circuit_opened().is_some() {
+                    self.connection.forget();
+                    self.has_recovered();
+                }
+                return;
+            }
+            hung = true;
+            tokio::time::sleep(pause.pause()).await;
+        }
+    }
+
+    /// Whether it answers and has not been asked for all it has. True once, and once more whenever it answers again.
     pub(crate) fn take_unlisted(&self) -> bool {
         self.is_usable() && !self.listed.replace(true)
     }
@@ -178,6 +238,20 @@ impl Runtime {
     /// Whether somebody should look again, and nobody does.
     pub(crate) fn wants_a_look(&self) -> bool {
         self.changed.get() && !self.looking.get()
+    }
+
+    /// Whether lookups have gone without it and it is time to look again. One whose file is not there, or must not be
+    /// used, is told by its file when that changes.
+    pub(crate) fn is_due(&self) -> bool {
+        let may_change_unseen = matches!(
+            self.candidate.borrow().state,
+            State::Timeout | State::Refused { .. } | State::Failing { .. } | State::NotGrpc { .. }
+        );
+        may_change_unseen
+            && self.missed.get()
+            && self.settled.get()
+            && !self.looking.get()
+            && (self.clock)() >= self.reprobe_at.get()
     }
 
     /// How much speaks for asking it first.
@@ -223,13 +297,20 @@ impl Runtime {
                 self.look(deadline).await;
             }
             if let Some(reason) = self.reason() {
+                self.missed.set(true);
                 return Reply::Failed {
                     reason,
                     patient: self.worth_waiting(),
                 };
             }
         }
-        match self.chain(id, deadline).await {
+        let answer = self.chain(id, deadline).await;
+        match &answer {
+            Err(CallError::CircuitOpen { .. }) => self.failing.set(true),
+            Err(CallError::Connect { .. } | CallError::Timeout { .. } | CallError::Protocol { .. }) => {}
+            _ => self.has_recovered(),
+        }
+        match answer {
             Ok(Answer::Found(mut found)) => {
                 bounds::bound(&mut found, &self.given.selection);
                 Reply::Found(found)
@@ -354,11 +435,18 @@ impl Runtime {
     fn schedule(&self) {
         let now = (self.clock)();
         self.looked_at.set(now);
-        let backoff = match self.reason() {
+        let reason = self.reason();
+        if reason.is_some() {
+            self.failing.set(true);
+        } else {
+            self.has_recovered();
+        }
+        let backoff = match reason {
             None => {
                 self.pause.set(Backoff::new(REPROBE_FIRST, REPROBE_MOST));
                 self.hung_pause.set(Backoff::new(REPROBE_MOST, REPROBE_HUNG));
                 self.waited_in_vain.set(false);
+                self.missed.set(false);
                 return;
             }
             Some(Reason::RuntimeTimeout) => &self.hung_pause,

@@ -29,8 +29,9 @@ impl Resolver {
     /// whole, or no more.
     pub(super) fn lookup(&mut self, id: &str, manager: Option<Manager>, terms: Terms) -> ContainerEntry {
         self.land();
+        let recoveries = self.runtimes.recoveries();
         if let Some(entry) = self.by_container.get_mut(id)
-            && entry.is_fresh(self.clock)
+            && entry.is_fresh(recoveries, self.clock)
         {
             self.costs.hits += 1;
             if !std::mem::replace(&mut entry.told, true) {
@@ -109,6 +110,7 @@ impl Resolver {
             }
         }
         self.look_around();
+        self.look_after();
         if !self.flights.is_busy() {
             self.runtimes.all().iter().for_each(Runtime::rest);
         }
@@ -126,7 +128,7 @@ impl Resolver {
         if ending.result.is_err() && !flight.is_awaited() {
             return;
         }
-        let now = (self.clock)();
+        let now = (self.runtimes.recoveries(), (self.clock)());
         let last = self.by_container.pop(flight.id());
         let entry = ContainerEntry::after(flight.id(), ending, last, flight.is_awaited(), now);
         self.by_container.put(flight.id().to_owned(), entry);

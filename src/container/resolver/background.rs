@@ -2,10 +2,11 @@
 //! forgotten: cgroups that have gone.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Resolver;
 use crate::container::cgroup;
+use crate::container::entry::ContainerEntry;
 use crate::container::flight::{Arrival, Cause};
 use crate::container::outcome::Status;
 use crate::container::placement::{self, Fit};
@@ -98,14 +99,36 @@ impl Resolver {
         }
     }
 
+    /// Has runtimes looked at again, in the background, that lookups have to go without. Never blocks, and cheap when there
+    /// is none.
+    pub(super) fn look_after(&self) {
+        for (index, runtime) in self.runtimes.all().iter().enumerate() {
+            let (due, hangs) = (runtime.is_due(), runtime.wants_a_probe());
+            if !due && !hangs {
+                continue;
+            }
+            let (runtimes, timeout) = (Rc::clone(&self.runtimes), self.call_timeout);
+            self.flights.run(async move {
+                let runtime = &runtimes.all()[index];
+                if runtime.is_due() {
+                    runtime.look(Instant::now() + timeout).await;
+                }
+                if runtime.wants_a_probe() {
+                    runtime.probe(timeout).await;
+                }
+                None
+            });
+        }
+    }
+
     /// Has what the runtimes list looked up in the background: of those that answer now, and of the others when they
-    /// first do. Never blocks, and never lists twice.
+    /// first do; and again of one that answers after it failed. Never blocks.
     pub fn inventory(&mut self) {
         self.inventory.turn_on();
         self.look_around();
     }
 
-    /// Asks runtimes that answer for the first time for what they have.
+    /// Asks runtimes that answer for the first time, or again, for what they have.
     pub(super) fn look_around(&mut self) {
         if !self.inventory.is_on() {
             return;
@@ -131,7 +154,8 @@ impl Resolver {
         self.inventory.list_ended(ids.len());
         // More would push each other out.
         for id in ids.iter().take(self.by_container.cap().get()) {
-            if self.flights.of(id).is_some() || self.by_container.contains(id) {
+            let settled = |entry: &ContainerEntry| entry.expires.is_none();
+            if self.flights.of(id).is_some() || self.by_container.peek(id).is_some_and(settled) {
                 continue;
             }
             let started = self

@@ -45,6 +45,7 @@ impl Resolver {
         let until = Instant::now() + at_most;
         self.sockets_changed();
         self.land();
+        self.look_after();
         while self.flights.is_busy() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -57,6 +58,7 @@ impl Resolver {
                     self.land();
                     // A socket that was looked at again may answer now.
                     self.look_around();
+                    self.look_after();
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the event loop cannot watch the ring and the signals");

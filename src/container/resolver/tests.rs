@@ -14,6 +14,7 @@ mod appearing;
 mod background;
 mod faults;
 mod naming;
+mod recovery;
 mod sharing;
 
 const FOLDER: &str = "containerd-1.6.20";
