@@ -132,8 +132,16 @@ impl Recording {
             why: format!("{} has no container {name} with its sandbox", self.folder),
         };
         let pod = name.split('.').next().unwrap_or(name);
-        let (id, (_, container)) = self.containers.iter().find(|(_, (known, _))| known == name).ok_or_else(unknown)?;
-        let (sandbox_id, (_, sandbox)) = self.sandboxes.iter().find(|(_, (known, _))| known == pod).ok_or_else(unknown)?;
+        let (id, (_, container)) = self
+            .containers
+            .iter()
+            .find(|(_, (known, _))| known == name)
+            .ok_or_else(unknown)?;
+        let (sandbox_id, (_, sandbox)) = self
+            .sandboxes
+            .iter()
+            .find(|(_, (known, _))| known == pod)
+            .ok_or_else(unknown)?;
         self.everything = Some(Everything {
             container: (id.clone(), container.clone()),
             sandbox: (sandbox_id.clone(), sandbox.clone()),
