@@ -2,7 +2,7 @@
 
 mod lives;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::lab::agent::{Agent, Installed};
 use crate::lab::containerd::Containerd;
 use crate::lab::error::Result;
 use crate::lab::image;
-use crate::lab::pod::{Pod, PodSpec};
+use crate::lab::pod::{Pod, PodContainer, PodSpec};
 use crate::lab::turn::Turn;
 
 /// How many are made at a time, each in a pod of its own.
@@ -23,54 +23,64 @@ const EACH: Duration = Duration::from_secs(2);
 /// What there is besides: the sandboxes, the last events.
 const BESIDES: Duration = Duration::from_secs(40);
 
+/// How many ended containers of a pod are left: a kubelet collects them once a minute, and of each name all but the last.
+const LEFT: usize = 8;
+
 /// A container that ran.
 struct Job {
     name: String,
     pod: String,
 }
 
-/// Makes `count` containers one after the other, waits for the end of each and removes it at once, more hastily than any
-/// kubelet, which leaves them to a collection once a minute.
+/// Makes `count` containers one after the other, waits for the end of each and removes the oldest as a kubelet does.
 fn hurry(pod: &Pod<'_>, count: usize) -> Result<HashMap<String, Job>> {
     let mut jobs = HashMap::new();
+    let mut ended = VecDeque::new();
     for number in 0..count {
         let name = format!("{}-{number}", pod.spec().name);
         let container = pod.create(&name, 0, &["/bin/true", &name])?;
         let id = container.id().to_owned();
         container.start()?;
         assert_eq!(container.wait_ended()?, 0, "{name}");
-        container.remove()?;
+        ended.push_back(container);
+        if ended.len() > LEFT {
+            ended.pop_front().map(PodContainer::remove).transpose()?;
+        }
         let pod = pod.spec().name.clone();
         jobs.insert(id, Job { name, pod });
     }
+    ended.into_iter().try_for_each(PodContainer::remove)?;
     Ok(jobs)
 }
 
-/// Takes all events while `count` containers hurry, and keeps those of containers.
-fn watch_them_hurry(agent: &Agent<'_>, pods: &[Pod<'_>], count: usize) -> (HashMap<String, Job>, Vec<Value>, Duration) {
-    let mut kept = Vec::new();
+/// What came of it.
+struct Watched {
+    /// By their ids.
+    jobs: HashMap<String, Job>,
+    /// The events of containers.
+    events: Vec<Value>,
+    took: Duration,
+}
+
+/// Takes all events while `count` containers hurry.
+fn watch_them_hurry(agent: &Agent<'_>, pods: &[Pod<'_>], count: usize) -> Watched {
+    let mut events = Vec::new();
     let mut execs = 0;
     let began = Instant::now();
-    let each = u32::try_from(count).unwrap() * EACH / u32::try_from(HANDS).unwrap();
+    let within = u32::try_from(count / HANDS).unwrap() * EACH + BESIDES;
     let (jobs, took) = std::thread::scope(|scope| {
         let hands: Vec<_> = pods
             .iter()
             .map(|pod| scope.spawn(move || hurry(pod, count / HANDS)))
             .collect();
-        let told = agent
-            .events()
-            .take_until("an exec in each container", each + BESIDES, |fresh| {
-                assert_never_silently_null(&fresh);
-                let of_containers = fresh.into_iter().filter(|event| event.get("container").is_some());
-                for event in of_containers {
-                    execs += usize::from(event["type"] == "process_exec" && event["process"]["args"][0] == "/bin/true");
-                    kept.push(event);
-                }
-                execs >= count
-                    || hands
-                        .iter()
-                        .any(|hand| hand.is_finished() && Instant::now() > began + each + BESIDES)
-            });
+        let told = agent.events().take_until("an exec in each container", within, |fresh| {
+            assert_never_silently_null(&fresh);
+            for event in fresh.into_iter().filter(|event| event.get("container").is_some()) {
+                execs += usize::from(event["type"] == "process_exec" && event["process"]["args"][0] == "/bin/true");
+                events.push(event);
+            }
+            execs >= count
+        });
         let jobs: HashMap<String, Job> = hands
             .into_iter()
             .flat_map(|hand| hand.join().unwrap().unwrap())
@@ -79,7 +89,7 @@ fn watch_them_hurry(agent: &Agent<'_>, pods: &[Pod<'_>], count: usize) -> (HashM
         agent.explained(told).unwrap();
         (jobs, took)
     });
-    (jobs, kept, took)
+    Watched { jobs, events, took }
 }
 
 /// Every event of each container is complete and has its own names.
@@ -129,7 +139,7 @@ fn all_are_known(count: usize) {
             Pod::run(&lab, PodSpec::new("hurry", &format!("job-{hand}"), &uid)).unwrap()
         })
         .collect();
-    let (jobs, mut events, took) = watch_them_hurry(&agent, &pods, count);
+    let Watched { jobs, mut events, took } = watch_them_hurry(&agent, &pods, count);
     assert_eq!(jobs.len(), count);
 
     let stopped = agent.stop().unwrap();

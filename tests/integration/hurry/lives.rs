@@ -22,6 +22,10 @@ const FOLDER: &str = "containerd-1.6.20";
 const CONTAINER: &str = "web.app";
 /// How many live at a time.
 const HANDS: u64 = 4;
+/// How many cgroups that have gone the agent remembers at most (docs/architecture.md), and how many more containers it
+/// may know besides: those that live and those of the recording's own list.
+const REMEMBERED: u64 = 4096;
+const BESIDES: u64 = 64;
 /// How long all together may take.
 const LONGEST: Duration = Duration::from_secs(400);
 /// How long the kernel may take to let go of a cgroup whose process was waited for.
@@ -145,7 +149,8 @@ fn growth(cache: u64, before: u64, all: u64) -> i64 {
         assert_eq!(dropped, 0, "{hook}: {summary}");
     }
     let lookups = &summary["lookups"];
-    assert!(lookups["containers"].as_u64().unwrap() <= cache, "{lookups}");
+    let most = cache.min(REMEMBERED + BESIDES);
+    assert!(lookups["containers"].as_u64().unwrap() <= most, "{lookups}");
     println!(
         "{all} containers lived in {:.1} s: the agent had {first} KiB after {before}, {last} KiB in the end; from hook to \
          output {}; lookups {lookups}",
@@ -164,7 +169,10 @@ fn two_thousand_lives_are_told_and_leave_little() {
 #[test]
 #[ignore = "`just test-runtimes` lets twenty-six thousand containers live"]
 fn twenty_thousand_lives_leave_nothing() {
-    // At the first reading everything that is bounded is full: both caches, and the cgroups that have gone and wait for
-    // their end, 4096 of them.
-    assert!(growth(1024, 6000, 26_000) < 1024, "KiB for twenty thousand containers");
+    // At the first reading as many gone cgroups are remembered as ever will be, and there is room in the caches for
+    // thrice as many, which only the forgetting keeps free.
+    assert!(
+        growth(16_384, 6000, 26_000) < 1024,
+        "KiB for twenty thousand containers"
+    );
 }
