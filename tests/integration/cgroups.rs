@@ -52,7 +52,7 @@ impl Drop for Own {
 }
 
 /// Where the hierarchy that names containers is mounted, and others that there are.
-fn hierarchies() -> (PathBuf, Vec<PathBuf>) {
+pub(crate) fn hierarchies() -> (PathBuf, Vec<PathBuf>) {
     let own = match Hierarchy::detect() {
         Hierarchy::Unified => ".",
         Hierarchy::Pids => "pids",

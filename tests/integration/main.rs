@@ -27,6 +27,7 @@ mod edges;
 mod event;
 mod harness;
 mod hooks;
+mod hurry;
 mod journald;
 mod kernels;
 mod ledger;

@@ -129,6 +129,46 @@ impl EventLog {
         }
     }
 
+    /// Takes the events out as they come until `enough` has what it wants, for tests that see more of them than they can
+    /// keep. Whatever was taken is found by no other way of waiting, and marks from before mean nothing any more.
+    pub(crate) fn take_until(
+        &self,
+        what: &str,
+        within: Duration,
+        mut enough: impl FnMut(Vec<Value>) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + within;
+        let (mutex, changed) = &*self.shared;
+        loop {
+            let mut seen = lock(mutex);
+            while seen.events.is_empty() && seen.broken.is_none() && !seen.ended && Instant::now() < deadline {
+                let left = deadline.saturating_duration_since(Instant::now());
+                seen = changed
+                    .wait_timeout(seen, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+            if let Some((line, source)) = seen.broken.take() {
+                return Err(LabError::NotJson { line, source });
+            }
+            let (fresh, ended) = (std::mem::take(&mut seen.events), seen.ended);
+            // The reader goes on meanwhile.
+            drop(seen);
+            let context = last_lines(&fresh);
+            if enough(fresh) {
+                return Ok(());
+            }
+            if ended || Instant::now() >= deadline {
+                let what = if ended {
+                    format!("{what} (the output ended)")
+                } else {
+                    what.to_owned()
+                };
+                return Err(LabError::Deadline { what, within, context });
+            }
+        }
+    }
+
     /// Waits for the end of the output and gives everything that was printed.
     pub(crate) fn finish(mut self) -> Result<Vec<Value>> {
         if let Some(reader) = self.reader.take() {

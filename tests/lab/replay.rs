@@ -44,6 +44,45 @@ pub(crate) struct Recording {
     images: Vec<(v1::Image, Vec<u8>)>,
     listed: Option<v1::ListContainersResponse>,
     listed_sandboxes: Option<Vec<u8>>,
+    everything: Option<Everything>,
+}
+
+/// The recorded answers about one container and its sandbox, given about every other one too, with the ids exchanged:
+/// they are as long as each other, so nothing else of a message changes. A container's sandbox has its id backwards.
+#[derive(Debug)]
+struct Everything {
+    container: (String, Vec<u8>),
+    sandbox: (String, Vec<u8>),
+}
+
+impl Everything {
+    fn container(&self, id: &str) -> Option<Vec<u8>> {
+        let sandbox: String = id.chars().rev().collect();
+        let answer = exchanged(&self.container.1, &self.container.0, id)?;
+        exchanged(&answer, &self.sandbox.0, &sandbox)
+    }
+
+    fn sandbox(&self, id: &str) -> Option<Vec<u8>> {
+        exchanged(&self.sandbox.1, &self.sandbox.0, id)
+    }
+}
+
+/// A message with another id. Only one of the same length fits.
+fn exchanged(message: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
+    if from.len() != to.len() {
+        return None;
+    }
+    let mut message = message.to_vec();
+    let mut at = 0;
+    while let Some(part) = message.get_mut(at..at + from.len()) {
+        if part == from.as_bytes() {
+            part.copy_from_slice(to.as_bytes());
+            at += from.len();
+        } else {
+            at += 1;
+        }
+    }
+    Some(message)
 }
 
 impl Recording {
@@ -84,6 +123,42 @@ impl Recording {
             }
         }
         Ok(recording)
+    }
+
+    /// Gives what was recorded of this container, `<pod>.<container>`, and of its pod's sandbox as answers about every id
+    /// that was not recorded.
+    pub(crate) fn telling_the_same_of_everything(mut self, name: &str) -> Result<Self> {
+        let unknown = || LabError::Place {
+            why: format!("{} has no container {name} with its sandbox", self.folder),
+        };
+        let pod = name.split('.').next().unwrap_or(name);
+        let (id, (_, container)) = self
+            .containers
+            .iter()
+            .find(|(_, (known, _))| known == name)
+            .ok_or_else(unknown)?;
+        let (sandbox_id, (_, sandbox)) = self
+            .sandboxes
+            .iter()
+            .find(|(_, (known, _))| known == pod)
+            .ok_or_else(unknown)?;
+        self.everything = Some(Everything {
+            container: (id.clone(), container.clone()),
+            sandbox: (sandbox_id.clone(), sandbox.clone()),
+        });
+        Ok(self)
+    }
+
+    /// What is answered about a container, verbosely.
+    fn container(&self, id: &str) -> Option<Vec<u8>> {
+        let recorded = self.containers.get(id).map(|(_, bytes)| bytes.clone());
+        recorded.or_else(|| self.everything.as_ref()?.container(id))
+    }
+
+    /// What is answered about a sandbox, verbosely.
+    fn sandbox(&self, id: &str) -> Option<Vec<u8>> {
+        let recorded = self.sandboxes.get(id).map(|(_, bytes)| bytes.clone());
+        recorded.or_else(|| self.everything.as_ref()?.sandbox(id))
     }
 
     /// The runtime's own name and version.
@@ -132,27 +207,25 @@ impl Recording {
             "RuntimeService/Version" => Ok(self.version.encode_to_vec()),
             "RuntimeService/ContainerStatus" => {
                 let request = v1::ContainerStatusRequest::decode(request).map_err(broken)?;
-                let (_, bytes) = self
-                    .containers
-                    .get(&request.container_id)
+                let bytes = self
+                    .container(&request.container_id)
                     .ok_or_else(|| not_found(&request.container_id))?;
                 if request.verbose {
-                    return Ok(bytes.clone());
+                    return Ok(bytes);
                 }
-                let mut answer = v1::ContainerStatusResponse::decode(&**bytes).map_err(broken)?;
+                let mut answer = v1::ContainerStatusResponse::decode(&*bytes).map_err(broken)?;
                 answer.info.clear();
                 Ok(answer.encode_to_vec())
             }
             "RuntimeService/PodSandboxStatus" => {
                 let request = v1::PodSandboxStatusRequest::decode(request).map_err(broken)?;
-                let (_, bytes) = self
-                    .sandboxes
-                    .get(&request.pod_sandbox_id)
+                let bytes = self
+                    .sandbox(&request.pod_sandbox_id)
                     .ok_or_else(|| not_found(&request.pod_sandbox_id))?;
                 if request.verbose {
-                    return Ok(bytes.clone());
+                    return Ok(bytes);
                 }
-                let mut answer = v1::PodSandboxStatusResponse::decode(&**bytes).map_err(broken)?;
+                let mut answer = v1::PodSandboxStatusResponse::decode(&*bytes).map_err(broken)?;
                 answer.info.clear();
                 Ok(answer.encode_to_vec())
             }
@@ -240,6 +313,11 @@ impl Replay {
     /// The path of the socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.place.path().join("run/replay.sock")
+    }
+
+    /// The cgroup below which everything of it runs; it goes with the server.
+    pub(crate) fn cgroup_root(&self) -> String {
+        self.place.cgroup_root()
     }
 
     /// Runs a program of the machine to its end in a cgroup with this path, and gives its process id.
