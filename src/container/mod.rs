@@ -28,6 +28,7 @@ pub mod cgroup;
 mod completeness;
 pub mod connection;
 pub mod containerd;
+mod containers;
 pub mod cri;
 pub mod discovery;
 mod engine;

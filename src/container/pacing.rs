@@ -148,6 +148,47 @@ impl Patience {
     }
 }
 
+/// How often something may be done that others can bring about at will: so often in one go, and then once each so often.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    most: u32,
+    each: Duration,
+    left: u32,
+    /// Until when what has come back is counted in `left`.
+    counted: Instant,
+}
+
+impl Allowance {
+    /// Full at first.
+    pub(crate) const fn new(most: u32, each: Duration, now: Instant) -> Self {
+        Self {
+            most,
+            each,
+            left: most,
+            counted: now,
+        }
+    }
+
+    /// Takes one, if there is one.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.counted);
+        let back = passed.as_nanos() / self.each.as_nanos().max(1);
+        match u32::try_from(back) {
+            Ok(back) if back < self.most - self.left => {
+                self.left += back;
+                self.counted += self.each * back;
+            }
+            _ => {
+                self.left = self.most;
+                self.counted = now;
+            }
+        }
+        let rest = self.left.checked_sub(1);
+        self.left = rest.unwrap_or(0);
+        rest.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +291,26 @@ mod tests {
             breaker.succeeded(now);
         }
         assert!(breaker.allows(now, CALL));
+    }
+
+    #[test]
+    fn an_allowance_comes_back_bit_by_bit() {
+        let start = Instant::now();
+        let each = Duration::from_millis(10);
+        let mut allowance = Allowance::new(3, each, start);
+        let taken = |allowance: &mut Allowance, after: u64| {
+            let now = start + Duration::from_millis(after);
+            (0..10).filter(|_| allowance.take(now)).count()
+        };
+        assert_eq!(taken(&mut allowance, 0), 3);
+        assert_eq!(taken(&mut allowance, 9), 0);
+        // What is left of the time is not lost.
+        assert_eq!(taken(&mut allowance, 19), 1);
+        assert_eq!(taken(&mut allowance, 20), 1);
+        assert_eq!(taken(&mut allowance, 39), 1);
+        assert_eq!(taken(&mut allowance, 40), 1);
+        assert_eq!(taken(&mut allowance, 1_000_000), 3);
+        assert_eq!(taken(&mut allowance, 0), 0, "a clock that goes back gives nothing");
     }
 
     #[test]

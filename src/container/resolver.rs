@@ -15,13 +15,13 @@ use lru::LruCache;
 
 use super::bundle::Bundles;
 use super::cgroup::{self, Claims};
+use super::containers::Containers;
 use super::discovery::{self, Candidate};
-use super::entry::ContainerEntry;
 use super::flight::{Flights, until};
 use super::inventory::Inventory;
 use super::lookup::Runtimes;
 use super::outcome::Outcome;
-use super::pacing::Patience;
+use super::pacing::{Allowance, Patience};
 use super::removal::Removals;
 use super::runtime::{Given, Runtime};
 use super::selection::Selection;
@@ -58,6 +58,16 @@ pub(crate) fn event_loop() -> Result<tokio::runtime::Runtime, Error> {
 
 /// How long an event waits for an answer to a question that was answered before, or that comes too late anyway.
 const BRIEFLY: Duration = Duration::from_millis(50);
+/// How many cgroups that appear are looked up in one go: more than a node has containers, which all come back at once
+/// after a restart.
+const PREFETCHES: u32 = 1024;
+/// After that one each so often, faster than a kubelet starts containers.
+const PREFETCH_EACH: Duration = Duration::from_millis(40);
+/// How many ids that no runtime has told of are asked for in one go where they stand below a known container, whose
+/// processes may have made them up.
+const NESTED: u32 = 64;
+/// After that one each so often.
+const NESTED_EACH: Duration = Duration::from_millis(125);
 /// The longest the doctor waits for one container, in budgets.
 const UNHURRIED: u32 = 4;
 
@@ -93,12 +103,16 @@ pub struct Resolver {
     runtimes: Rc<Runtimes>,
     watch: Watch,
     by_cgroup: LruCache<u64, CgroupEntry>,
-    by_container: LruCache<String, ContainerEntry>,
+    by_container: Containers,
     removals: Removals,
     inventory: Inventory,
     budget: Duration,
     call_timeout: Duration,
     patience: Patience,
+    /// For lookups of cgroups that appear.
+    prefetches: Allowance,
+    /// For lookups of ids that stand in cgroups below a known container.
+    nested: Allowance,
     costs: Costs,
     /// How many lookups have ended: what was said while one was out is said until then.
     landings: u64,
@@ -168,12 +182,14 @@ impl Resolver {
             )),
             watch,
             by_cgroup: LruCache::new(size),
-            by_container: LruCache::new(size),
+            by_container: Containers::new(size),
             removals: Removals::default(),
             inventory: Inventory::default(),
             budget,
             call_timeout,
             patience: Patience::new(settings.wait_share, 2 * budget, clock()),
+            prefetches: Allowance::new(PREFETCHES, PREFETCH_EACH, clock()),
+            nested: Allowance::new(NESTED, NESTED_EACH, clock()),
             costs: Costs::default(),
             landings: 0,
             revision: 0,
@@ -274,7 +290,7 @@ impl Resolver {
         LookupStats {
             in_flight: count(self.flights.len()),
             containers: count(self.by_container.len()),
-            overflowed: self.flights.overflowed(),
+            overflowed: self.flights.overflowed() + self.costs.refused,
             ..self.costs.snapshot()
         }
     }

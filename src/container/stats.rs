@@ -31,7 +31,7 @@ pub struct LookupStats {
     pub containers: u64,
     /// Containers that were forgotten because their cgroup had gone.
     pub evicted: u64,
-    /// Lookups that were not started because too many were under way.
+    /// Lookups that were not started because too many were under way, or cgroups appeared too fast.
     pub overflowed: u64,
 }
 
@@ -55,6 +55,8 @@ pub(crate) struct Costs {
     pub(crate) inventoried: u64,
     pub(crate) first: FirstEvents,
     pub(crate) evicted: u64,
+    /// Lookups that were not started because there had just been too many.
+    pub(crate) refused: u64,
     waited: Duration,
     longest_wait: Duration,
 }

@@ -40,7 +40,7 @@ impl Resolver {
             return entry.clone();
         }
         self.sockets_changed();
-        let last = self.by_container.get(id).cloned();
+        let last = self.by_container.peek(id).cloned();
         let terms = Terms {
             // Only the first lookup of an id waits for it to become known.
             poll: if last.is_some() { Duration::ZERO } else { terms.poll },
@@ -51,7 +51,7 @@ impl Resolver {
             self.wait_for(flight, terms, last.is_some());
         }
         let now = (self.clock)();
-        match self.by_container.get(id) {
+        match self.by_container.peek(id) {
             Some(entry) if flight.as_ref().is_some_and(|flight| flight.has_landed()) => entry.clone(),
             _ => ContainerEntry::pending(id, flight.as_deref(), last, now + BRIEFLY),
         }
@@ -131,6 +131,6 @@ impl Resolver {
         let now = (self.runtimes.recoveries(), (self.clock)());
         let last = self.by_container.pop(flight.id());
         let entry = ContainerEntry::after(flight.id(), ending, last, flight.is_awaited(), now);
-        self.by_container.put(flight.id().to_owned(), entry);
+        self.by_container.put(flight.id(), entry);
     }
 }

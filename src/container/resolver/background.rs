@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Resolver;
-use crate::container::cgroup;
+use crate::container::cgroup::{self, Claim};
 use crate::container::entry::ContainerEntry;
 use crate::container::flight::{Arrival, Cause};
-use crate::container::outcome::Status;
 use crate::container::placement::{self, Fit};
 use crate::container::removal::Removed;
 
@@ -28,16 +27,15 @@ impl Resolver {
             return;
         };
         // Whoever runs in a container may make cgroups of any name below it.
-        let known = |id: &str| {
-            let status = self.by_container.peek(id).map(|entry| entry.outcome.metadata.status);
-            status.is_some_and(|status| status != Status::Missing)
-        };
-        let mut around = around.iter().filter_map(|claim| claim.identity.container_id.as_deref());
-        if known(id) || around.any(known) {
+        if self.by_container.is_told(id) || self.is_any_told(around) {
             return;
         }
         if let Some(flight) = self.flights.of(id) {
             flight.poll_at_least(PREFETCH);
+            return;
+        }
+        if !self.prefetches.take((self.clock)()) {
+            self.costs.refused += 1;
             return;
         }
         let manager = innermost.identity.manager;
@@ -48,12 +46,26 @@ impl Resolver {
         self.revision += 1;
     }
 
+    fn is_any_told(&self, claims: &[Claim]) -> bool {
+        let mut ids = claims.iter().filter_map(|claim| claim.identity.container_id.as_deref());
+        ids.any(|id| self.by_container.is_told(id))
+    }
+
     /// A cgroup has gone: after a while it is forgotten, and the container with it whose own cgroup it was.
+    ///
+    /// Of what nobody has met nothing is kept: cgroups come and go by the thousand, and would push out those that matter.
     pub fn removed(&mut self, cgroup_id: u64, path: &str) {
-        let innermost = cgroup::claims(path, false).containers.into_iter().next();
+        let mut claims = cgroup::claims(path, false).containers.into_iter();
+        let innermost = claims.next();
+        // What goes in a known container is not another one.
+        let inside = self.is_any_told(claims.as_slice());
         let container = innermost
-            .filter(|claim| claim.cgroup.trim_end_matches('/') == path.trim_end_matches('/'))
-            .and_then(|claim| Some((claim.identity.container_id?, claim.cgroup)));
+            .filter(|claim| !inside && claim.cgroup.trim_end_matches('/') == path.trim_end_matches('/'))
+            .and_then(|claim| Some((claim.identity.container_id?, claim.cgroup)))
+            .filter(|(id, _)| self.by_container.contains(id) || self.flights.of(id).is_some());
+        if container.is_none() && !self.by_cgroup.contains(&cgroup_id) {
+            return;
+        }
         let removed = Removed { cgroup_id, container };
         self.removals.add(removed, (self.clock)());
         self.forget_removed();
@@ -153,7 +165,7 @@ impl Resolver {
     pub(super) fn look_up_listed(&mut self, ids: &[String]) {
         self.inventory.list_ended(ids.len());
         // More would push each other out.
-        for id in ids.iter().take(self.by_container.cap().get()) {
+        for id in ids.iter().take(self.by_container.room()) {
             let settled = |entry: &ContainerEntry| entry.expires.is_none();
             if self.flights.of(id).is_some() || self.by_container.peek(id).is_some_and(settled) {
                 continue;

@@ -9,6 +9,9 @@ use crate::container::cgroup::Claims;
 use crate::container::outcome::{Outcome, Reason, Status};
 use crate::container::placement::{self, Fit};
 
+/// How long the container around counts where what may be in it is not asked for.
+const HELD_OFF: Duration = Duration::from_secs(1);
+
 /// What is said of a cgroup, and how long.
 pub(super) struct Placed {
     pub(super) outcome: Arc<Outcome>,
@@ -44,6 +47,12 @@ impl Resolver {
         let left = self.budget.saturating_sub(age);
         for (index, claim) in claims.containers.iter().enumerate().rev() {
             let id = claim.identity.container_id.as_deref().unwrap_or_default();
+            if let Some((_, until)) = &mut inside
+                && !self.may_ask_below(id)
+            {
+                *until = earlier(*until, Some((self.clock)() + HELD_OFF));
+                continue;
+            }
             let terms = Terms {
                 poll: match inside {
                     None if index == 0 => left,
@@ -108,6 +117,11 @@ impl Resolver {
             expires,
             pending,
         }
+    }
+
+    /// Whether an id may be asked for that stands below a known container. One that somebody has asked for may.
+    fn may_ask_below(&mut self, id: &str) -> bool {
+        self.by_container.contains(id) || self.flights.of(id).is_some() || self.nested.take((self.clock)())
     }
 }
 

@@ -15,7 +15,7 @@ const LIST_CONTAINERS: &str = "/runtime.v1.RuntimeService/ListContainers";
 const LIST_SANDBOXES: &str = "/runtime.v1.RuntimeService/ListPodSandbox";
 const POD_SANDBOX_STATUS: &str = "/runtime.v1.RuntimeService/PodSandboxStatus";
 
-fn web(dir: &TempDir) -> (Fake, String) {
+pub(super) fn web(dir: &TempDir) -> (Fake, String) {
     let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
     let id = fake.container(FOLDER, "web.app");
     fake.sandbox(FOLDER, "web");
@@ -101,23 +101,6 @@ fn an_event_joins_a_prefetch() {
     let stats = resolver.stats();
     assert_eq!((stats.first.known, stats.first.joined, stats.first.asked), (0, 1, 0));
     assert!(stats.waited_us > 50_000);
-}
-
-/// Cgroups that appear by the thousand fill the queue and no more.
-#[test]
-fn the_queue_of_prefetches_is_bounded() {
-    let dir = TempDir::new().unwrap();
-    let (fake, id) = web(&dir);
-    let mut resolver = resolver(&[fake.socket()]);
-    for number in 0..5000 {
-        resolver.prefetch(&numbered(number));
-    }
-    let stats = resolver.stats();
-    assert_eq!((stats.in_flight, stats.prefetched, stats.overflowed), (4096, 4096, 904));
-    // An event passes all of them.
-    let started = Instant::now();
-    assert_eq!(resolver.resolve(1, Some(&path(&id))).metadata.status, Status::Complete);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::container::entry::{RETRY_FIRST, RETRY_MOST};
 
 /// A node's runtime with a container `web.app`, and one `db.db` whose processes may make cgroups below their own.
-fn with_a_suspect(dir: &TempDir) -> (Fake, String, String) {
+pub(super) fn with_a_suspect(dir: &TempDir) -> (Fake, String, String) {
     let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
     let victim = fake.container(FOLDER, "web.app");
     fake.sandbox(FOLDER, "web");
