@@ -53,7 +53,7 @@ test-kernels: (setup tested) root clean-lab kernels
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, five hundred at once, all recordings.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes::
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: faults::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
