@@ -51,7 +51,7 @@ test-kernels: (setup tested) root clean-lab kernels
     cargo test --test integration -- --include-ignored deeds::machines
 
 # `test` has the installed containerd and two recordings of CRI-O.
-# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, five hundred at once, all recordings.
+# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, five hundred at once, all recordings, runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes
     cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: faults::
 
