@@ -51,9 +51,10 @@ test-kernels: (setup tested) root clean-lab kernels
     cargo test --test integration -- --include-ignored deeds::machines
 
 # `test` has the installed containerd and two recordings of CRI-O.
-# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, crowds, thousands in a hurry, recordings.
+# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, crowds, thousands in a hurry, recordings,
+# and runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry::
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz

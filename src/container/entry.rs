@@ -1,7 +1,7 @@
 //! What is remembered of a container, and for how long.
 //!
 //! Complete answers are kept for good. What was not found, or only in part, is looked up again after a pause that
-//! doubles from 250 ms to 30 s, or as soon as a runtime becomes usable again; a container that was found once is not lost
+//! doubles from 250 ms to 30 s, or until a runtime becomes usable again; a container that was found once is not lost
 //! by a retry that failed.
 
 use std::sync::Arc;

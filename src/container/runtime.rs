@@ -17,6 +17,8 @@ use super::sandboxes::Sandboxes;
 use super::selection::Selection;
 use super::{bounds, containerd, cri, engine};
 
+mod recovering;
+
 /// What a runtime told about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -57,12 +59,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const REPROBE_MOST: Duration = Duration::from_secs(5);
 /// Asking somebody who does not answer costs a call timeout.
 const REPROBE_HUNG: Duration = Duration::from_secs(30);
-
-/// The first pause between two calls that find out whether a runtime which hangs has come back. They are made beside the
-/// lookups, and no event waits for them.
-const PROBE_FIRST: Duration = Duration::from_millis(250);
-/// The longest such pause.
-const PROBE_MOST: Duration = Duration::from_secs(2);
 
 /// containerd's name for itself.
 const CONTAINERD: &str = "containerd";
@@ -171,48 +167,6 @@ impl Runtime {
         self.candidate.borrow().state.reason()
     }
 
-    /// Changes when it becomes usable: what was said of a container before, for want of this runtime, holds no more.
-    pub(crate) fn recoveries(&self) -> u64 {
-        self.recoveries.get()
-    }
-
-    fn has_recovered(&self) {
-        if self.failing.replace(false) {
-            self.recoveries.set(self.recoveries.get() + 1);
-            // What started meanwhile is known to it alone.
-            self.listed.set(false);
-        }
-    }
-
-    /// Whether lookups leave it alone and nobody has found out yet whether it hangs as a whole.
-    pub(crate) fn wants_a_probe(&self) -> bool {
-        let opened = self.connection.circuit_opened();
-        opened.is_some() && opened != self.probed.get()
-    }
-
-    /// To be run beside the lookups when it wants one: where a runtime hangs as a whole, its circuit is closed as soon as
-    /// it answers. Where it answers already, it is some of its calls that hang; these are tried when the circuit's pause is
-    /// over and not before.
-    pub(crate) async fn probe(&self, timeout: Duration) {
-        let mut pause = Backoff::new(PROBE_FIRST, PROBE_MOST);
-        let mut hung = false;
-        while let Some(opened) = self.connection.circuit_opened() {
-            self.probed.set(Some(opened));
-            // On a connection of its own: the circuit is that of the lookups, and their connection may be what hangs.
-            let connection = Connection::new(self.connection.socket().to_owned(), timeout, self.clock);
-            let state = discovery::classify(&connection, Instant::now() + timeout).await;
-            if state.reason().is_none() {
-                if hung && self.connection.circuit_opened().is_some() {
-                    self.connection.forget();
-                    self.has_recovered();
-                }
-                return;
-            }
-            hung = true;
-            tokio::time::sleep(pause.pause()).await;
-        }
-    }
-
     /// Whether it answers and has not been asked for all it has. True once, and once more whenever it answers again.
     pub(crate) fn take_unlisted(&self) -> bool {
         self.is_usable() && !self.listed.replace(true)
@@ -238,20 +192,6 @@ impl Runtime {
     /// Whether somebody should look again, and nobody does.
     pub(crate) fn wants_a_look(&self) -> bool {
         self.changed.get() && !self.looking.get()
-    }
-
-    /// Whether lookups have gone without it and it is time to look again. One whose file is not there, or must not be
-    /// used, is told by its file when that changes.
-    pub(crate) fn is_due(&self) -> bool {
-        let may_change_unseen = matches!(
-            self.candidate.borrow().state,
-            State::Timeout | State::Refused { .. } | State::Failing { .. } | State::NotGrpc { .. }
-        );
-        may_change_unseen
-            && self.missed.get()
-            && self.settled.get()
-            && !self.looking.get()
-            && (self.clock)() >= self.reprobe_at.get()
     }
 
     /// How much speaks for asking it first.

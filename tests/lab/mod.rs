@@ -19,6 +19,7 @@ pub(crate) mod place;
 pub(crate) mod pod;
 pub(crate) mod podman;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod replay;
 pub(crate) mod runtimes;
 pub(crate) mod strace;

@@ -413,7 +413,7 @@ impl Service<Request<Bytes>> for Method {
 }
 
 /// Messages as they are.
-struct Raw;
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

@@ -30,6 +30,7 @@ impl Resolver {
             });
         }
         self.land();
+        self.look_around();
         self.forget_removed();
     }
 
@@ -45,6 +46,7 @@ impl Resolver {
         let until = Instant::now() + at_most;
         self.sockets_changed();
         self.land();
+        self.look_around();
         self.look_after();
         while self.flights.is_busy() {
             let left = until.saturating_duration_since(Instant::now());

@@ -6,7 +6,7 @@ use crate::container::pacing::Breaker;
 
 const VERSION: &str = "/runtime.v1.RuntimeService/Version";
 
-/// Makes the runtime hang as a whole, and what it tells of its one container when it does not.
+/// Makes the runtime hang as a whole.
 fn hang(fake: &Fake, id: &str) {
     for method in [CONTAINER_STATUS, VERSION] {
         fake.default(method, Answer::Never);
@@ -14,9 +14,9 @@ fn hang(fake: &Fake, id: &str) {
     fake.on(CONTAINER_STATUS, id, Answer::Never);
 }
 
-fn answer_again(fake: &Fake) -> String {
+fn answer_again(fake: &Fake) {
     fake.default(VERSION, Answer::Message(fixture(FOLDER, "Version.bin")));
-    fake.container(FOLDER, "web.app")
+    fake.container(FOLDER, "web.app");
 }
 
 /// Neither the pauses of the container nor those of the circuit are waited for.
@@ -85,6 +85,13 @@ fn what_was_missing_without_a_socket_is_asked_for_when_it_is_back() {
     assert_eq!(name(&resolver.resolve(1, None)), Some("app"));
 }
 
+fn lists(fake: &Fake) {
+    for list in ["ListContainers", "ListPodSandbox"] {
+        let answer = Answer::Message(fixture(FOLDER, &format!("{list}.bin")));
+        fake.default(&format!("/runtime.v1.RuntimeService/{list}"), answer);
+    }
+}
+
 /// What started while the runtime was away is known before its next event.
 #[test]
 fn a_runtime_that_comes_back_is_asked_for_what_it_has() {
@@ -93,10 +100,7 @@ fn a_runtime_that_comes_back_is_asked_for_what_it_has() {
     let mut resolver = resolver(&[&socket]);
     resolver.inventory();
     let fake = Fake::recorded(&socket, FOLDER);
-    fake.default(
-        "/runtime.v1.RuntimeService/ListContainers",
-        Answer::Message(fixture(FOLDER, "ListContainers.bin")),
-    );
+    lists(&fake);
     let id = fake.container(FOLDER, "web.app");
     fake.sandbox(FOLDER, "web");
     settle_until(&mut resolver, |resolver| resolver.by_container.contains(&id));
@@ -106,10 +110,7 @@ fn a_runtime_that_comes_back_is_asked_for_what_it_has() {
     let outcome = settled(&mut resolver, 1, Some(&path(&id)));
     assert_eq!(outcome.metadata.status, Status::Missing, "{outcome:?}");
     let fake = Fake::recorded(&socket, FOLDER);
-    fake.default(
-        "/runtime.v1.RuntimeService/ListContainers",
-        Answer::Message(fixture(FOLDER, "ListContainers.bin")),
-    );
+    lists(&fake);
     fake.container(FOLDER, "web.app");
     fake.sandbox(FOLDER, "web");
     settle_until(&mut resolver, |resolver| {
