@@ -5,16 +5,20 @@
 //! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
 //!
 //! Everything here is synchronous to its caller and bounded in time: lookups are tasks on a current-thread event loop
-//! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started, no name is
-//! resolved and no file is opened after the start; sockets are looked at. A lookup makes these system calls
-//! and no others (seen with strace against containerd 1.6):
+//! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started and no
+//! name is resolved; of files, sockets are looked at, and of a bundle's directory that is open since the start one file is
+//! opened for reading. Lookups, with events waiting for them and without, make these system calls and no others (seen with
+//! strace against containerd 1.6 and its restarts, and a socket that speaks Docker's API):
 //!
 //! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd); for the pipeline's sleep
-//!   beside it `epoll_ctl`;
+//!   beside it `epoll_ctl`, and with no lookup under way `poll`;
 //! * to connect again after a runtime's restart: `socket`, `connect`, `getsockopt`, `epoll_ctl`, `sendto`, `close`; in
 //!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
-//! * to learn that a socket's file is another one: `read` of the inotify instance, `statx` of the sockets in directories
-//!   that may not be watched, and `inotify_add_watch` and `inotify_rm_watch` as directories come and go;
+//! * to ask Docker or podman, which takes a connection for each question: the same without `sendto`, and `shutdown`;
+//! * to read a bundle that is asked for when no runtime tells: `openat`, `read`, `close`;
+//! * to learn that a socket's file is another one: `read` of the inotify instance, before every sleep and lookup, `statx` of
+//!   the sockets in directories that may not be watched, and `inotify_add_watch` and `inotify_rm_watch` as directories come
+//!   and go;
 //! * memory and locks: `brk`, `mmap`, `mremap`, `munmap`, `mprotect`, `madvise`, `futex`.
 //!
 //! Writing to a runtime that has gone raises SIGPIPE. Rust programs ignore it from the start; it must stay ignored.

@@ -1,12 +1,11 @@
 //! What a pod does is told with everything that Kubernetes knows about it.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::event::{agent, assert_never_silently_null, balanced_hooks, is_call, is_exec};
-use crate::lab::agent::{ARRIVES, Installed};
+use crate::lab::agent::Installed;
 use crate::lab::containerd::Containerd;
 use crate::lab::image;
 use crate::lab::pod::{Pod, PodSpec};
@@ -193,47 +192,6 @@ fn a_container_older_than_the_agent_is_known_too() {
     assert_eq!(shell["pid"], event["process"]["ppid"], "{event}");
     assert_eq!(shell["exe"], "/bin/sh", "{event}");
     assert_never_silently_null(&agent.stop().unwrap().events);
-}
-
-#[test]
-fn a_hundred_short_lived_containers_are_all_known() {
-    const COUNT: u32 = 100;
-    let _turn = Turn::take().unwrap();
-    let lab = Containerd::start().unwrap();
-    let installed = Installed::new(agent()).unwrap();
-    let socket = lab.socket();
-    let arguments = ["--events", "process", "--runtime-socket"].map(AsRef::<std::ffi::OsStr>::as_ref);
-    let agent = installed
-        .run(arguments.into_iter().chain([socket.as_os_str()]))
-        .unwrap();
-    let pod = Pod::run(&lab, shop()).unwrap();
-    let ids = pod.run_in_a_row("job", &["/bin/true"], COUNT).unwrap();
-    let wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-    assert_eq!(wanted.len(), COUNT as usize);
-
-    let is_ours = |event: &&Value| {
-        is_exec(event, &["/bin/true"]) && event["container"]["id"].as_str().is_some_and(|id| wanted.contains(id))
-    };
-    let mut missing = wanted.clone();
-    let all = agent.events().wait("an exec in each container", ARRIVES, |fresh| {
-        for event in fresh.iter().filter(is_ours) {
-            missing.retain(|id| event["container"]["id"] != *id);
-        }
-        missing.is_empty().then_some(())
-    });
-    agent.explained(all).unwrap();
-    let stopped = agent.stop().unwrap();
-    let execs: Vec<&Value> = stopped.events.iter().filter(is_ours).collect();
-    assert_eq!(execs.len(), COUNT as usize, "one exec per container");
-    for event in execs {
-        assert_whereabouts(event, event["container"]["id"].as_str().unwrap(), "job");
-        assert_eq!(event["process"]["exe"], "/bin/true", "{event}");
-    }
-    assert_never_silently_null(&stopped.events);
-    let summary = stopped.summary().expect("the last line is the summary");
-    for (hook, [.., dropped]) in balanced_hooks(summary) {
-        assert_eq!(dropped, 0, "{hook}: {summary}");
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,11 +22,16 @@ const FOLDER: &str = "containerd-1.6.20";
 const CONTAINER: &str = "web.app";
 /// How many live at a time.
 const HANDS: u64 = 4;
+/// How many may have lived that nothing was told of yet. An agent that falls behind by more than its lookup budget rightly
+/// says `lookup_pending`, and this load is several hundred containers a second.
+const AHEAD: usize = 64;
 /// How many cgroups that have gone the agent remembers at most (docs/architecture.md), and how many more containers it
 /// may know besides: those that live and those of the recording's own list.
 const REMEMBERED: u64 = 4096;
 const BESIDES: u64 = 64;
-/// How long all together may take.
+/// In how many parts the memory is read after the first reading.
+const PARTS: u64 = 5;
+/// How long the containers of one part may take.
 const LONGEST: Duration = Duration::from_secs(400);
 /// How long the kernel may take to let go of a cgroup whose process was waited for.
 const LETS_GO: Duration = Duration::from_secs(5);
@@ -72,11 +77,23 @@ fn live(pod: &Path, number: u64) -> Result<()> {
 fn let_live(agent: &Agent<'_>, pod: &Path, numbers: std::ops::Range<u64>) {
     let mut told = vec![0_u8; usize::try_from(numbers.end - numbers.start).unwrap()];
     let mut left = told.len();
+    let (more, wanted) = mpsc::channel();
+    (0..AHEAD).for_each(|_| more.send(()).unwrap());
+    let wanted = Mutex::new(wanted);
     let all = std::thread::scope(|scope| {
+        // Gone with the judge, whichever way it goes: the hands then end.
+        let more = more;
         for hand in 0..HANDS {
             let mine = numbers.clone().skip(usize::try_from(hand).unwrap());
-            let mut mine = mine.step_by(usize::try_from(HANDS).unwrap());
-            scope.spawn(move || mine.try_for_each(|number| live(pod, number)).unwrap());
+            let mine = mine.step_by(usize::try_from(HANDS).unwrap());
+            let wanted = &wanted;
+            scope.spawn(move || {
+                for number in mine {
+                    // Nobody wants more once the judge has given up.
+                    let Ok(()) = wanted.lock().unwrap().recv() else { return };
+                    live(pod, number).unwrap();
+                }
+            });
         }
         agent
             .events()
@@ -88,6 +105,8 @@ fn let_live(agent: &Agent<'_>, pod: &Path, numbers: std::ops::Range<u64>) {
                         let told = &mut told[usize::try_from(number - numbers.start).unwrap()];
                         *told += 1;
                         left -= usize::from(*told == 1);
+                        // The last are too many, and nobody takes them.
+                        let _ = more.send(());
                     }
                 }
                 left == 0
@@ -138,8 +157,16 @@ fn growth(cache: u64, before: u64, all: u64) -> i64 {
     let began = Instant::now();
     let_live(&agent, &pod, 0..before);
     let first = resident(&agent);
-    let_live(&agent, &pod, before..all);
-    let last = resident(&agent);
+    // The way there, to tell what grows from what wavers.
+    let mut readings = Vec::new();
+    let mut from = before;
+    for part in 1..=PARTS {
+        let to = before + (all - before) * part / PARTS;
+        let_live(&agent, &pod, from..to);
+        readings.push(resident(&agent));
+        from = to;
+    }
+    let last = *readings.last().unwrap();
     let took = began.elapsed();
     let stopped = agent.stop().unwrap();
     assert!(stopped.status.success(), "{}\n{}", stopped.status, stopped.stderr);
@@ -152,7 +179,7 @@ fn growth(cache: u64, before: u64, all: u64) -> i64 {
     let most = cache.min(REMEMBERED + BESIDES);
     assert!(lookups["containers"].as_u64().unwrap() <= most, "{lookups}");
     println!(
-        "{all} containers lived in {:.1} s: the agent had {first} KiB after {before}, {last} KiB in the end; from hook to \
+        "{all} containers lived in {:.1} s: the agent had {first} KiB after {before}, then {readings:?}; from hook to \
          output {}; lookups {lookups}",
         took.as_secs_f64(),
         summary["latency_us"],
@@ -167,12 +194,12 @@ fn two_thousand_lives_are_told_and_leave_little() {
 }
 
 #[test]
-#[ignore = "`just test-runtimes` lets twenty-six thousand containers live"]
+#[ignore = "`just test-runtimes` lets thirty-two thousand containers live"]
 fn twenty_thousand_lives_leave_nothing() {
     // At the first reading as many gone cgroups are remembered as ever will be, and there is room in the caches for
     // thrice as many, which only the forgetting keeps free.
     assert!(
-        growth(16_384, 6000, 26_000) < 1024,
+        growth(16_384, 12_000, 32_000) < 1024,
         "KiB for twenty thousand containers"
     );
 }
