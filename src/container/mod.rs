@@ -2,12 +2,13 @@
 //!
 //! The path of a lookup: [`cgroup`] reads ids out of the path → [`resolver`] answers from its caches or asks every
 //! usable runtime that [`discovery`] found → each runtime is asked over [`cri`] first, then over [`containerd`]'s own
-//! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
+//! API, Docker and podman over HTTP (`engine`) → where none told, `bundle` reads what was written down → `image` and
+//! `completeness` decide what the answer is worth → an [`Outcome`].
 //!
 //! Everything here is synchronous to its caller and bounded in time: lookups are tasks on a current-thread event loop
 //! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started, no name is
-//! resolved and no file is opened after the start; sockets are looked at. A lookup makes these system calls
-//! and no others (seen with strace against containerd 1.6):
+//! resolved, and after the start no file is opened but bundles, where their directories were named; sockets are looked
+//! at. A lookup makes these system calls and no others (seen with strace against containerd 1.6, bundles apart):
 //!
 //! * to ask and wait: `writev`, `recvfrom`, `epoll_wait`, `write` (the event loop's own eventfd); for the pipeline's sleep
 //!   beside it `epoll_ctl`;
@@ -15,6 +16,7 @@
 //!   debug builds the standard library adds `fcntl` (`F_GETFD`) before each `close`;
 //! * to learn that a socket's file is another one: `read` of the inotify instance, `statx` of the sockets in directories
 //!   that may not be watched, and `inotify_add_watch` and `inotify_rm_watch` as directories come and go;
+//! * to read a bundle: `openat` below a directory that is open, `statx`, `read`, `close`;
 //! * memory and locks: `brk`, `mmap`, `mremap`, `munmap`, `mprotect`, `madvise`, `futex`.
 //!
 //! Writing to a runtime that has gone raises SIGPIPE. Rust programs ignore it from the start; it must stay ignored.
