@@ -105,7 +105,10 @@ static __always_inline void append_directory(struct scratch *s, struct task_stru
 	end_path(s, part);
 }
 
-/* Both fields are near each other on every kernel, but not always near the beginning (Linux 6.5 to 6.11). */
+/*
+ * Both fields are near each other on every kernel, but not always near the beginning: the types of Ubuntu's 6.5 and 6.8
+ * have them behind f_ra (include/linux/fs.h). Where they were farther apart than the copy, what lies beyond would read as 0.
+ */
 static __always_inline u64 file_span(void)
 {
 	u64 path = bpf_core_field_offset(struct file, f_path), inode = bpf_core_field_offset(struct file, f_inode);

@@ -32,6 +32,9 @@ use super::pacing::Breaker;
 /// The largest answer that is accepted: what the kubelet accepts, and what containerd sends at most. Recorded verbose
 /// answers have 7 to 18 kB, but the environment in a pod's spec stands in them twice, and JSON makes six bytes of a `<`.
 pub(crate) const ANSWER_LIMIT: usize = 16 << 20;
+/// The largest answer of which many are taken at a time; of larger ones one, so that pods with large environments do not
+/// fill the agent's memory when many are looked up at once.
+const ANSWER_AT_ONCE: usize = 1 << 20;
 
 /// Why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +182,8 @@ pub struct Connection {
     made: Cell<u64>,
     /// Held while connecting, so that calls beside each other share one channel.
     connecting: tokio::sync::Mutex<()>,
+    /// Held while a large answer is taken.
+    large: tokio::sync::Semaphore,
     breaker: RefCell<Breaker>,
     clock: fn() -> Instant,
     has_answered: Cell<bool>,
@@ -205,6 +210,7 @@ impl Connection {
             channel: RefCell::default(),
             made: Cell::new(0),
             connecting: tokio::sync::Mutex::default(),
+            large: tokio::sync::Semaphore::new(1),
             breaker: RefCell::new(Breaker::new()),
             clock,
             has_answered: Cell::new(false),
@@ -372,8 +378,41 @@ impl Connection {
         endpoint.connect().await.map_err(|error| self.broken(&error))
     }
 
+    /// Takes an answer that is not large, or else the right to take a large one, if it is to be had in time, and asks again.
     async fn once(
         &self,
+        channel: Channel,
+        method: &str,
+        namespace: Option<&str>,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        let first = self.within(
+            ANSWER_AT_ONCE,
+            channel.clone(),
+            method,
+            namespace,
+            request.clone(),
+            deadline,
+        );
+        let too_large = match first.await {
+            Err(error @ CallError::TooLarge { .. }) => error,
+            result => return result,
+        };
+        // That another call takes its time is no failure of the runtime: who waits in vain is content with less.
+        let patience = deadline.saturating_duration_since(Instant::now()) / 2;
+        match tokio::time::timeout(patience, self.large.acquire()).await {
+            Ok(_alone) => {
+                self.within(ANSWER_LIMIT, channel, method, namespace, request, deadline)
+                    .await
+            }
+            Err(_) => Err(too_large),
+        }
+    }
+
+    async fn within(
+        &self,
+        limit: usize,
         channel: Channel,
         method: &str,
         namespace: Option<&str>,
@@ -391,7 +430,7 @@ impl Connection {
                 .map_err(|_| self.unusable(method, format!("namespace {namespace:?}")))?;
             request.metadata_mut().insert("containerd-namespace", value);
         }
-        let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_LIMIT);
+        let mut client = Grpc::new(channel).max_decoding_message_size(limit);
         let result = match client.ready().await {
             Ok(()) => client.unary(request, path, Raw).await,
             Err(error) => Err(Status::from_error(Box::new(error))),

@@ -90,34 +90,18 @@ impl Containers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::sync::Arc;
+    use std::time::Instant;
 
     use super::*;
-    use crate::container::lookup::Ending;
-    use crate::container::outcome::{Container, Reason, Source};
-    use crate::container::runtime::Found;
+    use crate::container::outcome::Outcome;
 
     fn entry(id: &str, known: bool) -> ContainerEntry {
-        let found = Found {
-            container: Container {
-                id: id.to_owned(),
-                ..Container::default()
-            },
-            kubernetes: None,
-            cgroups_path: None,
-            gap: None,
-            source: Source::Cri,
-        };
-        let ending = Ending {
-            result: if known {
-                Ok(Box::new(found))
-            } else {
-                Err(Reason::ContainerUnknown)
-            },
-            cost: Duration::ZERO,
-            as_of: 0,
-        };
-        ContainerEntry::after(id, ending, None, true, (0, Instant::now()))
+        let mut entry = ContainerEntry::pending(id, None, None, Instant::now());
+        if known {
+            entry.outcome = Arc::new(Outcome::host());
+        }
+        entry
     }
 
     #[test]

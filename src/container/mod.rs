@@ -2,7 +2,8 @@
 //!
 //! The path of a lookup: [`cgroup`] reads ids out of the path → [`resolver`] answers from its caches or asks every
 //! usable runtime that [`discovery`] found → each runtime is asked over [`cri`] first, then over [`containerd`]'s own
-//! API → `image` and `completeness` decide what the answer is worth → an [`Outcome`].
+//! API, Docker and podman over HTTP (`engine`) → where none told, `bundle` reads what was written down → `image` and
+//! `completeness` decide what the answer is worth → an [`Outcome`].
 //!
 //! Everything here is synchronous to its caller and bounded in time: lookups are tasks on a current-thread event loop
 //! that turns only while its caller waits in it, sleeps in it or gives it a turn. No thread is started and no

@@ -55,6 +55,8 @@ pub(crate) enum Reply {
 const REPROBE_FIRST: Duration = Duration::from_millis(250);
 /// How often, at most, lookups that wait look again at a socket that is refusing.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often it is looked at after its socket has changed and while it is starting: for some five seconds.
+const LOOKS: usize = 20;
 /// Looking for a file or a listener again costs microseconds.
 const REPROBE_MOST: Duration = Duration::from_secs(5);
 /// Asking somebody who does not answer costs a call timeout.
@@ -85,6 +87,8 @@ pub(crate) struct Runtime {
     looking: Cell<bool>,
     /// Something happened to the socket's file since it was looked at: whoever is behind it may have restarted.
     changed: Cell<bool>,
+    /// Somebody follows such a change.
+    following: Cell<bool>,
     looked_at: Cell<Instant>,
     reprobe_at: Cell<Instant>,
     pause: Cell<Backoff>,
@@ -121,6 +125,7 @@ impl Runtime {
             settled: Cell::new(false),
             looking: Cell::new(false),
             changed: Cell::new(false),
+            following: Cell::new(false),
             looked_at: Cell::new(clock()),
             reprobe_at: Cell::new(clock()),
             pause: Cell::new(Backoff::new(REPROBE_FIRST, REPROBE_MOST)),
@@ -189,9 +194,30 @@ impl Runtime {
         self.settled.set(true);
     }
 
-    /// Whether somebody should look again, and nobody does.
-    pub(crate) fn wants_a_look(&self) -> bool {
-        self.changed.get() && !self.looking.get()
+    /// To be run after [`Self::socket_changed`]: looks until nothing has happened to the file since, and for some seconds
+    /// until the runtime answers, because it makes its socket first and listens then, which is no change of the file. One
+    /// follows at a time, and does so for those who come meanwhile.
+    pub(crate) async fn follow_change(&self, deadline: impl Fn() -> Instant) {
+        if self.following.replace(true) {
+            return;
+        }
+        let mut pause = Backoff::new(LOOK_AGAIN, REPROBE_FIRST);
+        for _ in 0..LOOKS {
+            if !self.looking.get() && (self.changed.get() || self.is_starting()) {
+                self.look(deadline()).await;
+            }
+            if !self.changed.get() && !self.looking.get() && !self.is_starting() {
+                break;
+            }
+            tokio::time::sleep(pause.pause()).await;
+        }
+        self.following.set(false);
+    }
+
+    /// Whether it may answer in a moment, though nothing happens to the socket's file.
+    fn is_starting(&self) -> bool {
+        let candidate = self.candidate.borrow();
+        matches!(candidate.state, State::Refused { .. } | State::Failing { .. })
     }
 
     /// How much speaks for asking it first.

@@ -101,10 +101,7 @@ impl Resolver {
             runtime.socket_changed();
             let runtimes = Rc::clone(&self.runtimes);
             self.flights.run(async move {
-                let runtime = &runtimes.all()[index];
-                if runtime.wants_a_look() {
-                    runtime.look(runtimes.deadline()).await;
-                }
+                runtimes.all()[index].follow_change(|| runtimes.deadline()).await;
                 None
             });
             self.revision += 1;

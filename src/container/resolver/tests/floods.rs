@@ -1,5 +1,7 @@
 //! Cgroups by the thousand: whoever may make them chooses their number and their names.
 
+use k8s_cri::v1;
+
 use super::background::web;
 use super::naming::with_a_suspect;
 use super::*;
@@ -126,4 +128,27 @@ fn removed_strangers_push_out_nothing_that_waits() {
     resolver.turn();
     assert!(!resolver.by_cgroup.contains(&1) && resolver.by_container.len() == 0);
     assert!(resolver.removals.is_empty());
+}
+
+/// Answers that are large because of an environment are taken, one at a time, and nobody is lost over it.
+#[test]
+fn large_answers_are_taken_one_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
+    fake.sandbox(FOLDER, "web");
+    let bytes = fixture(FOLDER, "ContainerStatus.web.app.bin");
+    let mut answer = v1::ContainerStatusResponse::decode(bytes.as_slice()).unwrap();
+    answer.info.insert("padding".to_owned(), "x".repeat(3 << 20));
+    let ids: Vec<String> = (0..4).map(|number| format!("{number:064x}")).collect();
+    for id in &ids {
+        answer.status.as_mut().unwrap().id.clone_from(id);
+        fake.on(CONTAINER_STATUS, id, Answer::Message(answer.encode_to_vec()));
+    }
+    let mut resolver = resolver_of(&fake, 64);
+    let outcome = resolver.lookup_id(&ids[0]);
+    assert_eq!(outcome.metadata.status, Status::Complete);
+    assert_eq!(fake.calls("ContainerStatus"), 2, "for less, and for all of it");
+    ids.iter().for_each(|id| resolver.prefetch(&path(id)));
+    settle(&mut resolver);
+    assert!(ids.iter().all(|id| resolver.by_container.is_told(id)));
 }
