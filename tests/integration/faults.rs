@@ -43,7 +43,8 @@ struct Load {
 impl Load {
     fn start(path: &Path) -> Self {
         fs::write(path, "").unwrap();
-        let (stop, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        // To make the file is to open it.
+        let (stop, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(1)));
         let (path, told, count) = (path.to_owned(), Arc::clone(&stop), Arc::clone(&opened));
         let file = path.clone();
         let thread = std::thread::spawn(move || {
@@ -179,7 +180,8 @@ fn meets(fault: &Fault, installed: &Installed, proxy: &mut Proxy, pod: &Pod<'_>,
     let mark = scene.agent.events().len();
     let during = pod.create("during", attempt, &TICKING).unwrap();
     during.start().unwrap();
-    let is_ours = of_container(during.id());
+    let id = during.id().to_owned();
+    let is_ours = of_container(&id);
     let wait = |mark: usize, what: &str, wanted: &dyn Fn(&Value) -> bool| {
         let what = format!("{}: {what}", fault.name);
         let found = scene.agent.events().wait_from(mark, &what, ARRIVES, wanted);
