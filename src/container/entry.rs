@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::CgroupIdentity;
 use super::completeness;
-use super::flight::Flight;
+use super::flight::{Cause, Flight};
 use super::lookup::Ending;
 use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Source, Status};
 use super::pacing::Backoff;
@@ -31,13 +31,18 @@ pub(crate) struct ContainerEntry {
     pub(crate) pending: bool,
     /// An event has been told of it.
     pub(crate) told: bool,
+    /// Who wanted the lookup that this is from.
+    pub(crate) cause: Cause,
+    /// When this was learnt.
+    pub(crate) learnt: Instant,
     pause: Backoff,
 }
 
 impl ContainerEntry {
-    /// What is remembered after a lookup has ended. `told`: an event had asked for it.
-    pub(crate) fn after(id: &str, ending: Ending, last: Option<Self>, told: bool, now: Instant) -> Self {
+    /// What is remembered after a lookup has ended.
+    pub(crate) fn after(flight: &Flight, ending: Ending, last: Option<Self>, now: Instant) -> Self {
         let Ending { result, cost } = ending;
+        let (id, cause, told) = (flight.id(), flight.cause(), flight.is_awaited());
         let mut pause = last
             .as_ref()
             .map_or(Backoff::new(RETRY_FIRST, RETRY_MOST), |entry| entry.pause);
@@ -53,6 +58,8 @@ impl ContainerEntry {
                 expires: None,
                 pending: false,
                 told,
+                cause,
+                learnt: now,
                 pause,
             },
             (Ok(mut found), _) => Self {
@@ -63,6 +70,8 @@ impl ContainerEntry {
                 expires: None,
                 pending: false,
                 told,
+                cause,
+                learnt: now,
                 pause,
             },
         };
@@ -90,6 +99,8 @@ impl ContainerEntry {
                 expires: None,
                 pending: true,
                 told: true,
+                cause: Cause::Event,
+                learnt: until,
                 pause: Backoff::new(RETRY_FIRST, RETRY_MOST),
             }
         });

@@ -37,6 +37,7 @@ mod flight;
 mod http;
 mod image;
 mod inventory;
+pub mod listed;
 mod lookup;
 mod moby;
 pub mod mounts;
@@ -52,6 +53,7 @@ mod selection;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 mod verbose;
 pub mod watch;
 

@@ -128,7 +128,7 @@ impl Resolver {
         }
         let now = (self.clock)();
         let last = self.by_container.pop(flight.id());
-        let entry = ContainerEntry::after(flight.id(), ending, last, flight.is_awaited(), now);
+        let entry = ContainerEntry::after(flight, ending, last, now);
         self.by_container.put(flight.id().to_owned(), entry);
     }
 }
