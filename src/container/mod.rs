@@ -52,7 +52,7 @@ mod sandboxes;
 mod selection;
 pub mod stats;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod trace;
 mod verbose;
 pub mod watch;

@@ -32,7 +32,7 @@ use crate::config::settings;
 mod asking;
 mod background;
 pub mod holding;
-mod listing;
+pub mod listing;
 mod placing;
 mod sleep;
 
