@@ -106,7 +106,10 @@ fn a_real_pod_is_explained_by_its_name_and_by_a_part_of_its_id() {
     assert_eq!(app["id"], container.id(), "{said:#}");
     assert_eq!(app["event"]["metadata"]["reason"], "socket_permission", "{said:#}");
     let differs = step(app, "agent")["said"].as_str().unwrap();
-    assert!(differs.contains(&format!("uid {AGENT_ID}")), "{differs}");
+    assert!(
+        differs.contains(&format!("uid {AGENT_ID}")) && differs.contains("other groups"),
+        "{differs}"
+    );
 
     let stopped = agent.stop().unwrap();
     assert!(stopped.status.success(), "{}\n{}", stopped.status, stopped.stderr);

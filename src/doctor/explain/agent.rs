@@ -156,10 +156,14 @@ fn why(facts: &Facts, walk: &Walk, held: &HeldContainer, agent: Metadata, uid: O
         );
     }
     if cold.reason == Some(Reason::SocketPermission) && agent.reason != cold.reason {
+        let doctor = if uid == Some(facts.uid) {
+            "this doctor, as the same user with other groups,".to_owned()
+        } else {
+            format!("this doctor, as uid {},", facts.uid)
+        };
         return format!(
-            "the agent, as {}, may connect to the runtime, and uid {} may not",
-            name(uid),
-            facts.uid
+            "the agent, as {}, may connect to the runtime, and {doctor} may not",
+            name(uid)
         );
     }
     let age = held
