@@ -399,3 +399,27 @@ fn wait_until(condition: impl Fn() -> bool) {
         thread::yield_now();
     }
 }
+
+#[test]
+fn a_question_about_containers_is_answered_or_rejected_with_the_rule() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let question = |ids: usize| GetContainersRequest {
+        ids: vec!["a".repeat(64); ids],
+        ..GetContainersRequest::default()
+    };
+    // As many full ids as may be fit into a request.
+    let reply = client.containers(question(64), SOON).unwrap();
+    assert_eq!(reply.containers.len(), 64);
+    let rejected = client.containers(question(0), SOON).unwrap_err();
+    assert!(
+        matches!(
+            rejected,
+            Error::Rejected {
+                call: "GetContainers",
+                ..
+            }
+        ),
+        "{rejected}"
+    );
+}

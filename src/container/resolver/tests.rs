@@ -13,6 +13,7 @@ use crate::container::testing::{Answer, Behaviour, Fake, fixture, settings};
 mod appearing;
 mod background;
 mod faults;
+mod held;
 mod naming;
 mod sharing;
 
