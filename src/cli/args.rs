@@ -12,6 +12,7 @@ use crate::config::Overrides;
 use crate::config::keys::{KEYS, Key};
 use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::control::server::MAX_WATCH;
+use crate::doctor::explain::Target;
 use crate::platform::profile;
 
 /// What `--version` prints after the name.
@@ -76,6 +77,14 @@ pub struct DoctorArgs {
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
     pub format: ReportFormat,
+    /// Explain, step by step, what is known of a container and why: ID, NAMESPACE/POD, or a container's name
+    ///
+    /// Walks the lookup that the agent makes, and asks the running agent what it holds. An id may be shortened to its first 6
+    /// digits or more, and may be written as kubectl prints it (containerd://ID). NAMESPACE/POD stands for the sandbox and
+    /// all containers of the pod, NAMESPACE/POD/CONTAINER for one of them.
+    #[arg(long, value_parser = Target::parse, value_name = "CONTAINER|NAMESPACE/POD", help_heading = "Report",
+          conflicts_with_all = ["fail_on", "live_timeout"])]
+    pub explain: Option<Target>,
     /// The mildest finding that makes the exit code 2
     #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
     pub fail_on: FailOn,

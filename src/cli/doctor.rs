@@ -104,7 +104,7 @@ fn exit(report: &doctor::Report, fail_on: doctor::FailOn) -> Exit {
 }
 
 /// What standard output can show.
-fn look() -> Look {
+pub(super) fn look() -> Look {
     let terminal = io::stdout().is_terminal();
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     Look {

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod doctor;
 pub mod exit;
+mod explain;
 pub mod hooks;
 pub mod plan;
 pub mod profile;
@@ -60,6 +61,12 @@ fn run_agent(loaded: &Loaded) -> Exit {
 /// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
 fn examine(arguments: &DoctorArgs) -> Exit {
     let sources = Sources::of_this_process();
+    if let Some(target) = &arguments.explain {
+        return match config::load(&arguments.overrides, &sources) {
+            Err(error) if error.is_usage() => complain(&error, Exit::Usage),
+            loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
+        };
+    }
     let input = match config::load(&arguments.overrides, &sources) {
         Ok(loaded) => {
             let detection = detect(&loaded.facts);

@@ -25,6 +25,7 @@ use super::cgroup::is_container_id;
 use super::outcome::Reason;
 use super::runtime::Found;
 use super::selection::Selection;
+use super::trace::{self, Note};
 
 mod told;
 
@@ -163,7 +164,15 @@ impl Bundles {
     /// What the bundle of a container tells, where the runtimes did not for this reason, which is kept: an outcome from a
     /// bundle lacks what only they know.
     pub(crate) fn found(&self, id: &str, reason: Reason, selection: &Selection) -> Result<Found, Reason> {
-        match self.lookup(id) {
+        let found = self.lookup(id);
+        trace::note(|| Note::Bundles {
+            directories: self.directories.len(),
+            found: match &found {
+                Ok(found) => Ok(found.is_some()),
+                Err(error) => Err(trace::bounded(&error.to_string())),
+            },
+        });
+        match found {
             Ok(Some(mut found)) => {
                 found.gap = Some(reason);
                 bounds::bound(&mut found, selection);

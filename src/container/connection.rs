@@ -28,6 +28,7 @@ use super::discovery::Protocol;
 use super::http::HttpClient;
 use super::outcome::Reason;
 use super::pacing::Breaker;
+use super::trace;
 
 /// The largest answer that is accepted: what the kubelet accepts, and what containerd sends at most. Recorded verbose
 /// answers have 7 to 18 kB, but the environment in a pod's spec stands in them twice, and JSON makes six bytes of a `<`.
@@ -263,6 +264,28 @@ impl Connection {
         request: &Q,
         deadline: Instant,
     ) -> Result<A, CallError> {
+        let asked = Instant::now();
+        let mut size = 0;
+        let request = Bytes::from(request.encode_to_vec());
+        let result = match self.answer(method, namespace, request, deadline).await {
+            Ok(answer) => {
+                size = answer.len();
+                A::decode(answer).map_err(|error| self.unusable(method, error.to_string()))
+            }
+            Err(error) => Err(error),
+        };
+        trace::call(&self.socket, || method.to_owned(), namespace, asked, size, &result);
+        result
+    }
+
+    /// The answer as it came, with everything that its coming or not coming says about the peer taken note of.
+    async fn answer(
+        &self,
+        method: &str,
+        namespace: Option<&str>,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
         let began = (self.clock)();
         if !self.breaker.borrow_mut().allows(began, self.call_timeout) {
             return Err(CallError::CircuitOpen {
@@ -273,7 +296,6 @@ impl Connection {
             .saturating_duration_since(Instant::now())
             .min(self.call_timeout);
         let deadline = Instant::now() + allowed;
-        let request = Bytes::from(request.encode_to_vec());
         let used = Cell::new(None);
         let mut attempts = pin!(self.attempts(method, namespace, request, deadline, &used));
         let result = match tokio::time::timeout_at(deadline.into(), attempts.as_mut()).await {
@@ -296,8 +318,7 @@ impl Connection {
                 self.has_answered.set(true);
             }
         }
-        let answer = result?;
-        A::decode(answer).map_err(|error| self.unusable(method, error.to_string()))
+        result
     }
 
     /// Forgets the channel that failed. Calls that are on it end there.

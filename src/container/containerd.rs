@@ -12,10 +12,12 @@ use containerd_client::services::v1::{
 };
 
 use super::connection::{CallError, Connection};
-use super::cri::{CONTAINER_NAME, filled, set_pod};
+use super::cri::{CONTAINER_NAME, POD_NAME, POD_NAMESPACE, filled, set_pod};
 use super::image::{self, Hints};
+use super::listed::Listed;
 use super::outcome::{Container, Kubernetes, Mount, Propagation, Reason, Source};
 use super::runtime::Found;
+use super::trace::{self, Note};
 use super::{cgroup, verbose};
 
 /// How many namespaces are searched; nodes have two or three.
@@ -23,6 +25,7 @@ const NAMESPACES_LIMIT: usize = 16;
 /// The namespace that containerd's CRI plugin uses.
 pub(crate) const KUBERNETES: &str = "k8s.io";
 const RUNTIME: &str = "containerd";
+const NERDCTL_NAME: &str = "nerdctl/name";
 const KIND: &str = "io.cri-containerd.kind";
 const CONTAINER_RECORD: &str = "io.cri-containerd.container.metadata";
 const SANDBOX_RECORD: &str = "io.cri-containerd.sandbox.metadata";
@@ -62,9 +65,9 @@ pub(crate) async fn lookup(connection: &Connection, id: &str, deadline: Instant)
     Ok(None)
 }
 
-/// The ids of the containers in every namespace but these.
-pub(crate) async fn list(connection: &Connection, but: &[&str], deadline: Instant) -> Result<Vec<String>, CallError> {
-    let mut ids = Vec::new();
+/// The containers in every namespace but these.
+pub(crate) async fn list(connection: &Connection, but: &[&str], deadline: Instant) -> Result<Vec<Listed>, CallError> {
+    let mut all = Vec::new();
     for namespace in namespaces(connection, deadline).await? {
         if but.contains(&namespace.as_str()) {
             continue;
@@ -73,9 +76,28 @@ pub(crate) async fn list(connection: &Connection, but: &[&str], deadline: Instan
         let listed: ListContainersResponse = connection
             .call(LIST_CONTAINERS, Some(&namespace), &request, deadline)
             .await?;
-        ids.extend(listed.containers.into_iter().map(|record| record.id));
+        all.extend(
+            listed
+                .containers
+                .into_iter()
+                .map(|record| of_list(record, namespace == KUBERNETES)),
+        );
     }
-    Ok(ids)
+    Ok(all)
+}
+
+/// A record of a list, which does not say whether anything runs. Labels are believed in Kubernetes' namespace only.
+fn of_list(record: Record, kubernetes: bool) -> Listed {
+    let label = |key: &str| record.labels.get(key).filter(|_| kubernetes).cloned();
+    Listed {
+        name: label(CONTAINER_NAME).or_else(|| record.labels.get(NERDCTL_NAME).cloned()),
+        namespace: label(POD_NAMESPACE),
+        pod: label(POD_NAME),
+        sandbox: label(KIND).as_deref() == Some("sandbox"),
+        pod_sandbox_id: None,
+        may_run: true,
+        id: record.id,
+    }
 }
 
 /// The namespaces that are searched, `k8s.io` first.
@@ -102,9 +124,13 @@ async fn get(
     {
         Ok(GetContainerResponse {
             container: Some(record),
-        }) if record.id == id => Ok(Some(record)),
+        }) if record.id == id => {
+            trace::compared(GET_CONTAINER, id, &record.id);
+            Ok(Some(record))
+        }
         Ok(GetContainerResponse { container }) => {
             let answered = container.map(|record| record.id).unwrap_or_default();
+            trace::compared(GET_CONTAINER, id, &answered);
             Err(connection.unusable(GET_CONTAINER, format!("asked for {id}, answered for {answered:?}")))
         }
         Err(error) if error.not_found() => Ok(None),
@@ -117,11 +143,12 @@ async fn get(
 fn alone(record: &Record, namespace: &str) -> Found {
     let image = image::choose(&Hints {
         names: &[&record.image],
+        places: &["containerd's record"],
         ..Hints::default()
     });
     let container = Container {
         id: record.id.clone(),
-        name: record.labels.get("nerdctl/name").cloned(),
+        name: record.labels.get(NERDCTL_NAME).cloned(),
         runtime: Some(RUNTIME.to_owned()),
         runtime_namespace: Some(namespace.to_owned()),
         image: Some(image),
@@ -194,6 +221,12 @@ async fn of_pod(connection: &Connection, record: &Record, deadline: Instant) -> 
             runtime: Some(RUNTIME.to_owned()),
             image: Some(image::choose(&Hints {
                 names: &names,
+                places: &[
+                    "the pod's spec, as the CRI plugin recorded it",
+                    "the kubelet's request, as the CRI plugin recorded it",
+                    "containerd's annotation image-name",
+                    "containerd's record",
+                ],
                 image_ref,
                 ids: &ids,
             })),
@@ -218,7 +251,14 @@ async fn of_pod(connection: &Connection, record: &Record, deadline: Instant) -> 
         ..Kubernetes::default()
     };
     let sandbox = match sandbox {
-        Some(id) => get(connection, KUBERNETES, &id, deadline).await?,
+        Some(id) => {
+            let record = get(connection, KUBERNETES, &id, deadline).await?;
+            trace::note(|| Note::Sandbox {
+                error: record.is_none().then(|| "containerd does not know it".to_owned()),
+                id,
+            });
+            record
+        }
         None => None,
     };
     match sandbox {

@@ -64,6 +64,11 @@ impl Containers {
         self.told.contains(id)
     }
 
+    /// All that is remembered, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &ContainerEntry)> {
+        self.told.iter().chain(self.unknown.iter())
+    }
+
     /// Remembers, in place of what was remembered of the id.
     pub(crate) fn put(&mut self, id: &str, entry: ContainerEntry) {
         self.pop(id);

@@ -16,9 +16,11 @@ use serde::Serialize;
 
 use super::connection::{CallError, Connection};
 use super::image::{self, Hints};
+use super::listed::Listed;
 use super::outcome::{Container, Image, Kubernetes, Mount, Pod, Propagation, Reason, Source};
 use super::runtime::Found;
 use super::sandboxes::Sandboxes;
+use super::trace::{self, Note, VerboseSeen};
 use super::verbose::{INFO, Info};
 use super::{cgroup, verbose};
 
@@ -58,10 +60,29 @@ impl fmt::Display for Api {
 
 /// The label that the kubelet puts on containers.
 pub(crate) const CONTAINER_NAME: &str = "io.kubernetes.container.name";
-const POD_NAME: &str = "io.kubernetes.pod.name";
-const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
+pub(crate) const POD_NAME: &str = "io.kubernetes.pod.name";
+pub(crate) const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
 const POD_UID: &str = "io.kubernetes.pod.uid";
 const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
+/// How many names from the image service a note has.
+const NAMES_NOTED: usize = 16;
+/// Where the names of an image stand, in the order of their weight.
+const PLACES_CONTAINERD: [&str; 6] = [
+    "the pod's spec",
+    "the pod's spec, in the verbose part",
+    "the kubelet's request, in the verbose part",
+    "containerd's annotation image-name",
+    "nothing",
+    "the status of the container",
+];
+const PLACES_CRIO: [&str; 6] = [
+    "the pod's spec",
+    "the pod's spec, in the verbose part",
+    "the kubelet's request, in the verbose part",
+    "CRI-O's annotation ImageName",
+    "CRI-O's annotation Image",
+    "the status of the container",
+];
 /// CRI-O's name for itself, which decides whose annotations count.
 const CRIO: &str = "cri-o";
 
@@ -140,7 +161,12 @@ pub(crate) async fn lookup(
     found.gap = found.gap.or(gap);
     if let Some(sandbox) = found.container.pod_sandbox_id.clone() {
         let ask = async { Ok(sandbox_status(connection, api, &sandbox, false, deadline).await?.0) };
-        match sandboxes.status(&sandbox, ask).await {
+        let status = sandboxes.status(&sandbox, ask).await;
+        trace::note(|| Note::Sandbox {
+            id: sandbox.clone(),
+            error: status.as_ref().err().map(|error| trace::bounded(&error.to_string())),
+        });
+        match status {
             Ok(status) => pod_of_sandbox(found.kubernetes.get_or_insert_default(), &status),
             Err(error) => {
                 tracing::debug!(%error, "the sandbox of a container is not known");
@@ -151,8 +177,8 @@ pub(crate) async fn lookup(
     Ok(Some(found))
 }
 
-/// The ids of all containers and sandboxes that run or may soon. One call each, unfiltered: a filter takes one state.
-pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -> Result<Vec<String>, CallError> {
+/// All containers and sandboxes. One call each, unfiltered: a filter takes one state.
+pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -> Result<Vec<Listed>, CallError> {
     let method = api.method("RuntimeService/ListContainers");
     let request = v1::ListContainersRequest::default();
     let containers: v1::ListContainersResponse = connection.call(&method, None, &request, deadline).await?;
@@ -163,16 +189,28 @@ pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -
         v1::ContainerState::ContainerRunning,
         v1::ContainerState::ContainerCreated,
     ];
-    let containers = containers
-        .containers
-        .into_iter()
-        .filter(|container| may_run.contains(&container.state()))
-        .map(|container| container.id);
-    let sandboxes = sandboxes
-        .items
-        .into_iter()
-        .filter(|sandbox| sandbox.state() == v1::PodSandboxState::SandboxReady)
-        .map(|sandbox| sandbox.id);
+    let containers = containers.containers.into_iter().map(|container| Listed {
+        may_run: may_run.contains(&container.state()),
+        name: container.metadata.as_ref().and_then(|metadata| filled(&metadata.name)),
+        namespace: container.labels.get(POD_NAMESPACE).cloned(),
+        pod: container.labels.get(POD_NAME).cloned(),
+        sandbox: false,
+        pod_sandbox_id: filled(&container.pod_sandbox_id),
+        id: container.id,
+    });
+    let sandboxes = sandboxes.items.into_iter().map(|sandbox| {
+        let may_run = sandbox.state() == v1::PodSandboxState::SandboxReady;
+        let metadata = sandbox.metadata.unwrap_or_default();
+        Listed {
+            may_run,
+            name: None,
+            namespace: filled(&metadata.namespace),
+            pod: filled(&metadata.name),
+            sandbox: true,
+            pod_sandbox_id: filled(&sandbox.id),
+            id: sandbox.id,
+        }
+    });
     Ok(containers.chain(sandboxes).collect())
 }
 
@@ -191,7 +229,7 @@ async fn container_status(
     let answer: v1::ContainerStatusResponse = connection.call(&method, None, &request, deadline).await?;
     let status = answer.status.unwrap_or_default();
     same(connection, &method, id, &status.id)?;
-    Ok((status, Info::parse(answer.info.get(INFO))))
+    Ok((status, info(&method, verbose, &answer.info)))
 }
 
 /// The sandbox of a container whose verbose answer could not be had: the list names it too.
@@ -217,6 +255,7 @@ async fn listed_sandbox(connection: &Connection, api: Api, id: &str, deadline: I
 
 /// A runtime answers for a unique prefix too; such an answer is about something that was not asked for.
 fn same(connection: &Connection, method: &str, asked: &str, answered: &str) -> Result<(), CallError> {
+    trace::compared(method, asked, answered);
     if asked == answered {
         return Ok(());
     }
@@ -238,7 +277,24 @@ async fn sandbox_status(
     let answer: v1::PodSandboxStatusResponse = connection.call(&method, None, &request, deadline).await?;
     let status = answer.status.unwrap_or_default();
     same(connection, &method, id, &status.id)?;
-    Ok((status, Info::parse(answer.info.get(INFO))))
+    Ok((status, info(&method, verbose, &answer.info)))
+}
+
+/// The verbose part of an answer, as far as it can be read.
+fn info(method: &str, asked: bool, answer: &HashMap<String, String>) -> Option<Info> {
+    let text = answer.get(INFO);
+    let info = Info::parse(text);
+    trace::note(|| Note::Verbose {
+        method: method.to_owned(),
+        seen: match (&info, text) {
+            _ if !asked => VerboseSeen::NotAsked,
+            (None, None) => VerboseSeen::Absent,
+            (None, Some(_)) => VerboseSeen::Unreadable,
+            (Some(info), _) if info.spec.is_none() => VerboseSeen::WithoutSpec,
+            (Some(_), _) => VerboseSeen::Whole,
+        },
+    });
+    info
 }
 
 async fn sandbox(
@@ -324,6 +380,18 @@ fn name_from_service(image: &mut Image, known: &v1::Image) {
         [tag] => Some(tag),
         _ => digests().next(),
     };
+    trace::note(|| {
+        let tags = known.repo_tags.iter().map(|name| ("a tag in the image service", name));
+        let digests = digests().map(|name| ("a digest in the image service", name));
+        let names: Vec<_> = tags.chain(digests).take(NAMES_NOTED).collect();
+        Note::Image {
+            chosen: name.and_then(|name| names.iter().position(|(_, other)| *other == name)),
+            names: names
+                .into_iter()
+                .map(|(place, name)| (place, trace::bounded(name)))
+                .collect(),
+        }
+    });
     if let Some(name) = name {
         image.name(name);
     }
@@ -359,6 +427,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
     ];
     let image = image::choose(&Hints {
         names: &names,
+        places: if crio { &PLACES_CRIO } else { &PLACES_CONTAINERD },
         image_ref: &status.image_ref,
         ids: &ids,
     });
@@ -434,6 +503,10 @@ fn pod_of_labels(kubernetes: &mut Kubernetes, labels: &HashMap<String, String>) 
         uid: labels.get(POD_UID).cloned(),
         ..Pod::default()
     };
+    trace::note(|| Note::Labels {
+        identity: [kubernetes.namespace.clone(), pod.name.clone(), pod.uid.clone()]
+            .map(|word| word.map(|word| trace::bounded(&word))),
+    });
     kubernetes.pod = (pod != Pod::default()).then_some(pod);
 }
 
@@ -451,6 +524,9 @@ pub(crate) fn set_pod<'a>(
     labels: impl IntoIterator<Item = (&'a String, &'a String)>,
     annotations: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) {
+    trace::note(|| Note::Pod {
+        identity: [namespace, name, uid].map(|word| trace::bounded(word)),
+    });
     let owned = |(key, value): (&String, &String)| (key.clone(), value.clone());
     let pod = kubernetes.pod.get_or_insert_default();
     pod.labels = labels.into_iter().map(owned).collect();

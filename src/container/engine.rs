@@ -22,6 +22,7 @@ use super::cgroup::is_container_id;
 use super::connection::CallError;
 use super::http::HttpClient;
 use super::runtime::Found;
+use super::trace;
 
 /// Whose API it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,9 @@ fn same_or_unknown<A>(
     answer: Result<A, CallError>,
     id: fn(&A) -> &str,
 ) -> Result<Option<A>, CallError> {
+    if let Ok(answer) = &answer {
+        trace::compared(&format!("GET {path}"), asked, id(answer));
+    }
     match answer {
         Ok(answer) if id(&answer) == asked => Ok(Some(answer)),
         Ok(answer) => Err(client.unusable(path, format!("asked for {asked}, answered for {:.80?}", id(&answer)))),

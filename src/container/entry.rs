@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::CgroupIdentity;
 use super::completeness;
-use super::flight::Flight;
+use super::flight::{Cause, Flight};
 use super::lookup::Ending;
 use super::outcome::{Container, Kubernetes, Metadata, Outcome, Pod, Reason, Source, Status};
 use super::pacing::Backoff;
@@ -34,20 +34,32 @@ pub(crate) struct ContainerEntry {
     pub(crate) told: bool,
     /// How often runtimes had become usable when it was last asked for.
     as_of: u64,
+    /// Who wanted the lookup that this is from.
+    pub(crate) cause: Cause,
+    /// When this was learnt.
+    pub(crate) learnt: Instant,
     pause: Backoff,
 }
 
+/// The lookup that an entry is from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) cause: Cause,
+    /// An event had asked for it.
+    pub(crate) told: bool,
+}
+
 impl ContainerEntry {
-    /// What is remembered after a lookup has ended. `told`: an event had asked for it. `recoveries`: how often runtimes
-    /// have become usable by now.
+    /// What is remembered after a lookup has ended. `recoveries`: how often runtimes have become usable by now.
     pub(crate) fn after(
-        id: &str,
+        asked: Asked<'_>,
         ending: Ending,
         last: Option<Self>,
-        told: bool,
         (recoveries, now): (u64, Instant),
     ) -> Self {
         let Ending { result, cost, as_of } = ending;
+        let Asked { id, cause, told } = asked;
         // What failed before a runtime came back says nothing about how long to wait since.
         let mut pause = last
             .as_ref()
@@ -66,6 +78,8 @@ impl ContainerEntry {
                 pending: false,
                 told,
                 as_of,
+                cause,
+                learnt: now,
                 pause,
             },
             (Ok(mut found), _) => Self {
@@ -77,6 +91,8 @@ impl ContainerEntry {
                 pending: false,
                 told,
                 as_of,
+                cause,
+                learnt: now,
                 pause,
             },
         };
@@ -107,6 +123,8 @@ impl ContainerEntry {
                 pending: true,
                 told: true,
                 as_of: 0,
+                cause: Cause::Event,
+                learnt: until,
                 pause: Backoff::new(RETRY_FIRST, RETRY_MOST),
             }
         });
@@ -225,7 +243,12 @@ mod tests {
             cost: Duration::ZERO,
             as_of,
         };
-        ContainerEntry::after("id", ending, last, true, (recoveries, now))
+        let asked = Asked {
+            id: "id",
+            cause: Cause::Event,
+            told: true,
+        };
+        ContainerEntry::after(asked, ending, last, (recoveries, now))
     }
 
     #[test]

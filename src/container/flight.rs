@@ -34,6 +34,17 @@ pub(crate) enum Cause {
     Inventory,
 }
 
+impl Cause {
+    /// The word for it on the admin socket.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Prefetch => "prefetch",
+            Self::Inventory => "inventory",
+        }
+    }
+}
+
 /// One lookup, from the moment it is wanted until its answer is taken.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -189,6 +200,11 @@ impl Flights {
     /// The lookup of this id, if there is one.
     pub(crate) fn of(&self, id: &str) -> Option<&Rc<Flight>> {
         self.open.get(id)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Rc<Flight>> {
+        self.open.values()
     }
 
     /// How many there are.

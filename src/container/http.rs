@@ -24,6 +24,7 @@ use tonic::Code;
 
 use super::connection::CallError;
 use super::pacing::Breaker;
+use super::trace;
 
 /// The largest body that is taken. Docker describes a container in 5 to 20 kB, most of it written by whoever made it.
 const BODY_LIMIT: usize = 1 << 20;
@@ -96,12 +97,21 @@ impl HttpClient {
         limit: usize,
         deadline: Instant,
     ) -> Result<A, CallError> {
-        let body = self.call(path, limit, deadline).await?;
-        // The position only: serde's own words quote what it stumbled over, which may be a container's secret.
-        serde_json::from_slice(&body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            self.unusable(path, format!("{:?} error at {line}:{column}", error.classify()))
-        })
+        let asked = Instant::now();
+        let mut size = 0;
+        let result = match self.call(path, limit, deadline).await {
+            Ok(body) => {
+                size = body.len();
+                // The position only: serde's own words quote what it stumbled over, which may be a container's secret.
+                serde_json::from_slice(&body).map_err(|error| {
+                    let (line, column) = (error.line(), error.column());
+                    self.unusable(path, format!("{:?} error at {line}:{column}", error.classify()))
+                })
+            }
+            Err(error) => Err(error),
+        };
+        trace::call(&self.socket, || method(path), None, asked, size, &result);
+        result
     }
 
     /// The error for an answer that says something impossible.

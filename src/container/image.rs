@@ -8,6 +8,7 @@
 
 use super::cgroup::is_container_id;
 use super::outcome::Image;
+use super::trace::{self, Note};
 
 /// A reference taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) fn bare_digest(text: &str) -> Option<String> {
 pub(crate) struct Hints<'a> {
     /// Names, from the one in the pod's spec to the runtime's present opinion. Empty ones and bare digests are skipped.
     pub(crate) names: &'a [&'a str],
+    /// Where each of these stands, for whoever asks how the name was chosen.
+    pub(crate) places: &'static [&'static str],
     /// `image_ref`: `repository@digest`, or the id once the registry's digest is forgotten.
     pub(crate) image_ref: &'a str,
     /// Where else an id may stand; whatever is no bare digest is skipped.
@@ -73,13 +76,18 @@ pub(crate) fn choose(hints: &Hints<'_>) -> Image {
         ..Image::default()
     };
     // `image_ref` knows the repository even where no name was kept, though not the tag.
-    if let Some(name) = hints
-        .names
-        .iter()
-        .copied()
-        .chain([hints.image_ref])
-        .find(|name| Reference::parse(name).is_some())
-    {
+    let names = || hints.names.iter().copied().chain([hints.image_ref]);
+    let chosen = names().position(|name| Reference::parse(name).is_some());
+    trace::note(|| {
+        let places =
+            (0..hints.names.len()).map(|index| hints.places.get(index).copied().unwrap_or("the runtime's record"));
+        let places = places.chain(["image_ref of the status"]);
+        Note::Image {
+            names: places.zip(names().map(trace::bounded)).collect(),
+            chosen,
+        }
+    });
+    if let Some(name) = chosen.and_then(|index| names().nth(index)) {
         image.name(name);
     }
     image
@@ -156,6 +164,7 @@ mod tests {
     fn the_first_real_name_wins_and_ids_are_normalised() {
         let image = choose(&Hints {
             names: &["", HEX, "host:5000/shop/web:2.7.1", "host/other:latest"],
+            places: &[],
             image_ref: "host:5000/shop/web@sha256:aa",
             ids: &["", "not-an-id", HEX],
         });
@@ -170,6 +179,7 @@ mod tests {
     fn the_digest_that_was_asked_for_beats_the_one_that_is_listed() {
         let image = choose(&Hints {
             names: &["a/b:v1@sha256:asked"],
+            places: &[],
             image_ref: "a/b@sha256:listed",
             ids: &[],
         });
@@ -181,6 +191,7 @@ mod tests {
     fn without_any_name_only_digests_remain() {
         let image = choose(&Hints {
             names: &[HEX],
+            places: &[],
             image_ref: HEX,
             ids: &[],
         });
@@ -193,6 +204,7 @@ mod tests {
         );
         let image = choose(&Hints {
             names: &[],
+            places: &[],
             image_ref: "a/b@sha256:cc",
             ids: &[],
         });

@@ -17,6 +17,7 @@ use super::outcome::Reason;
 use super::pacing::Backoff;
 use super::runtime::{Found, Reply, Runtime};
 use super::selection::Selection;
+use super::trace::{self, Note, Place};
 
 /// How many lookups ask at a time.
 const ASKING: usize = 32;
@@ -153,7 +154,9 @@ impl Runtimes {
         let deadline = self.deadline();
         let mut verdict = Verdict::default();
         let mut record = None;
-        for index in self.order(flight.manager()) {
+        let order = self.order(flight.manager());
+        trace::note(|| self.places(&order, flight.manager()));
+        for index in order {
             match self.all[index].ask(flight.id(), deadline, waiting).await {
                 Reply::Found(found) if found.is_dockers_record() => record = Some(found),
                 Reply::Found(found) => {
@@ -165,6 +168,23 @@ impl Runtimes {
             }
         }
         record.ok_or(verdict)
+    }
+
+    /// The order of a round, with what put everybody there.
+    fn places(&self, order: &[usize], manager: Option<Manager>) -> Note {
+        let place = |&index: &usize| {
+            let runtime = &self.all[index];
+            Place {
+                socket: runtime.candidate().socket,
+                usable: runtime.is_usable(),
+                managed: runtime.is_managed_by(manager),
+                rank: runtime.rank(),
+                favourite: index == self.favourite.get(),
+            }
+        };
+        Note::Round {
+            order: order.iter().map(place).collect(),
+        }
     }
 
     /// These runtimes were waited for in vain: the next lookup does not wait for them.

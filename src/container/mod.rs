@@ -43,6 +43,7 @@ mod flight;
 mod http;
 mod image;
 mod inventory;
+pub mod listed;
 mod lookup;
 mod moby;
 pub mod mounts;
@@ -57,7 +58,8 @@ mod sandboxes;
 mod selection;
 pub mod stats;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+pub mod trace;
 mod verbose;
 pub mod watch;
 

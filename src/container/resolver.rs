@@ -31,6 +31,8 @@ use crate::config::settings;
 
 mod asking;
 mod background;
+pub mod holding;
+pub mod listing;
 mod placing;
 mod sleep;
 

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use super::cgroup::Manager;
 use super::connection::{CallError, Connection};
 use super::discovery::{self, Candidate, Evidence, Origin, Rank, State, evidence};
+use super::listed::Listed;
 use super::outcome::{Container, Kubernetes, Reason, Source};
 use super::pacing::Backoff;
 use super::sandboxes::Sandboxes;
 use super::selection::Selection;
+use super::trace::{self, Note, Said};
 use super::{bounds, containerd, cri, engine};
 
 mod recovering;
@@ -142,6 +144,7 @@ impl Runtime {
     /// The first look, which alone looks at the file as well. To be called once, before anything else is asked.
     pub(crate) async fn look_first(&self, timeout: Duration) {
         self.looking.set(true);
+        let began = Instant::now();
         let (state, evidence) = discovery::examine(&self.connection, &self.given.own, timeout).await;
         let mut candidate = self.candidate.borrow_mut();
         (candidate.state, candidate.evidence) = (state, evidence);
@@ -153,6 +156,10 @@ impl Runtime {
             evidence = candidate.evidence.describe(),
             "candidate"
         );
+        trace::note(|| Note::Looked {
+            socket: candidate.socket.clone(),
+            took: began.elapsed(),
+        });
         drop(candidate);
         self.schedule();
         self.looking.set(false);
@@ -264,10 +271,13 @@ impl Runtime {
             }
             if let Some(reason) = self.reason() {
                 self.missed.set(true);
-                return Reply::Failed {
+                let patient = self.worth_waiting();
+                self.note_reply(|| Said::Failed {
                     reason,
-                    patient: self.worth_waiting(),
-                };
+                    text: String::new(),
+                    patient,
+                });
+                return Reply::Failed { reason, patient };
             }
         }
         let answer = self.chain(id, deadline).await;
@@ -279,21 +289,39 @@ impl Runtime {
         match answer {
             Ok(Answer::Found(mut found)) => {
                 bounds::bound(&mut found, &self.given.selection);
+                self.note_reply(|| Said::Found {
+                    source: found.source,
+                    cgroups_path: found.cgroups_path.clone(),
+                    gap: found.gap,
+                });
                 Reply::Found(found)
             }
-            Ok(Answer::Unknown { for_good }) => Reply::Unknown { for_good },
+            Ok(Answer::Unknown { for_good }) => {
+                self.note_reply(|| Said::Unknown { for_good });
+                Reply::Unknown { for_good }
+            }
             Err(error) => {
                 tracing::debug!(%error, id, "a container runtime could not be asked");
                 // Only a failed connect changes what the candidate is; a slow or broken call is the breaker's matter.
                 if matches!(error, CallError::Connect { .. }) || error.unimplemented() {
                     self.settle(State::from(&error), Evidence::default());
                 }
-                Reply::Failed {
-                    reason: error.reason(),
-                    patient: self.worth_waiting(),
-                }
+                let (reason, patient) = (error.reason(), self.worth_waiting());
+                self.note_reply(|| Said::Failed {
+                    reason,
+                    text: trace::bounded(&error.to_string()),
+                    patient,
+                });
+                Reply::Failed { reason, patient }
             }
         }
+    }
+
+    fn note_reply(&self, said: impl FnOnce() -> Said) {
+        trace::note(|| Note::Reply {
+            socket: self.connection.socket().to_owned(),
+            said: said(),
+        });
     }
 
     /// To be told when a lookup's patience ended while this runtime could not be reached.
@@ -301,24 +329,26 @@ impl Runtime {
         self.waited_in_vain.set(true);
     }
 
-    /// The ids of the containers and sandboxes that it has, as far as they may run. One list per interface; what cannot
-    /// be listed is looked up when it is met.
-    pub(crate) async fn list(&self, deadline: Instant) -> Result<Vec<String>, CallError> {
+    /// The containers and sandboxes that it has. One list per interface; what cannot be listed is looked up when it is met.
+    pub(crate) async fn list(&self, deadline: Instant) -> Result<Vec<Listed>, CallError> {
         let state = self.candidate.borrow().state.clone();
         match state {
             State::Answers { name, api, .. } => {
-                let mut ids = cri::list(&self.connection, api, deadline).await?;
+                let mut all = cri::list(&self.connection, api, deadline).await?;
                 if name == CONTAINERD {
                     match containerd::list(&self.connection, &[containerd::KUBERNETES], deadline).await {
-                        Ok(more) => ids.extend(more),
+                        Ok(more) => all.extend(more),
                         Err(error) => tracing::debug!(%error, "containers outside Kubernetes cannot be listed"),
                     }
                 }
-                Ok(ids)
+                Ok(all)
             }
             State::CriUnimplemented { containerd: Some(_) } => containerd::list(&self.connection, &[], deadline).await,
             State::Engine { .. } => match self.connection.http() {
-                Some(client) => engine::running(client, deadline).await,
+                Some(client) => {
+                    let ids = engine::running(client, deadline).await?;
+                    Ok(ids.into_iter().map(Listed::running).collect())
+                }
                 None => Ok(Vec::new()),
             },
             _ => Ok(Vec::new()),
@@ -334,7 +364,15 @@ impl Runtime {
                 Answer::Found(Box::new(found))
             }));
         }
+        let fallback = |because| {
+            trace::note(|| Note::Fallback {
+                socket: self.connection.socket().to_owned(),
+                to: "containerd's own API",
+                because,
+            });
+        };
         let State::Answers { name, api, .. } = state else {
+            fallback("no CRI is served on this socket");
             return self.containerd(id, deadline).await;
         };
         let connection = &self.connection;
@@ -344,6 +382,7 @@ impl Runtime {
         if name != CONTAINERD {
             return Ok(Answer::Unknown { for_good: false });
         }
+        fallback("CRI does not know the id, and containerd has namespaces that CRI does not look into");
         match self.containerd(id, deadline).await {
             // CRI has answered that it does not know the id; that containerd's own API is closed changes nothing.
             Err(CallError::Refused { .. }) => Ok(Answer::Unknown { for_good: false }),

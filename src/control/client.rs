@@ -13,7 +13,10 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::api::admin_client::AdminClient;
 use super::api::watch_exec_reply::Reply;
-use super::api::{GetStatusReply, GetStatusRequest, Reporting, SetReportingRequest, WatchExecRequest};
+use super::api::{
+    GetContainersReply, GetContainersRequest, GetStatusReply, GetStatusRequest, Reporting, SetReportingRequest,
+    WatchExecRequest,
+};
 use super::peer::Peer;
 
 /// Largest answer that is accepted.
@@ -158,6 +161,26 @@ impl Client {
             .block_on(async { timeout_at(Instant::now() + deadline, self.admin.set_reporting(request)).await });
         match answer {
             Ok(Ok(reply)) => Ok(reply.into_inner().reporting.unwrap_or_default()),
+            Ok(Err(status)) => Err(self.failed(CALL, deadline, &status)),
+            Err(_) => Err(self.late(CALL, deadline)),
+        }
+    }
+
+    /// What the agent holds of containers.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] to others than root and the agent's own user.
+    pub fn containers(
+        &mut self,
+        question: GetContainersRequest,
+        deadline: Duration,
+    ) -> Result<GetContainersReply, Error> {
+        const CALL: &str = "GetContainers";
+        let answer = self
+            .runtime
+            .block_on(async { timeout_at(Instant::now() + deadline, self.admin.get_containers(question)).await });
+        match answer {
+            Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => Err(self.failed(CALL, deadline, &status)),
             Err(_) => Err(self.late(CALL, deadline)),
         }

@@ -7,6 +7,7 @@
 pub mod bind;
 pub mod client;
 mod connection;
+pub mod containers;
 pub mod peer;
 pub mod server;
 pub mod switch;

@@ -19,9 +19,11 @@ use tonic::{Request, Response, Status};
 use super::api::admin_server::{Admin, AdminServer};
 use super::api::watch_exec_reply::Reply;
 use super::api::{
-    GetStatusReply, GetStatusRequest, SetReportingReply, SetReportingRequest, WatchExecReply, WatchExecRequest,
+    GetContainersReply, GetContainersRequest, GetStatusReply, GetStatusRequest, SetReportingReply, SetReportingRequest,
+    WatchExecReply, WatchExecRequest,
 };
 use super::connection;
+use super::containers::{self, Busy};
 use super::peer::Peer;
 use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, Armed, ExecWatches};
@@ -30,8 +32,8 @@ use super::watch::{ArmError, Armed, ExecWatches};
 pub const MAX_WATCH: Duration = Duration::from_secs(30);
 /// Calls of one connection that may run at the same time.
 const MAX_STREAMS: u32 = 16;
-/// A request is a token and a number.
-const MAX_REQUEST: usize = 4 * 1024;
+/// A request is a token and a number, words, or ids: 64 of these take 4.2 kB.
+const MAX_REQUEST: usize = 8 * 1024;
 /// An exec event with all its arguments, or a status with some hundred threads, with room to spare.
 const MAX_REPLY: usize = 1024 * 1024;
 /// The status comes from a snapshot: it takes microseconds.
@@ -45,6 +47,12 @@ const MOST_WORDS: usize = 128;
 pub trait StatusSource: Send + Sync + 'static {
     /// A snapshot of the running agent.
     fn status(&self) -> GetStatusReply;
+
+    /// Asks whoever owns the containers' metadata what it holds of some. The answer arrives in the end.
+    ///
+    /// # Errors
+    /// Too many questions wait already.
+    fn containers(&self, question: GetContainersRequest) -> Result<oneshot::Receiver<GetContainersReply>, Busy>;
 }
 
 /// Why the control thread could not be started.
@@ -209,6 +217,30 @@ impl Admin for Service {
             Err(_) => Err(Status::deadline_exceeded(
                 "the pipeline is held up, and the change was given up",
             )),
+        }
+    }
+
+    async fn get_containers(
+        &self,
+        request: Request<GetContainersRequest>,
+    ) -> Result<Response<GetContainersReply>, Status> {
+        let peer = request.extensions().get::<Option<Peer>>().copied().flatten();
+        if !peer.is_some_and(|peer| peer.may_change(self.own_uid)) {
+            return Err(Status::permission_denied(format!(
+                "only uid {} and root may ask what is known of containers",
+                self.own_uid
+            )));
+        }
+        let question = request.into_inner();
+        containers::check(&question).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let answer = self
+            .source
+            .containers(question)
+            .map_err(|busy| Status::resource_exhausted(busy.to_string()))?;
+        match timeout(GRANT_DEADLINE, answer).await {
+            Ok(Ok(reply)) => Ok(Response::new(reply)),
+            Ok(Err(_)) => Err(Status::aborted("the agent is ending")),
+            Err(_) => Err(Status::deadline_exceeded("the pipeline is held up")),
         }
     }
 

@@ -9,8 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::api::{GetStatusReply, HookCounters, Reporting, SetReportingRequest};
+use tokio::sync::oneshot;
+
+use super::api::{
+    GetContainersReply, GetContainersRequest, GetStatusReply, HeldContainer, HookCounters, Reporting,
+    SetReportingRequest,
+};
 use super::client::{Client, Error};
+use super::containers::Busy;
 use super::peer::Peer;
 use super::server::{Handle, StatusSource, spawn};
 use super::switch::{Refused, ReportSwitch};
@@ -24,6 +30,20 @@ const BRIEF: Duration = Duration::from_millis(300);
 struct Counting(AtomicU64);
 
 impl StatusSource for Counting {
+    fn containers(&self, question: GetContainersRequest) -> Result<oneshot::Receiver<GetContainersReply>, Busy> {
+        let (sender, receiver) = oneshot::channel();
+        let held = |id: &String| HeldContainer {
+            id: id.clone(),
+            ..HeldContainer::default()
+        };
+        let reply = GetContainersReply {
+            containers: question.ids.iter().map(held).collect(),
+            more: false,
+        };
+        sender.send(reply).map_err(|_| Busy)?;
+        Ok(receiver)
+    }
+
     fn status(&self) -> GetStatusReply {
         let asked = self.0.fetch_add(1, Ordering::Relaxed) + 1;
         let hooks = [(
@@ -378,4 +398,28 @@ fn wait_until(condition: impl Fn() -> bool) {
         assert!(Instant::now() < until, "the condition did not come true in time");
         thread::yield_now();
     }
+}
+
+#[test]
+fn a_question_about_containers_is_answered_or_rejected_with_the_rule() {
+    let served = served();
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    let question = |ids: usize| GetContainersRequest {
+        ids: vec!["a".repeat(64); ids],
+        ..GetContainersRequest::default()
+    };
+    // As many full ids as may be fit into a request.
+    let reply = client.containers(question(64), SOON).unwrap();
+    assert_eq!(reply.containers.len(), 64);
+    let rejected = client.containers(question(0), SOON).unwrap_err();
+    assert!(
+        matches!(
+            rejected,
+            Error::Rejected {
+                call: "GetContainers",
+                ..
+            }
+        ),
+        "{rejected}"
+    );
 }

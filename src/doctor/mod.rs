@@ -8,9 +8,12 @@
 //! * [`graph`] folds what follows from a failure under its root; [`examine`] makes the [`report`] of it all.
 //! * [`render`] writes the report as text or JSON.
 //!
+//! [`explain`] walks the lookup of one container step by step.
+//!
 //! `docs/doctor.md` explains every check.
 
 pub mod examine;
+pub mod explain;
 pub mod facts;
 mod finding;
 pub mod gather;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::held;
 use super::latency::Unwritten;
 use super::loss::{Losses, Told};
 use super::lost_before::LostCount;
@@ -143,6 +144,7 @@ impl<W: Write> Pipeline<W> {
         loop {
             let taken = stages.drain(capture)?;
             stages.vitals.reporting().grant(|hooks| capture.report(hooks));
+            stages.answer();
             while let Some(request) = self.signals.next() {
                 if request == Request::Stop {
                     // From here on nothing is reported, and what was is told: the last summary is exact.
@@ -365,6 +367,13 @@ impl<W: Write> Stages<W> {
             Ok(()) => String::from_utf8_lossy(&text).trim_end().to_owned(),
             Err(error) => format!("{{\"error\":\"{error}\"}}"),
         }
+    }
+
+    /// Answers what was asked on the admin socket about containers.
+    fn answer(&self) {
+        self.vitals
+            .questions()
+            .answer(|question| held::told(self.resolver.holding(&held::wanted(question))));
     }
 
     /// Lets the control thread know what is new about the runtimes, if anything is.

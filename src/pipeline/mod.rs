@@ -6,6 +6,7 @@
 pub mod canary;
 pub mod driver;
 mod field_counts;
+mod held;
 mod latency;
 pub mod loss;
 mod lost_before;

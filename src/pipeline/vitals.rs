@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::field_counts::FieldCounts;
 use super::loss::{Reading, Told};
@@ -15,6 +16,7 @@ use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
 use crate::container::{Candidate, LookupStats, Outcome, Reason, State, Status};
 use crate::control::api;
+use crate::control::containers::{Busy, Questions};
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
 use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates};
@@ -32,6 +34,7 @@ pub struct Vitals {
     ring_size: u64,
     ledger: Arc<Ledger>,
     reporting: Arc<Reporting>,
+    questions: Questions,
     statuses: [AtomicU64; Status::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
     fields: FieldCounts,
@@ -58,6 +61,7 @@ impl Vitals {
             ring_size: u64::from(capture.ring_size()),
             ledger: capture.ledger(),
             reporting: Arc::new(Reporting::new(capture.ledger().hooks())),
+            questions: Questions::default(),
             statuses: Default::default(),
             reasons: Default::default(),
             fields: FieldCounts::default(),
@@ -71,6 +75,11 @@ impl Vitals {
     #[must_use]
     pub fn node(&self) -> &str {
         &self.node
+    }
+
+    /// What is asked about containers.
+    pub(super) fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// Which hooks report.
@@ -196,6 +205,13 @@ impl Vitals {
 }
 
 impl StatusSource for Vitals {
+    fn containers(
+        &self,
+        question: api::GetContainersRequest,
+    ) -> Result<oneshot::Receiver<api::GetContainersReply>, Busy> {
+        self.questions.ask(question)
+    }
+
     fn status(&self) -> api::GetStatusReply {
         let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
         let (lookups, runtimes) = {

@@ -25,6 +25,7 @@ mod descriptors;
 mod discovery;
 mod edges;
 mod event;
+mod explain;
 mod faults;
 mod harness;
 mod hooks;

@@ -121,3 +121,22 @@ fn the_live_test_takes_as_long_as_an_agent_accepts() {
         );
     }
 }
+
+#[test]
+fn what_is_to_be_explained_is_understood_at_once_and_excludes_what_does_not_apply() {
+    let target = |line: &str| match parse(line).unwrap().command {
+        Command::Doctor(doctor) => doctor.explain,
+        _ => panic!("another command"),
+    };
+    assert_eq!(target("doctor"), None);
+    let pod = target("doctor --explain shop/web --format json").unwrap();
+    assert_eq!(pod.to_string(), "shop/web");
+    for line in [
+        "doctor --explain a/b/c/d",
+        "doctor --explain docker://web",
+        "doctor --explain shop/web --fail-on warn",
+        "doctor --explain shop/web --live-timeout 1s",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+}

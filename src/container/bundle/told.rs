@@ -36,6 +36,7 @@ pub(super) fn by_containerd(id: &str, namespace: &str, annotations: &Annotations
         kubernetes.container.clone_from(&container.name);
         container.image = Some(image::choose(&Hints {
             names: &[cri("image-name").as_deref().unwrap_or_default()],
+            places: &["containerd's annotation image-name"],
             ..Hints::default()
         }));
     }
@@ -78,6 +79,7 @@ fn by_crio(id: &str, annotations: &Annotations) -> (Found, Option<String>) {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         container.image = Some(image::choose(&Hints {
             names: &[&text(&image_name), &text(&image)],
+            places: &["CRI-O's annotation ImageName", "CRI-O's annotation Image"],
             image_ref: "",
             ids: &[&text(&image_ref), &text(&image)],
         }));

@@ -12,6 +12,7 @@ use crate::container::cri::{CONTAINER_NAME, filled, set_pod};
 use crate::container::http::HttpClient;
 use crate::container::outcome::{Container, Kubernetes, Reason, Source};
 use crate::container::runtime::Found;
+use crate::container::trace::{self, Note};
 
 const POD_NAME: &str = "io.kubernetes.pod.name";
 const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
@@ -139,6 +140,14 @@ async fn place_in_pod(
     } else {
         labels_of_sandbox(client, container.pod_sandbox_id.as_deref(), &identity, deadline).await
     };
+    if !identity.sandbox
+        && let Some(id) = &container.pod_sandbox_id
+    {
+        trace::note(|| Note::Sandbox {
+            id: id.clone(),
+            error: result.as_ref().err().map(|error| trace::bounded(&error.to_string())),
+        });
+    }
     let labels = result.unwrap_or_else(|error| {
         tracing::debug!(%error, "the sandbox of a container is not known");
         found.gap.get_or_insert(Reason::SandboxUnknown);

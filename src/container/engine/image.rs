@@ -13,6 +13,7 @@ use crate::container::connection::CallError;
 use crate::container::http::HttpClient;
 use crate::container::image::{Reference, bare_digest};
 use crate::container::outcome::{Image, Reason};
+use crate::container::trace::{self, Note};
 
 /// An image's record, `GET /images/<id>/json`.
 #[derive(Debug, Default, Deserialize)]
@@ -56,6 +57,9 @@ pub(super) async fn record(client: &HttpClient, id: &str, deadline: Instant) -> 
         Err(error) => Err(error),
     }
 }
+
+/// How many names from the store a note has.
+const NAMES_NOTED: usize = 16;
 
 /// What a container says about its image.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +114,24 @@ fn choose(asked: &Asked<'_>, record: Option<&Record>) -> Image {
             image.name(name);
         }
     }
+    trace::note(|| {
+        let stored = record
+            .into_iter()
+            .flat_map(|record| record.tags().chain(record.digests()));
+        let stored = stored.take(NAMES_NOTED).map(|name| ("the engine's image store", name));
+        let names: Vec<_> = std::iter::once(("the words it was started with", asked.words))
+            .chain(stored)
+            .collect();
+        Note::Image {
+            chosen: names
+                .iter()
+                .position(|(_, name)| Some(*name) == image.reference.as_deref()),
+            names: names
+                .into_iter()
+                .map(|(place, name)| (place, trace::bounded(name)))
+                .collect(),
+        }
+    });
     if image.digest.is_none() {
         image.digest = record.and_then(|record| digest_of(image.repository.as_deref(), record));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{BRIEFLY, Resolver};
 use crate::container::cgroup::Manager;
-use crate::container::entry::ContainerEntry;
+use crate::container::entry::{Asked, ContainerEntry};
 use crate::container::flight::{Arrival, Cause, Flight, until};
 use crate::container::lookup::Ending;
 use crate::container::runtime::Runtime;
@@ -130,7 +130,12 @@ impl Resolver {
         }
         let now = (self.runtimes.recoveries(), (self.clock)());
         let last = self.by_container.pop(flight.id());
-        let entry = ContainerEntry::after(flight.id(), ending, last, flight.is_awaited(), now);
+        let asked = Asked {
+            id: flight.id(),
+            cause: flight.cause(),
+            told: flight.is_awaited(),
+        };
+        let entry = ContainerEntry::after(asked, ending, last, now);
         self.by_container.put(flight.id(), entry);
     }
 }

@@ -150,11 +150,12 @@ impl Resolver {
             let runtimes = Rc::clone(&self.runtimes);
             self.flights.run(async move {
                 let listed = runtimes.all()[index].list(runtimes.deadline()).await;
-                let ids = listed.unwrap_or_else(|error| {
+                let listed = listed.unwrap_or_else(|error| {
                     tracing::debug!(%error, "a container runtime does not list what it has");
                     Vec::new()
                 });
-                Some(Arrival::Listed(ids))
+                let may_run = listed.into_iter().filter(|listed| listed.may_run);
+                Some(Arrival::Listed(may_run.map(|listed| listed.id).collect()))
             });
         }
     }

@@ -14,6 +14,7 @@ mod appearing;
 mod background;
 mod faults;
 mod floods;
+mod held;
 mod naming;
 mod recovery;
 mod sharing;

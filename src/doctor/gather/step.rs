@@ -55,6 +55,6 @@ impl<T> Step<T> {
 }
 
 /// The time, RFC 3339, UTC, to the millisecond.
-pub(super) fn now() -> String {
+pub(in crate::doctor) fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }

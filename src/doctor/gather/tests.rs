@@ -16,8 +16,9 @@ use super::super::report::{Mode, Status};
 use super::super::{fixture, report};
 use super::{CanarySeen, ColdCanary, Input, agents, canary, gather, kernel, live, process, runtime, step};
 use crate::config::Settings;
-use crate::control::api::GetStatusReply;
+use crate::control::api::{GetContainersReply, GetContainersRequest, GetStatusReply, HeldContainer};
 use crate::control::api::{Reporting, SetReportingRequest};
+use crate::control::containers::Busy;
 use crate::control::switch::Refused;
 use crate::control::{ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
 use tokio::sync::oneshot;
@@ -229,6 +230,20 @@ fn the_socket_tells_what_is_wrong_with_the_agent() {
 struct Fixed(GetStatusReply);
 
 impl StatusSource for Fixed {
+    fn containers(&self, question: GetContainersRequest) -> Result<oneshot::Receiver<GetContainersReply>, Busy> {
+        let (sender, receiver) = oneshot::channel();
+        let held = |id: &String| HeldContainer {
+            id: id.clone(),
+            ..HeldContainer::default()
+        };
+        let reply = GetContainersReply {
+            containers: question.ids.iter().map(held).collect(),
+            more: false,
+        };
+        sender.send(reply).map_err(|_| Busy)?;
+        Ok(receiver)
+    }
+
     fn status(&self) -> GetStatusReply {
         self.0.clone()
     }

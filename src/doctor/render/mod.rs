@@ -7,3 +7,4 @@ mod text;
 
 pub use json::json;
 pub use text::{Look, text};
+pub(super) use text::{ascii, wrap};

@@ -268,7 +268,7 @@ fn words(value: &Value) -> String {
 }
 
 /// Breaks text into lines of at most `width` characters, at blanks where there are any.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(in crate::doctor) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_whitespace() {
@@ -300,7 +300,7 @@ fn push(lines: &mut [String], word: &[char], used: usize) {
 }
 
 /// For a terminal that shows ASCII only. Colour sequences are ASCII and stay.
-fn ascii(text: &str) -> String {
+pub(in crate::doctor) fn ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '…' => '~',
