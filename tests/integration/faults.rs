@@ -312,7 +312,8 @@ fn that_answers_otherwise_than_usual() {
             name: "not found for 300 ms",
             begin: |proxy| proxy.switch(Mode::Late(Duration::from_millis(300))),
             end: pass,
-            reasons: &["lookup_pending", "container_unknown"],
+            // Its sandbox is asked for after it, and is late as well.
+            reasons: &["lookup_pending", "container_unknown", "sandbox_unknown"],
             until: None,
         },
         Fault {
