@@ -15,7 +15,7 @@ use super::connection::{CallError, Connection};
 use super::cri::{CONTAINER_NAME, POD_NAME, POD_NAMESPACE, filled, set_pod};
 use super::image::{self, Hints};
 use super::listed::Listed;
-use super::outcome::{Container, Kubernetes, Mount, Propagation, Reason, Source};
+use super::outcome::{Container, Image, Kubernetes, Mount, Propagation, Reason, Source};
 use super::runtime::Found;
 use super::trace::{self, Note};
 use super::{cgroup, verbose};
@@ -151,7 +151,7 @@ fn alone(record: &Record, namespace: &str) -> Found {
         name: record.labels.get(NERDCTL_NAME).cloned(),
         runtime: Some(RUNTIME.to_owned()),
         runtime_namespace: Some(namespace.to_owned()),
-        image: Some(image),
+        image: Some(image).filter(|image| *image != Image::default()),
         ..Container::default()
     };
     Found {
@@ -307,3 +307,6 @@ fn cgroups_path(spec: Option<&verbose::Spec>) -> Option<String> {
 fn qos(spec: Option<&verbose::Spec>) -> Option<super::outcome::Qos> {
     cgroup::identify(spec?.cgroups_path()?).qos
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,11 +199,13 @@ pub struct Container {
     /// The id of the pod's sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_sandbox_id: Option<String>,
-    /// How often the kubelet has started this container anew: 0 for the first of its name in its pod.
+    /// How often this container has been started anew, 0 for the first time: in Kubernetes by the kubelet, which makes
+    /// another of the same name in the pod, elsewhere by Docker or podman, which keep the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_count: Option<u32>,
     /// The container's own labels without `io.kubernetes.*`, as far as they are wanted: at most 64 and 8 KiB, the first
-    /// by their keys. Containers that the kubelet made have none.
+    /// by their keys. Docker and podman count those of the image among them; over CRI, containers that the kubelet made
+    /// have none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// More of the labels are wanted than these.

@@ -1,5 +1,6 @@
 //! What Docker tells of a container, those of cri-dockerd and of the kubelet's former dockershim among them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -35,6 +36,8 @@ struct Inspect {
     name: String,
     /// The image's id.
     image: String,
+    /// How often the daemon has started it anew by its restart policy.
+    restart_count: Option<u32>,
     config: Option<Config>,
     host_config: Option<HostConfig>,
     /// Only where images are kept in containerd (API 1.48), and then [`Self::image`] is a digest.
@@ -88,6 +91,8 @@ pub(super) async fn lookup(client: &HttpClient, id: &str, deadline: Instant) -> 
             runtime: Some(Kind::Docker.as_str().to_owned()),
             image,
             privileged: inspect.host_config.as_ref().and_then(|host| host.privileged),
+            restart_count: inspect.restart_count,
+            labels: inspect.own_labels(),
             ..Container::default()
         },
         kubernetes: None,
@@ -126,9 +131,13 @@ async fn place_in_pod(
     };
     if identity.sandbox {
         container.name = None;
+        container.restart_count = None;
+        // They are the pod's.
+        container.labels = BTreeMap::new();
         container.pod_sandbox_id = Some(inspect.id.clone());
     } else {
         container.name = Some(identity.container.clone());
+        container.restart_count = Some(identity.attempt);
         kubernetes.container = Some(identity.container.clone());
         container.pod_sandbox_id = inspect
             .label(SANDBOX_ID)
@@ -179,13 +188,11 @@ async fn labels_of_sandbox(
 async fn pod_labels(client: &HttpClient, sandbox: &Inspect, deadline: Instant) -> Result<Labels, CallError> {
     let of_image = match image::record(client, &sandbox.image, deadline).await? {
         Some(record) => record.into_labels().unwrap_or_default(),
-        None => std::collections::BTreeMap::new(),
+        None => BTreeMap::new(),
     };
-    let labels = sandbox.config.as_ref().and_then(|config| config.labels.clone());
-    Ok(labels.map(|mut labels| {
-        labels.retain(|key, value| !key.starts_with(ANNOTATION) && of_image.get(key) != Some(value));
-        labels
-    }))
+    let mut labels = sandbox.own_labels();
+    labels.retain(|key, value| of_image.get(key) != Some(value));
+    Ok(Some(labels))
 }
 
 impl Inspect {
@@ -196,6 +203,14 @@ impl Inspect {
     fn label(&self, key: &str) -> Option<&str> {
         let labels = self.config.as_ref()?.labels.as_ref()?;
         labels.get(key).map(String::as_str)
+    }
+
+    /// Without those that stand in for annotations.
+    fn own_labels(&self) -> BTreeMap<String, String> {
+        let labels = self.config.as_ref().and_then(|config| config.labels.as_ref());
+        let labels = labels.into_iter().flatten();
+        let own = labels.filter(|(key, _)| !key.starts_with(ANNOTATION));
+        own.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     /// The cgroup, where the parent says all of it. A slice's name alone does not: what becomes of it depends on the
@@ -215,6 +230,8 @@ struct Identity {
     container: String,
     /// Namespace, name and uid.
     pod: [String; 3],
+    /// How often the kubelet made one of this name in this pod before.
+    attempt: u32,
 }
 
 impl Identity {
@@ -228,7 +245,7 @@ impl Identity {
         else {
             return None;
         };
-        attempt.parse::<u32>().ok()?;
+        let attempt = attempt.parse().ok()?;
         let sandbox = inspect.label(KIND)? == SANDBOX;
         let agree = inspect.label(POD_NAME) == Some(pod)
             && inspect.label(POD_NAMESPACE) == Some(namespace)
@@ -239,6 +256,7 @@ impl Identity {
             sandbox,
             container: container.to_owned(),
             pod: [namespace, pod, uid].map(str::to_owned),
+            attempt,
         })
     }
 }
@@ -274,9 +292,10 @@ mod tests {
 
     #[test]
     fn name_and_labels_must_agree() {
-        let name = format!("k8s_app_web_shop_{UID}_0");
+        let name = format!("k8s_app_web_shop_{UID}_7");
         let identity = Identity::of(&inspect(&name, &labels())).unwrap();
         assert!(!identity.sandbox);
+        assert_eq!(identity.attempt, 7);
         assert_eq!(identity.container, "app");
         assert_eq!(identity.pod, ["shop", "web", UID]);
         assert!(Identity::of(&inspect(&format!("{name}_1a2b3c4d"), &labels())).is_some());

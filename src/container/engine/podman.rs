@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::image::{self, Asked};
-use super::{Kind, same_or_unknown};
+use super::{Kind, Labels, same_or_unknown};
 use crate::container::cgroup::is_container_id;
 use crate::container::connection::CallError;
 use crate::container::cri::filled;
@@ -31,8 +31,11 @@ struct Inspect {
     /// The pod's id, or empty.
     pod: String,
     is_infra: bool,
+    /// How often podman has started it anew by its restart policy.
+    restart_count: Option<u32>,
     state: Option<State>,
     host_config: Option<HostConfig>,
+    config: Option<Config>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +48,13 @@ struct State {
 #[serde(rename_all = "PascalCase", default)]
 struct HostConfig {
     privileged: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Config {
+    /// The image's own and those of whoever started the container.
+    labels: Labels,
 }
 
 /// `GET /v4.0.0/libpod/pods/<id>/json`, as far as it is read.
@@ -83,6 +93,8 @@ pub(super) async fn lookup(client: &HttpClient, id: &str, deadline: Instant) -> 
         sandbox: (!inspect.pod.is_empty()).then_some(inspect.is_infra),
         privileged: inspect.host_config.as_ref().and_then(|host| host.privileged),
         pod_sandbox_id: sandbox(client, &inspect, deadline).await,
+        restart_count: inspect.restart_count.filter(|_| !inspect.is_infra),
+        labels: inspect.config.and_then(|config| config.labels).unwrap_or_default(),
         ..Container::default()
     };
     Ok(Some(Found {

@@ -129,6 +129,13 @@ fn image(reference: &str, digest: &str, id: Option<&str>) -> Image {
     image
 }
 
+fn labels(labels: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}
+
 fn status(found: &Found) -> (Status, Option<Reason>) {
     completeness::judge(&found.container, found.kubernetes.as_ref(), found.gap)
 }
@@ -194,9 +201,17 @@ fn containers_of_both() {
             assert_eq!(image.reference, Some(reference), "{folder} {name}");
             let digest = if name == "sidecar" { SIDECAR_DIGEST } else { WEB_DIGEST };
             assert_eq!(image.digest.as_deref(), Some(digest), "{folder} {name}");
+            assert_eq!(container.restart_count, Some(0), "{folder} {name}");
             assert_eq!(found.kubernetes, None);
             assert_eq!(status(&found), (Status::Complete, None), "{folder} {name}");
         }
+        // The image's and those of the command line.
+        let expected = [
+            ("org.opencontainers.image.title", "shop/web"),
+            ("team", "shop"),
+            ("tier", "front"),
+        ];
+        assert_eq!(labels(&replay.found("web").container.labels), expected, "{folder}");
         assert_eq!(
             replay.found("web").container.image,
             Some(image(WEB, WEB_DIGEST, Some(WEB_ID)))
@@ -259,18 +274,21 @@ fn a_pod_on_docker() {
     let pod = kubernetes.pod.unwrap();
     assert_eq!((pod.name.as_deref(), pod.uid.as_deref()), (Some("web"), Some(POD_UID)));
     // The pause image's own label is not among them.
-    let labels: Vec<_> = pod
-        .labels
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    assert_eq!(labels, [("app", "web"), ("tier", "front")]);
+    assert_eq!(labels(&pod.labels), [("app", "web"), ("tier", "front")]);
+    // What the kubelet wrote is not shown twice.
+    let of_image = [("org.opencontainers.image.title", "shop/web")];
+    assert_eq!(labels(&found.container.labels), of_image);
+    assert_eq!(found.container.restart_count, Some(0));
 
     let found = replay.found("pod");
     assert_eq!(status(&found), (Status::Complete, None), "{found:?}");
     assert_eq!(
         (found.container.sandbox, found.container.name, found.container.image),
         (Some(true), None, None)
+    );
+    assert_eq!(
+        (labels(&found.container.labels), found.container.restart_count),
+        (vec![], None)
     );
     assert_eq!(found.container.pod_sandbox_id, Some(sandbox.clone()));
     assert_eq!(found.kubernetes.unwrap().pod, Some(pod));
@@ -296,6 +314,10 @@ fn a_pod_on_podman() {
     assert_eq!(app.container.pod_sandbox_id, Some(replay.ids["front-infra"].clone()));
     assert_eq!(infra.container.pod_sandbox_id, Some(replay.ids["front-infra"].clone()));
     assert_eq!((status(&app).0, status(&infra).0), (Status::Complete, Status::Complete));
+    assert_eq!(
+        (app.container.restart_count, infra.container.restart_count),
+        (Some(0), None)
+    );
     assert_eq!((app.kubernetes, infra.kubernetes), (None, None));
 }
 
