@@ -1,6 +1,7 @@
 //! A containerd process of the lab: its directories, configuration and namespaces. What it is then asked for is not
 //! decided here.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -105,20 +106,27 @@ impl Daemon {
 
     /// Runs its own client, where it sees the mounts that containerd sees.
     pub(crate) fn ctr(&self, args: &[&str]) -> Result<Output> {
+        tool::run(
+            self.command(self.release.program("ctr")?)?
+                .arg("--address")
+                .arg(self.socket())
+                .args(args),
+        )
+    }
+
+    /// A command that sees the mounts and processes that containerd sees, and ends with it.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let first = self.process.as_ref().and_then(Contained::first_pid);
         let first = first.ok_or_else(|| LabError::Failed {
             command: "containerd".to_owned(),
             status: "it has ended".to_owned(),
             output: self.log(),
         })?;
-        tool::run(
-            Command::new(tool::find("nsenter", "util-linux")?)
-                .args(["--target", &first.to_string(), "--mount", "--pid", "--"])
-                .arg(self.release.program("ctr")?)
-                .arg("--address")
-                .arg(self.socket())
-                .args(args),
-        )
+        let mut command = Command::new(tool::find("nsenter", "util-linux")?);
+        command
+            .args(["--target", &first.to_string(), "--mount", "--pid", "--"])
+            .arg(program);
+        Ok(command)
     }
 
     /// Brings the lab's images into one of its namespaces.

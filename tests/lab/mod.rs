@@ -9,6 +9,7 @@
 pub(crate) mod agent;
 pub(crate) mod containerd;
 pub(crate) mod daemon;
+pub(crate) mod docker;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod image;
@@ -20,6 +21,7 @@ pub(crate) mod pod;
 pub(crate) mod podman;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod runtimes;
 pub(crate) mod strace;

@@ -1,4 +1,4 @@
-//! Which build of containerd and runc: the machine's own, or one that `tests/lab/runtimes` fetched.
+//! Which build of a container runtime: the machine's own, or one that `tests/lab/runtimes` fetched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Release {
         })
     }
 
-    /// That of a Debian suite: `bullseye` 1.4, `trixie` 1.7, `sid` 2.x.
+    /// containerd and runc of a Debian suite: `bullseye` 1.4, `trixie` 1.7, `sid` 2.x. Docker Engine: `docker`.
     pub(crate) fn of(suite: &str) -> Result<Self> {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("target/lab/runtimes")
