@@ -3,6 +3,7 @@
 //! Real ones where a package brings them (`./justw runtimes`), recorded answers with real cgroups and processes where
 //! none does. Every test prints what it measured.
 
+mod docker;
 mod many;
 mod own_api;
 mod podman;
@@ -20,8 +21,16 @@ use crate::lab::error::Result;
 
 /// The agent, watching processes and asking this socket alone.
 fn watch<'a>(installed: &'a Installed, socket: &Path) -> Result<Agent<'a>> {
-    let arguments = ["--events", "process", "--runtime-socket"].map(AsRef::<OsStr>::as_ref);
-    installed.run(arguments.into_iter().chain([socket.as_os_str()]))
+    watch_all(installed, &[socket])
+}
+
+/// As [`watch`], asking several.
+fn watch_all<'a>(installed: &'a Installed, sockets: &[&Path]) -> Result<Agent<'a>> {
+    let sockets = sockets
+        .iter()
+        .flat_map(|socket| ["--runtime-socket".as_ref(), socket.as_os_str()]);
+    let events = ["--events", "process"].map(AsRef::<OsStr>::as_ref);
+    installed.run(events.into_iter().chain(sockets))
 }
 
 /// Ends the agent, checks that every exec in one of these containers was told completely, and prints what it cost.

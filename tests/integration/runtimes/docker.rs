@@ -1,0 +1,175 @@
+//! Containers of Docker: what its daemon knows, and what the containerd behind it knows.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{assert_all_complete, watch, watch_all};
+use crate::event::{agent, assert_never_silently_null, is_exec};
+use crate::lab::agent::{Agent, Installed};
+use crate::lab::docker::Docker;
+use crate::lab::image;
+use crate::lab::tool;
+use crate::lab::turn::Turn;
+
+/// In the environment of every container, to be found nowhere.
+const PLANTED: &str = "PASSWORD=not-a-real-password";
+
+/// What a container runs: a word in the arguments tells it from others.
+fn command(name: &str) -> [&str; 4] {
+    ["/bin/sh", "-c", "sleep 1000", name]
+}
+
+/// Starts one, and gives its id and the event of its first program.
+fn started(docker: &Docker, agent: &Agent<'_>, name: &str, options: &[&str], image: &str) -> (String, Value) {
+    let options = [&["--env", PLANTED], options].concat();
+    let id = docker.run(name, &options, image, &command(name)).unwrap();
+    let event = agent.wait_for(name, |event| is_exec(event, &command(name))).unwrap();
+    assert_eq!(event["container"]["id"], *id, "{event}");
+    let members = docker.place().processes_of(&docker.cgroup_of(&id)).unwrap();
+    let pid = event["process"]["pid"].as_u64().unwrap();
+    assert!(members.contains(&pid), "{event}: {members:?}");
+    (id, event)
+}
+
+/// With the daemon's socket, and with containerd's before it.
+#[test]
+#[ignore = "`just test-runtimes` fetches Docker"]
+fn its_api_names_them() {
+    let _turn = Turn::take().unwrap();
+    let docker = Docker::start().unwrap();
+    let (socket, containerd) = (docker.socket(), docker.containerd_socket());
+    names_them(&docker, &[&socket]);
+    names_them(&docker, &[&containerd, &socket]);
+}
+
+fn names_them(docker: &Docker, sockets: &[&Path]) {
+    let images = docker.images();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = watch_all(&installed, sockets).unwrap();
+    let name = |what: &str| format!("{what}-{}", sockets.len());
+    let mut ids = Vec::new();
+
+    let by_tag = name("by-tag");
+    let options = ["--label", "team=shop", "--label", "tier=front"];
+    let (id, event) = started(docker, &agent, &by_tag, &options, &images.busybox);
+    let (repository, tag) = images.busybox.rsplit_once(':').unwrap();
+    let record = docker.docker(&["inspect", "--format", "{{.Image}}", &id]).unwrap();
+    let expected = json!({
+        "id": id,
+        "name": by_tag,
+        "runtime": "docker",
+        "image": {
+            "reference": images.busybox,
+            "repository": repository,
+            "tag": tag,
+            "digest": images.busybox_digest,
+            "id": record.trim(),
+        },
+        "privileged": false,
+        "restart_count": 0,
+        "labels": {"team": "shop", "tier": "front"},
+    });
+    assert_eq!(event["container"], expected, "{event}");
+    assert_eq!(tag, image::BUSYBOX_TAG);
+    ids.push(id);
+
+    let by_digest = name("by-digest");
+    let (id, event) = started(docker, &agent, &by_digest, &[], &images.sidecar);
+    assert_eq!(event["container"]["name"], *by_digest, "{event}");
+    assert_eq!(event["container"]["image"]["reference"], *images.sidecar, "{event}");
+    assert_eq!(event["container"]["image"]["digest"], *images.sidecar_digest, "{event}");
+    assert_eq!(event["container"]["image"].get("tag"), None, "{event}");
+    assert_eq!(event["container"].get("labels"), None, "{event}");
+    ids.push(id);
+
+    // Docker starts a privileged container with every capability there is, which not every machine has to give. So the
+    // daemon only makes it, and a process is put where it would be.
+    let privileged = name("privileged");
+    let create = ["create", "--privileged", "--name", &privileged, "--env", PLANTED];
+    let id = docker
+        .docker(&[&create[..], &[&images.busybox, "/bin/sh"]].concat())
+        .unwrap();
+    let id = id.trim().to_owned();
+    let event = in_cgroup_of(docker, &agent, &id, &privileged);
+    assert_eq!(event["container"]["name"], *privileged, "{event}");
+    assert_eq!(event["container"]["privileged"], true, "{event}");
+    ids.push(id);
+
+    // The daemon keeps the container when it starts it again.
+    let again = name("again");
+    let fails = ["/bin/sh", "-c", "exit 3", again.as_str()];
+    let options = ["--restart", "on-failure:1", "--env", PLANTED];
+    let id = docker.run(&again, &options, &images.busybox, &fails).unwrap();
+    for count in 0..2 {
+        let restarted = |event: &Value| is_exec(event, &fails) && event["container"]["restart_count"] == count;
+        let event = agent.wait_for(&format!("start {count} of {again}"), restarted).unwrap();
+        assert_eq!(event["container"]["id"], *id, "{event}");
+    }
+    ids.push(id);
+
+    for event in agent.events().all() {
+        if event["container"]["id"]
+            .as_str()
+            .is_some_and(|id| ids.iter().any(|ours| ours == id))
+        {
+            assert_eq!(event["metadata"]["source"], "docker", "{event}");
+            assert_eq!(event.get("kubernetes"), None, "no kubelet made it: {event}");
+        }
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let what = format!("Docker {} by {} sockets", docker.version(), sockets.len());
+    let stopped = assert_all_complete(&what, agent, &ids);
+    let (_, secret) = PLANTED.split_once('=').unwrap();
+    assert!(!stopped.stderr.contains(secret), "{}", stopped.stderr);
+    for event in &stopped.events {
+        // Docker's own command line has it, and so has who runs it.
+        if event["metadata"]["status"] != "host" {
+            assert!(!event.to_string().contains(secret), "{event}");
+        }
+    }
+}
+
+/// Runs a program in the cgroup where Docker would put this container's, and gives its event.
+fn in_cgroup_of(docker: &Docker, agent: &Agent<'_>, id: &str, name: &str) -> Value {
+    let lists = docker.place().make_cgroup(id).unwrap();
+    let join: String = lists
+        .iter()
+        .map(|list| format!("echo $$ >'{}'; ", list.display()))
+        .collect();
+    let busybox = tool::find("busybox", "busybox-static").unwrap();
+    let program = busybox.to_string_lossy();
+    let command = [&*program, "true", name];
+    let script = format!("{join}exec '{program}' true '{name}'");
+    tool::run(std::process::Command::new("/bin/sh").args(["-ec", &script])).unwrap();
+    agent.wait_for(name, |event| is_exec(event, &command)).unwrap()
+}
+
+/// containerd has Docker's containers in a namespace of Docker's, without a name and without an image.
+#[test]
+#[ignore = "`just test-runtimes` fetches Docker"]
+fn the_containerd_behind_it_tells_what_it_knows_and_what_it_does_not() {
+    let _turn = Turn::take().unwrap();
+    let docker = Docker::start().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = watch(&installed, &docker.containerd_socket()).unwrap();
+    let (id, event) = started(
+        &docker,
+        &agent,
+        "web",
+        &["--label", "team=shop"],
+        &docker.images().busybox,
+    );
+    let expected = json!({"id": id, "runtime": "containerd", "runtime_namespace": "moby"});
+    assert_eq!(event["container"], expected, "{event}");
+    assert_eq!(event["metadata"]["status"], "partial", "{event}");
+    assert_eq!(event["metadata"]["reason"], "image_name_unknown", "{event}");
+    assert_eq!(event["metadata"]["source"], "containerd", "{event}");
+    let stopped = agent.stop().unwrap();
+    assert!(stopped.status.success(), "{}\n{}", stopped.status, stopped.stderr);
+    assert_never_silently_null(&stopped.events);
+    println!(
+        "Docker {} by containerd's socket alone: partial, image_name_unknown",
+        docker.version()
+    );
+}
