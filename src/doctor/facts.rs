@@ -284,7 +284,8 @@ pub struct RuntimeFact {
     pub name: Option<String>,
     /// The runtime's version.
     pub version: Option<String>,
-    /// What lookups use: CRI `v1`, CRI `v1alpha2`, or `containerd` for that runtime's own API where it serves no CRI.
+    /// What lookups use: CRI `v1`, CRI `v1alpha2`, `containerd` for that runtime's own API where it serves no CRI, or
+    /// `engine` for the Docker Engine API.
     pub api: Option<String>,
     /// What is expected to be spoken there: `grpc` or `http`; empty where an older agent does not say it.
     pub protocol: String,

@@ -195,7 +195,7 @@ pub const CHECKS: &[Definition] = &[
     Definition {
         id: "PIN-RUN-002",
         area: "runtime",
-        title: "The runtime speaks a current CRI",
+        title: "The runtime speaks a current interface",
         needs: &[Runtime, Agent],
         depends_on: &[Needs("PIN-RUN-001"), Through("PIN-RUN-001")],
         judge: runtime::version,

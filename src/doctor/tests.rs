@@ -815,3 +815,16 @@ fn a_host_outside_kubernetes_need_not_have_a_runtime() {
     facts.profile.detected = Ok(Some("generic".to_owned()));
     assert_eq!(roots(&facts), [("PIN-RUN-001", Status::Fail)]);
 }
+
+/// Docker and podman need no CRI, and no word says that they have one.
+#[test]
+fn docker_is_asked_in_its_own_api() {
+    let mut facts = cold();
+    let runtime = runtime_of(&mut facts);
+    (runtime.name, runtime.version) = (Some("docker".to_owned()), Some("20.10.24".to_owned()));
+    (runtime.api, runtime.protocol) = (Some("engine".to_owned()), "http".to_owned());
+    facts.runtimes.value.as_mut().unwrap().truncate(1);
+    let check = check(&facts, "PIN-RUN-002");
+    assert_eq!(check.status, Status::Ok);
+    assert_eq!(check.summary, "docker 20.10.24, Docker Engine API");
+}

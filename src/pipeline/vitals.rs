@@ -14,7 +14,7 @@ use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Ledger};
-use crate::container::{Candidate, LookupStats, Outcome, Reason, State, Status};
+use crate::container::{Candidate, LookupStats, Outcome, Reason, Status};
 use crate::control::api;
 use crate::control::containers::{Busy, Questions};
 use crate::control::server::StatusSource;
@@ -346,19 +346,13 @@ fn thread(status: ThreadStatus) -> api::Thread {
 }
 
 fn runtime(candidate: &Candidate) -> api::Runtime {
-    let (name, version, api) = match &candidate.state {
-        State::Answers { name, version, api } => (name.clone(), version.clone(), api.to_string()),
-        State::CriUnimplemented {
-            containerd: Some(version),
-        } => ("containerd".to_owned(), version.clone(), "containerd".to_owned()),
-        _ => Default::default(),
-    };
+    let (name, version, api) = candidate.state.runtime().unwrap_or_default();
     api::Runtime {
         socket: candidate.socket.display().to_string(),
         state: candidate.state.as_str().to_owned(),
-        name,
-        version,
-        api,
+        name: name.to_owned(),
+        version: version.to_owned(),
+        api: api.to_owned(),
         detail: candidate.state.detail(),
         protocol: candidate.protocol.as_str().to_owned(),
         rank: candidate.rank().as_str().to_owned(),

@@ -84,17 +84,10 @@ pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
 
 fn runtime(candidate: Candidate, mounts: &[PathBuf]) -> RuntimeFact {
     let file = socket_file(&candidate.socket);
-    let (name, version, api) = match &candidate.state {
-        State::Answers { name, version, api } => (Some(name.clone()), Some(version.clone()), Some(api.to_string())),
-        State::Engine { name, version } => (Some(name.clone()), Some(version.clone()), Some("engine".to_owned())),
-        State::CriUnimplemented {
-            containerd: Some(version),
-        } => (
-            Some("containerd".to_owned()),
-            Some(version.clone()),
-            Some("containerd".to_owned()),
-        ),
-        _ => (None, None, None),
+    let owned = |text: &str| Some(text.to_owned());
+    let (name, version, api) = match candidate.state.runtime() {
+        Some((name, version, api)) => (owned(name), owned(version), owned(api)),
+        None => (None, None, None),
     };
     RuntimeFact {
         class: RuntimeClass::from_word(candidate.state.as_str()).unwrap_or(RuntimeClass::Failing),

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::super::facts::{CanaryFact, Facts, Gap, Gathered, Place, ProcessFacts, RuntimeClass, RuntimeFact};
 use super::super::finding::Finding;
 use super::agent;
-use crate::container::Rank;
+use crate::container::discovery::{ENGINE, OWN_API};
+use crate::container::{Protocol, Rank};
 
 /// The profile of hosts outside Kubernetes.
 const STANDALONE: &str = "standalone";
@@ -103,7 +104,8 @@ pub(in super::super) fn answers(facts: &Facts) -> Finding {
     let finding = match answering.iter().find(|runtime| runtime.mounted_alone) {
         _ if answering.is_empty() => no_answer(facts, &candidates),
         Some(runtime) => mounted_alone(facts.place, runtime),
-        None => Finding::ok(format!("{} answers", list.join(", "))),
+        None if list.len() == 1 => Finding::ok(format!("{} answers", list.join(""))),
+        None => Finding::ok(format!("{} answer", list.join(", "))),
     };
     let states: Vec<Value> = candidates.iter().map(state).collect();
     let clock = clock(facts, source);
@@ -166,24 +168,34 @@ fn no_answer(facts: &Facts, candidates: &[RuntimeFact]) -> Finding {
         RuntimeClass::Timeout => (
             format!("{socket} accepts and does not answer"),
             "The runtime hangs, or the socket belongs to a service that waits for something else.".to_owned(),
-            vec!["systemctl status containerd crio".to_owned(), "journalctl -u containerd -u crio --since -10m".to_owned()],
+            vec![
+                "systemctl status containerd crio docker podman".to_owned(),
+                "journalctl -u containerd -u crio -u docker -u podman --since -10m".to_owned(),
+            ],
         ),
         RuntimeClass::Failing => (
             format!("the runtime on {socket} answers with an error: {}", best.detail),
             "A runtime that has just been started does so for a moment; otherwise its own log tells why.".to_owned(),
-            vec!["journalctl -u containerd -u crio --since -10m".to_owned()],
+            vec!["journalctl -u containerd -u crio -u docker -u podman --since -10m".to_owned()],
+        ),
+        RuntimeClass::NotGrpc if best.protocol == Protocol::Http.as_str() => (
+            format!("the peer on {socket} does not answer as Docker and podman do"),
+            "A socket of the name docker.sock or podman.sock is spoken to in the Docker Engine API, any other in gRPC. Name \
+             the runtime's own socket."
+                .to_owned(),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::NotGrpc => (
             format!("the peer on {socket} is not a container runtime's gRPC service"),
-            "Name the runtime's socket (docker.sock speaks another protocol; with Docker use cri-dockerd's).".to_owned(),
+            "Name the runtime's socket. Docker's and podman's are known by their names, docker.sock and podman.sock: under \
+             another name they are taken for what speaks gRPC."
+                .to_owned(),
             mount(facts.place, &best.socket),
         ),
         RuntimeClass::CriUnimplemented => (
-            format!("the runtime on {socket} serves no CRI"),
-            "Docker's package of containerd disables CRI by default. Enable it by removing \"cri\" from disabled_plugins, or \
-             name the socket that the kubelet uses."
-                .to_owned(),
-            vec!["grep -n disabled_plugins /etc/containerd/config.toml".to_owned()],
+            format!("the peer on {socket} serves neither CRI nor containerd's own API"),
+            "Name the socket that the kubelet uses; without Kubernetes, that of containerd, Docker or podman.".to_owned(),
+            mount(facts.place, &best.socket),
         ),
         RuntimeClass::OldApi | RuntimeClass::Answers => (String::new(), String::new(), Vec::new()),
     };
@@ -220,7 +232,9 @@ fn mount(place: Place, socket: &Path) -> Vec<String> {
         ],
         Place::Container => vec![format!("--volume {directory}:{directory}:ro")],
         Place::Host => vec![
-            "ls -l /run/containerd/containerd.sock /run/crio/crio.sock /run/k3s/containerd/containerd.sock".to_owned(),
+            "ls -l /run/containerd/containerd.sock /run/crio/crio.sock /run/k3s/containerd/containerd.sock /run/docker.sock \
+             /run/podman/podman.sock"
+                .to_owned(),
             "agent doctor --runtime-socket PATH".to_owned(),
         ],
     }
@@ -323,20 +337,25 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
     let old =
         |runtime: &&RuntimeFact| runtime.class == RuntimeClass::OldApi || runtime.api.as_deref() == Some("v1alpha2");
     let finding = if unsaid {
-        Finding::unknown("the runtime did not say which CRI it speaks")
+        Finding::unknown("the runtime did not say which interface it speaks")
     } else if answering
         .iter()
         .all(|runtime| runtime.class == RuntimeClass::CriUnimplemented)
     {
         Finding::warn("the runtime serves no CRI; containerd's own API is used instead")
             .impact(
-                "Lookups take more calls, and the names of pods come from labels that only a kubelet's containers have.",
+                "Containers of nerdctl and ctr are named by it. Those of Docker have neither name nor image there, and where a \
+                 kubelet runs its pods are in another runtime.",
                 &["metadata"],
-                &["kubernetes"],
+                FIELDS,
             )
             .remedy(
-                "Enable CRI by removing \"cri\" from disabled_plugins, or name the socket that the kubelet uses.",
-                &["grep -n disabled_plugins /etc/containerd/config.toml"],
+                "With Docker name docker.sock as well. With Kubernetes name the socket that the kubelet uses, or enable CRI by \
+                 removing \"cri\" from disabled_plugins.",
+                &[
+                    "agent doctor --runtime-socket /run/containerd/containerd.sock --runtime-socket /run/docker.sock",
+                    "grep -n disabled_plugins /etc/containerd/config.toml",
+                ],
             )
     } else if answering.iter().all(old) {
         Finding::warn("only the old CRI v1alpha2 is answered")
@@ -352,20 +371,26 @@ pub(in super::super) fn version(facts: &Facts) -> Finding {
             .filter(|runtime| !old(runtime))
             .map(|runtime| {
                 let or = |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
-                format!(
-                    "{} {}, CRI {}",
-                    or(&runtime.name, "runtime"),
-                    or(&runtime.version, "?"),
-                    or(&runtime.api, "?")
-                )
+                let (name, version) = (or(&runtime.name, "runtime"), or(&runtime.version, "?"));
+                format!("{name} {version}, {}", interface(runtime.api.as_deref()))
             })
             .collect();
         Finding::ok(list.join("; "))
     };
     finding
         .observed(json!(observed))
-        .expected("v1")
+        .expected("CRI v1, or the Docker Engine API")
         .evidence(&clock(facts, source), source, json!(observed))
+}
+
+/// What a runtime is asked in, by the word of the facts.
+fn interface(api: Option<&str>) -> String {
+    match api {
+        Some(ENGINE) => "Docker Engine API".to_owned(),
+        Some(OWN_API) => "containerd's own API without CRI".to_owned(),
+        Some(version) => format!("CRI {version}"),
+        None => "an interface that it did not tell".to_owned(),
+    }
 }
 
 /// PIN-RUN-003.
