@@ -51,8 +51,8 @@ test-kernels: (setup tested) root clean-lab kernels
     cargo test --test integration -- --include-ignored deeds::machines
 
 # `test` has the installed containerd and two recordings of CRI-O.
-# Containers of every runtime: containerd 1.4 to 2, with and without CRI, podman, crowds, thousands in a hurry, recordings,
-# and runtimes that fail.
+# Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
+# recordings, and runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes
     cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults::
 
@@ -92,7 +92,7 @@ cargo-fuzz:
 kernels: (setup "vm")
     tests/lab/kernels
 
-# Fetch the containerds of other generations, once, into target/lab/runtimes.
+# Fetch the containerds of other generations and Docker, once, into target/lab/runtimes.
 runtimes:
     tests/lab/runtimes
 

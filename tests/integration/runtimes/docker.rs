@@ -1,5 +1,6 @@
 //! Containers of Docker: what its daemon knows, and what the containerd behind it knows.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -48,6 +49,7 @@ fn names_them(docker: &Docker, sockets: &[&Path]) {
     let installed = Installed::new(agent()).unwrap();
     let agent = watch_all(&installed, sockets).unwrap();
     let name = |what: &str| format!("{what}-{}", sockets.len());
+    assert_the_doctor_knows(&installed, sockets);
     let mut ids = Vec::new();
 
     let by_tag = name("by-tag");
@@ -127,6 +129,27 @@ fn names_them(docker: &Docker, sockets: &[&Path]) {
         if event["metadata"]["status"] != "host" {
             assert!(!event.to_string().contains(secret), "{event}");
         }
+    }
+}
+
+/// What the running agent says of its runtimes is what the doctor tells: Docker, and in what it is asked.
+fn assert_the_doctor_knows(installed: &Installed, sockets: &[&Path]) {
+    let sockets = sockets
+        .iter()
+        .flat_map(|socket| ["--runtime-socket".as_ref(), socket.as_os_str()]);
+    let words = ["doctor", "--format", "json"].map(AsRef::<OsStr>::as_ref);
+    let mut command = installed.command(words.into_iter().chain(sockets)).unwrap();
+    // Whatever else it finds on this machine decides its exit status.
+    let output = command.output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let check = |id: &str| checks.iter().find(|check| check["id"] == id).unwrap();
+    for (id, expected) in [("PIN-RUN-001", "docker at "), ("PIN-RUN-002", ", Docker Engine API")] {
+        let check = check(id);
+        assert_eq!(check["status"], "ok", "{check}");
+        assert!(check["summary"].as_str().unwrap().contains(expected), "{check}");
+        let source = check["evidence"][0]["source"].as_str().unwrap();
+        assert!(source.starts_with("GetStatus"), "{check}");
     }
 }
 
