@@ -24,6 +24,11 @@ use super::outcome::Reason;
 use super::{containerd, cri, engine, own};
 use crate::config::settings::Runtime;
 
+/// What containerd is asked in where it serves no CRI; its name for itself too.
+pub const OWN_API: &str = "containerd";
+/// What Docker and podman are asked in: the Docker Engine API.
+pub const ENGINE: &str = "engine";
+
 /// Why a socket is a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,6 +146,20 @@ impl State {
             Self::CriUnimplemented { containerd: None } => String::new(),
             Self::Answers { name, version, api } => format!("{name} {version}, CRI {api}"),
             Self::Engine { name, version } => format!("{name} {version}, Docker Engine API"),
+        }
+    }
+
+    /// Who answers there, in its own words, its version, and what it is asked in: a version of CRI, [`OWN_API`] or
+    /// [`ENGINE`]. `None` where nobody does.
+    #[must_use]
+    pub fn runtime(&self) -> Option<(&str, &str, &'static str)> {
+        match self {
+            Self::Answers { name, version, api } => Some((name, version, api.as_str())),
+            Self::Engine { name, version } => Some((name, version, ENGINE)),
+            Self::CriUnimplemented {
+                containerd: Some(version),
+            } => Some((OWN_API, version, OWN_API)),
+            _ => None,
         }
     }
 

@@ -94,9 +94,10 @@ fn the_place_is_where_the_kernel_has_it() {
 #[test]
 fn those_that_run_are_listed_by_namespace() {
     let replay = Replay::start();
-    let mut listed = replay
+    let listed = replay
         .ask(async |connection, deadline| list(connection, &[KUBERNETES], deadline).await)
         .unwrap();
+    let mut listed: Vec<String> = listed.into_iter().map(|listed| listed.id).collect();
     listed.sort();
     // `privileged` could not be started where this was recorded.
     let expected = replay.ids.iter().filter(|(name, _)| *name != "privileged");
@@ -104,7 +105,7 @@ fn those_that_run_are_listed_by_namespace() {
     expected.sort();
     assert_eq!(listed, expected);
     let none = replay.ask(async |connection, deadline| list(connection, &["moby"], deadline).await);
-    assert_eq!(none.unwrap(), Vec::<String>::new());
+    assert_eq!(none.unwrap(), []);
     let version = replay.ask(async |connection, deadline| version(connection, deadline).await);
     assert!(version.unwrap().starts_with("1.6.20"));
 }

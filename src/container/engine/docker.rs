@@ -36,8 +36,6 @@ struct Inspect {
     name: String,
     /// The image's id.
     image: String,
-    /// How often the daemon has started it anew by its restart policy.
-    restart_count: Option<u32>,
     config: Option<Config>,
     host_config: Option<HostConfig>,
     /// Only where images are kept in containerd (API 1.48), and then [`Self::image`] is a digest.
@@ -91,7 +89,6 @@ pub(super) async fn lookup(client: &HttpClient, id: &str, deadline: Instant) -> 
             runtime: Some(Kind::Docker.as_str().to_owned()),
             image,
             privileged: inspect.host_config.as_ref().and_then(|host| host.privileged),
-            restart_count: inspect.restart_count,
             labels: inspect.own_labels(),
             ..Container::default()
         },
@@ -131,7 +128,6 @@ async fn place_in_pod(
     };
     if identity.sandbox {
         container.name = None;
-        container.restart_count = None;
         // They are the pod's.
         container.labels = BTreeMap::new();
         container.pod_sandbox_id = Some(inspect.id.clone());

@@ -31,8 +31,6 @@ struct Inspect {
     /// The pod's id, or empty.
     pod: String,
     is_infra: bool,
-    /// How often podman has started it anew by its restart policy.
-    restart_count: Option<u32>,
     state: Option<State>,
     host_config: Option<HostConfig>,
     config: Option<Config>,
@@ -93,7 +91,6 @@ pub(super) async fn lookup(client: &HttpClient, id: &str, deadline: Instant) -> 
         sandbox: (!inspect.pod.is_empty()).then_some(inspect.is_infra),
         privileged: inspect.host_config.as_ref().and_then(|host| host.privileged),
         pod_sandbox_id: sandbox(client, &inspect, deadline).await,
-        restart_count: inspect.restart_count.filter(|_| !inspect.is_infra),
         labels: inspect.config.and_then(|config| config.labels).unwrap_or_default(),
         ..Container::default()
     };

@@ -98,18 +98,6 @@ fn names_them(docker: &Docker, sockets: &[&Path]) {
     assert_eq!(event["container"]["privileged"], true, "{event}");
     ids.push(id);
 
-    // The daemon keeps the container when it starts it again.
-    let again = name("again");
-    let fails = ["/bin/sh", "-c", "exit 3", again.as_str()];
-    let options = ["--restart", "on-failure:1", "--env", PLANTED];
-    let id = docker.run(&again, &options, &images.busybox, &fails).unwrap();
-    for count in 0..2 {
-        let restarted = |event: &Value| is_exec(event, &fails) && event["container"]["restart_count"] == count;
-        let event = agent.wait_for(&format!("start {count} of {again}"), restarted).unwrap();
-        assert_eq!(event["container"]["id"], *id, "{event}");
-    }
-    ids.push(id);
-
     for event in agent.events().all() {
         if event["container"]["id"]
             .as_str()
