@@ -211,7 +211,7 @@ fn a_socket_that_may_not_be_used_is_told_with_its_mode() {
             // Of this thread only; root's right to pass by modes goes with it.
             nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65532));
         } else {
-            std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
         }
         explained(&socket, UNKNOWN)
     };

@@ -5,13 +5,15 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::super::render::{Look, ascii, wrap};
-use super::report::{ContainerSteps, DecidedBy, Explanation, Step, StepOutcome, Verdict};
+use super::report::{ContainerSteps, DecidedBy, Evidence, Explanation, Step, StepOutcome, Verdict};
 use super::walk::time;
 
 /// Narrower than this nothing is readable; wider than this neither.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 const INDENT: usize = 7;
 const NAME: usize = 14;
+/// Sockets that are not there and are told one by one.
+const MOST_ABSENT: usize = 2;
 /// Longest line of evidence; the JSON has all of it.
 const EVIDENCE_CHARS: usize = 600;
 
@@ -41,6 +43,12 @@ pub fn text(explanation: &Explanation, look: Look) -> String {
         Verdict::Undetermined => "exit 3: nobody could be asked",
     });
     if look.unicode { page.out } else { ascii(&page.out) }
+}
+
+/// Whether it is about a socket that is not there.
+fn is_absent(evidence: &Evidence) -> bool {
+    let is = |key: &str, word: &str| evidence.values.get(key).is_some_and(|value| value == word);
+    is("state", "absent") || is("rank", "absent") || is("reason", "no_runtime_socket")
 }
 
 struct Page {
@@ -75,9 +83,15 @@ impl Page {
             self.line(&format!("{head}{line}"));
             head = " ".repeat(INDENT + NAME);
         }
-        for evidence in &step.evidence {
+        // Most well-known paths are empty on any node; the JSON has all of them.
+        let absent = step.evidence.iter().filter(|one| is_absent(one)).count();
+        let folded = absent > MOST_ABSENT;
+        for evidence in step.evidence.iter().filter(|one| !(folded && is_absent(one))) {
             let text: String = evidence.text.chars().take(EVIDENCE_CHARS).collect();
             self.wrapped(INDENT + 2, &text);
+        }
+        if folded {
+            self.wrapped(INDENT + 2, &format!("and {absent} of sockets that are not there"));
         }
     }
 
