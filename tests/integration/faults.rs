@@ -328,7 +328,7 @@ fn that_answers_otherwise_than_usual() {
             begin: |proxy| proxy.switch(Mode::Padded(17 << 20)),
             end: pass,
             reasons: &["lookup_pending", "answer_unusable"],
-            until: None,
+            until: Some("answer_unusable"),
         },
         Fault {
             name: "another runtime",
