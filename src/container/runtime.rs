@@ -198,7 +198,8 @@ impl Runtime {
         let evidence = evidence::gather(&self.connection, &state, &self.given.own, deadline).await;
         self.looking.set(false);
         self.settle(state, evidence);
-        self.settled.set(true);
+        // What changed meanwhile is looked at next, and lookups wait for that.
+        self.settled.set(!self.changed.get());
     }
 
     /// To be run after [`Self::socket_changed`]: looks until nothing has happened to the file since, and for some seconds

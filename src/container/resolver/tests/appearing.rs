@@ -40,7 +40,13 @@ fn a_runtime_that_takes_the_place_of_a_hung_one_is_asked_at_once() {
     let fake = Fake::recorded(&socket, FOLDER);
     let id = fake.container(FOLDER, "web.app");
     fake.sandbox(FOLDER, "web");
-    assert_eq!(resolver.resolve(6, Some(&path(&id))).metadata.status, Status::Complete);
+    let outcome = resolver.resolve(6, Some(&path(&id)));
+    assert_eq!(
+        outcome.metadata.status,
+        Status::Complete,
+        "{outcome:?} {:?}",
+        resolver.runtimes()
+    );
 }
 
 /// What happens to the file while the runtime is looked at is looked at too: the answer may be of the one before.

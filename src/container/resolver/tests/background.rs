@@ -304,39 +304,3 @@ fn the_sleep_ends_when_there_is_something_to_read() {
         assert_eq!(resolver.stats().in_flight, u64::from(busy));
     }
 }
-
-/// The pipeline gives a turn after every batch. What that costs while lookups are out does not depend on how many there
-/// are: under a flood it is some system calls that find nothing. Prints the figures; the limits leave room for a busy
-/// machine and for a build without optimisation.
-#[test]
-fn a_turn_costs_as_little_with_many_lookups_as_with_one() {
-    const TURNS: u32 = 2000;
-    let dir = TempDir::new().unwrap();
-    let fake = Fake::recorded(&dir.path().join("socket"), FOLDER);
-    fake.default(CONTAINER_STATUS, Answer::Never);
-    let mut resolver = resolver(&[fake.socket()]);
-    let cost = |resolver: &mut Resolver| {
-        // The best of some rounds: others use the processor too.
-        let rounds = (0..10).map(|_| {
-            let began = Instant::now();
-            (0..TURNS).for_each(|_| resolver.turn());
-            began.elapsed() / TURNS
-        });
-        rounds.min().unwrap()
-    };
-    let idle = cost(&mut resolver);
-    resolver.prefetch(&numbered(0));
-    settle_until(&mut resolver, |_| fake.calls("ContainerStatus") == 1);
-    let one = cost(&mut resolver);
-    (1..1000).for_each(|number| resolver.prefetch(&numbered(number)));
-    settle_until(&mut resolver, |_| fake.calls("ContainerStatus") == 24);
-    let many = cost(&mut resolver);
-    assert_eq!(resolver.stats().in_flight, 1000);
-    println!("a turn with no lookup under way {idle:?}, with one {one:?}, with a thousand {many:?}");
-    assert!(idle < Duration::from_micros(5), "{idle:?}");
-    assert!(
-        many < one * 3 + Duration::from_micros(5),
-        "{one:?} with one, {many:?} with a thousand"
-    );
-    assert!(one < Duration::from_micros(200), "{one:?}");
-}
