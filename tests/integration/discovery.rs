@@ -68,7 +68,7 @@ fn of_two_containerds_the_one_with_pods_counts_more() {
     };
     assert_eq!(
         of("/run/containerd/containerd.sock"),
-        ("answers", "no pods", "containerd")
+        ("answers", "no pods when it was first asked", "containerd")
     );
     assert_eq!(
         of("/run/k3s/containerd/containerd.sock"),

@@ -29,7 +29,7 @@ impl Evidence {
     pub fn describe(&self) -> String {
         let own = self.own.as_ref().map(|id| format!("knows this container ({:.12})", id));
         let pods = self.pods.map(|count| match count {
-            0 => "no pods".to_owned(),
+            0 => "no pods when it was first asked".to_owned(),
             1 => "1 pod".to_owned(),
             count => format!("{count} pods"),
         });

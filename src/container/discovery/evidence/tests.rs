@@ -55,7 +55,7 @@ fn only_ready_pods_are_asked_for() {
     assert_eq!((evidence.pods, Rank::of(&state, &evidence)), (Some(0), Rank::Answers));
     assert_eq!(fake.calls("ListPodSandbox"), 1);
     assert_eq!(fake.calls("ContainerStatus"), 0, "no id, no question");
-    assert_eq!(evidence.describe(), "no pods");
+    assert_eq!(evidence.describe(), "no pods when it was first asked");
 }
 
 #[test]
