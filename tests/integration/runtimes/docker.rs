@@ -69,7 +69,6 @@ fn names_them(docker: &Docker, sockets: &[&Path]) {
             "id": record.trim(),
         },
         "privileged": false,
-        "restart_count": 0,
         "labels": {"team": "shop", "tier": "front"},
     });
     assert_eq!(event["container"], expected, "{event}");
