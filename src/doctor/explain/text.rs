@@ -78,7 +78,7 @@ impl Page {
             .took_us
             .map(|micros| format!(" ({})", time(Duration::from_micros(micros))));
         let said = format!("{}{}", step.said, took.unwrap_or_default());
-        let mut head = format!("{} {:NAME$}", self.paint(style, mark), step.step);
+        let mut head = format!("{} {:NAME$}", self.look.paint(style, mark), step.step);
         for line in wrap(&said, self.look.width - INDENT - NAME) {
             self.line(&format!("{head}{line}"));
             head = " ".repeat(INDENT + NAME);
@@ -98,7 +98,7 @@ impl Page {
     fn title(&mut self, text: &str) {
         let bold = Style::new().bold();
         for line in wrap(text, self.look.width) {
-            let line = self.paint(bold, &line);
+            let line = self.look.paint(bold, &line);
             self.line(&line);
         }
     }
@@ -120,14 +120,6 @@ impl Page {
             (StepOutcome::Broke, false) => (color(AnsiColor::Red), "[brok]"),
             (StepOutcome::Skipped, true) => (Style::new().dimmed(), "– skip"),
             (StepOutcome::Skipped, false) => (Style::new().dimmed(), "[skip]"),
-        }
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.look.color {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
         }
     }
 

@@ -18,6 +18,17 @@ pub struct Look {
     pub width: usize,
 }
 
+impl Look {
+    /// The text in this style, where colours are wanted.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
 /// Narrower than this nothing is readable; wider than this neither.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 /// Longest value that is shown; the JSON has all of it.
@@ -72,7 +83,9 @@ impl Page {
         if let Some(kernel) = &report.host.kernel {
             parts.push(format!("kernel {kernel} {}", report.host.arch));
         }
-        let title = self.paint(Style::new().bold(), &format!("Pinhole doctor {}", report.agent.version));
+        let title = self
+            .look
+            .paint(Style::new().bold(), &format!("Pinhole doctor {}", report.agent.version));
         self.line(&title);
         for line in wrap(&parts.join(dot), self.look.width) {
             self.line(&line);
@@ -82,8 +95,10 @@ impl Page {
 
     fn finding(&mut self, check: &Check, all: &[Check]) {
         let (style, mark) = self.mark(check.status);
-        let mark = self.paint(style, mark);
-        let head = self.paint(Style::new().bold(), &format!("{}  {}", check.id, check.title));
+        let mark = self.look.paint(style, mark);
+        let head = self
+            .look
+            .paint(Style::new().bold(), &format!("{}  {}", check.id, check.title));
         self.line(&format!("{mark} {head}"));
         let said = check.reason.as_deref().unwrap_or(&check.summary);
         for line in wrap(said, self.look.width - INDENT) {
@@ -109,7 +124,7 @@ impl Page {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             return;
         };
-        let mut label = self.paint(Style::new().dimmed(), &format!("{label:LABEL$}"));
+        let mut label = self.look.paint(Style::new().dimmed(), &format!("{label:LABEL$}"));
         let width = self.look.width - INDENT - LABEL;
         for line in text.lines().flat_map(|line| wrap(line, width)) {
             self.line(&format!("{:INDENT$}{label}{line}", ""));
@@ -121,7 +136,7 @@ impl Page {
     fn command(&mut self, command: &str) {
         for line in command.lines() {
             let line: String = line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-            let line = self.paint(AnsiColor::Cyan.on_default(), &line);
+            let line = self.look.paint(AnsiColor::Cyan.on_default(), &line);
             self.line(&format!("{:1$}{line}", "", INDENT + LABEL + 2));
         }
     }
@@ -161,7 +176,7 @@ impl Page {
 
     fn row(&mut self, style: Style, mark: &str, name: &str, said: &str) {
         const NAME: usize = 14;
-        let mut head = format!("{} {name:NAME$}", self.paint(style, mark));
+        let mut head = format!("{} {name:NAME$}", self.look.paint(style, mark));
         for line in wrap(said, self.look.width - INDENT - NAME) {
             self.line(&format!("{head}{line}"));
             head = " ".repeat(INDENT + NAME);
@@ -204,14 +219,6 @@ impl Page {
             (Status::Ok, false) => (color(AnsiColor::Green), "[ ok ]"),
             (Status::Skipped, true) => (Style::new().dimmed(), "– skip"),
             (Status::Skipped, false) => (Style::new().dimmed(), "[skip]"),
-        }
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.look.color {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
         }
     }
 
