@@ -40,6 +40,7 @@ mod privileges;
 mod processes;
 mod reduced;
 mod runtimes;
+mod seccomp;
 mod state;
 mod strace_oracle;
 mod words;

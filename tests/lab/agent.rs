@@ -294,7 +294,8 @@ impl<'a> Agent<'a> {
         tool::poll("the agent's end", within, || self.stderr(), || self.ended())
     }
 
-    fn ended(&self) -> Result<Option<ExitStatus>> {
+    /// How it ended, if it has.
+    pub(crate) fn ended(&self) -> Result<Option<ExitStatus>> {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         child.try_wait().map_err(LabError::file("wait for", Path::new("agent")))
     }

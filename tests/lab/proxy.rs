@@ -73,7 +73,6 @@ impl Proxy {
     /// Listens in front of the runtime at this socket, with owner, group and mode as runtimes set them.
     pub(crate) fn start(runtime: &Path) -> Result<Self> {
         let place = Place::new()?;
-        place.subdir("run")?;
         let (mode, _) = watch::channel(Mode::Pass);
         let mut proxy = Self {
             runtime: runtime.to_owned(),
@@ -102,6 +101,13 @@ impl Proxy {
         fs::remove_file(&socket).map_err(LabError::file("remove", &socket))
     }
 
+    /// The same with the directory that the socket was in, which is how a volume goes.
+    pub(crate) fn remove_with_directory(&mut self) -> Result<()> {
+        self.remove()?;
+        let directory = self.place.path().join("run");
+        fs::remove_dir(&directory).map_err(LabError::file("remove", &directory))
+    }
+
     /// Changes who may use the socket.
     pub(crate) fn permit(&self, mode: u32) -> Result<()> {
         let socket = self.socket();
@@ -111,6 +117,7 @@ impl Proxy {
 
     /// Makes the socket, where it is not there, and serves.
     pub(crate) fn listen(&mut self) -> Result<()> {
+        self.place.subdir("run")?;
         let (stop, stopped) = oneshot::channel();
         let (report, listening) = mpsc::channel();
         let (path, runtime, mode) = (self.socket(), self.runtime.clone(), self.mode.subscribe());

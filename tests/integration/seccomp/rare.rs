@@ -1,0 +1,181 @@
+//! What a healthy agent on a healthy machine does not do, each in a process of its own with and without the rule for it:
+//! this test binary again, under the agent's filter.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output};
+use std::sync::mpsc;
+
+use nix::sys::signal::Signal;
+use pinhole::privilege::seccomp::Filter;
+use pinhole::privilege::seccomp::policy::Policy;
+
+use super::policy::{AGENT_RUN, rules, without};
+use crate::event::agent;
+use crate::lab::journal::Journal;
+use crate::lab::kernels::Kernel;
+use crate::lab::vm::Machine;
+
+const DEED: &str = "PINHOLE_SECCOMP_TEST_DEED";
+const LACKING: &str = "PINHOLE_SECCOMP_TEST_LACKING";
+
+/// The rules that are shown to be needed here.
+pub(super) const RULES: [&str; 11] = [
+    "mmap 4",
+    "munmap",
+    "mremap",
+    "brk",
+    "getrandom",
+    "gettid",
+    "getcwd",
+    "rt_sigaction 6",
+    "tgkill 6",
+    "memfd_create",
+    "clock_gettime",
+];
+
+/// What is done, the rules that it needs, and how it ends with all of them.
+const DEEDS: [(&str, &[&str], Option<Signal>); 5] = [
+    ("memory", &["mmap 4", "munmap", "mremap", "brk"], None),
+    ("hash", &["getrandom"], None),
+    ("panic", &["gettid", "getcwd"], None),
+    ("abort", &["rt_sigaction 6", "tgkill 6"], Some(Signal::SIGABRT)),
+    ("journal", &["memfd_create"], None),
+];
+
+/// Not a test of its own: where a process that the test below starts does its deed.
+#[test]
+fn deed() {
+    let Ok(deed) = std::env::var(DEED) else { return };
+    let policy = match std::env::var(LACKING) {
+        Ok(lacking) => {
+            let rule = rules(AGENT_RUN).into_iter().find(|rule| rule.label == lacking).unwrap();
+            without(AGENT_RUN, &rule)
+        }
+        Err(_) => AGENT_RUN.to_owned(),
+    };
+    let filter = Filter::compile(&Policy::parse(&policy).unwrap()).unwrap();
+    match &*deed {
+        "memory" => {
+            filter.install().unwrap();
+            // Small pieces come from the heap, which grows by brk; large ones are mapped, moved and given back.
+            let small: Vec<Box<[u8; 512]>> = (0..8192).map(|_| Box::new([1; 512])).collect();
+            let mut large = vec![1_u8; 8 << 20];
+            large.resize(32 << 20, 2);
+            black_box((small, large));
+        }
+        "hash" => {
+            // A thread's first table takes its seed from the kernel; the control thread's first is made when it is asked.
+            let (go, wait) = mpsc::channel::<()>();
+            let thread = std::thread::spawn(move || {
+                wait.recv().unwrap();
+                HashMap::from([(1, 2)])[&1]
+            });
+            filter.install().unwrap();
+            go.send(()).unwrap();
+            assert_eq!(thread.join().unwrap(), 2);
+        }
+        "panic" => {
+            filter.install().unwrap();
+            assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
+        }
+        "abort" => {
+            filter.install().unwrap();
+            std::process::abort();
+        }
+        "journal" => {
+            use tracing_subscriber::layer::SubscriberExt;
+            let subscriber = tracing_subscriber::registry().with(tracing_journald::layer().unwrap());
+            let long = "x".repeat(1 << 20);
+            tracing::subscriber::with_default(subscriber, || {
+                filter.install().unwrap();
+                tracing::info!("{long}");
+            });
+        }
+        other => panic!("{other}"),
+    }
+    std::process::exit(0);
+}
+
+fn play(deed: &str, lacking: Option<&str>, entry: &[String]) -> Output {
+    let own = std::env::current_exe().unwrap();
+    let mut words = entry.iter().map(Into::into).chain([own.into_os_string()]);
+    let mut command = Command::new(words.next().unwrap());
+    command
+        .args(words)
+        .args(["--exact", "seccomp::rare::deed", "--nocapture", "--test-threads=1"])
+        .env(DEED, deed)
+        // One heap, that of the main thread, which grows by brk: a test's own thread would have another.
+        .env("MALLOC_ARENA_MAX", "1")
+        .env("RUST_BACKTRACE", "1");
+    if let Some(lacking) = lacking {
+        command.env(LACKING, lacking);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn what_is_rare_needs_its_rules() {
+    let journal = Journal::start().unwrap();
+    let inside = journal.entry().unwrap();
+    let mut shown = vec!["clock_gettime"];
+    for (deed, needs, ends) in DEEDS {
+        let entry = if deed == "journal" { &*inside } else { &[] };
+        let with = play(deed, None, entry);
+        assert_eq!(
+            with.status.signal(),
+            ends.map(|signal| signal as i32),
+            "{deed}: {with:?}"
+        );
+        assert!(ends.is_some() || with.status.success(), "{deed}: {with:?}");
+        for rule in needs {
+            let output = play(deed, Some(rule), entry);
+            assert_eq!(
+                output.status.signal(),
+                Some(libc::SIGSYS),
+                "{deed} without {rule}: {output:?}"
+            );
+            shown.push(rule);
+        }
+    }
+    shown.sort_unstable();
+    let mut all = RULES;
+    all.sort_unstable();
+    assert_eq!(shown, all);
+}
+
+/// Where the kernel offers no vDSO, each look at a clock is a system call.
+#[test]
+fn without_a_vdso_clocks_are_asked_by_system_call() {
+    let rule = rules(AGENT_RUN)
+        .into_iter()
+        .find(|rule| rule.label == "clock_gettime")
+        .unwrap();
+    let place = crate::lab::place::Place::new().unwrap();
+    let lacking = place.path().join("agent-lacking");
+    let original = std::fs::read(agent()).unwrap();
+    std::fs::write(
+        &lacking,
+        super::kept::with_policy(&original, &without(AGENT_RUN, &rule)),
+    )
+    .unwrap();
+    let machine = Machine::new(Kernel::of("bookworm").unwrap())
+        .parameter("vdso=0")
+        .program("agent", agent())
+        .program("agent-lacking", &lacking);
+    let finished = machine
+        .run(
+            "for agent in agent agent-lacking; do\n\
+             chmod 755 /bin/$agent\n\
+             PINHOLE_CONTROL_SOCKET=/tmp/$agent.sock timeout -s TERM 20 $agent run --output count >/tmp/out 2>/tmp/log &\n\
+             until grep -q 'without any capability' /tmp/log || ! kill -0 $!; do usleep 50000; done\n\
+             kill -TERM $!\n\
+             wait $!\n\
+             echo \"$agent $?\"\n\
+             done\n",
+        )
+        .unwrap();
+    assert!(finished.output.contains("agent 0\n"), "{finished:?}");
+    assert!(finished.output.contains("agent-lacking 159\n"), "SIGSYS: {finished:?}");
+}
