@@ -31,7 +31,7 @@ fn cgroup_record(hook: Hook, flags: u32, path_size: usize, tail: &[u8]) -> Vec<u
 fn cgroup(bytes: &[u8]) -> Cgroup<'_> {
     match Record::decode(bytes).unwrap().content {
         Content::Cgroup(cgroup) => cgroup,
-        Content::Process(body) => panic!("{body:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -81,4 +81,14 @@ proptest! {
         }
         let _ = Record::decode(&bytes);
     }
+}
+
+#[test]
+fn a_canary_is_its_header_and_nothing_more() {
+    let bytes = cgroup_record(Hook::CANARY, 0, 0, &[]);
+    let record = Record::decode(&bytes[..size_of::<wire::RecordHeader>()]).unwrap();
+    assert!(matches!(record.content, Content::Canary), "{record:?}");
+    assert_eq!((record.header.hook, record.header.cgroup_id), (Hook::CANARY, 4711));
+    let short = &bytes[..size_of::<wire::RecordHeader>() - 1];
+    assert_eq!(Record::decode(short).unwrap_err(), DecodeError::Short(short.len()));
 }

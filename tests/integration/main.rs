@@ -38,6 +38,7 @@ mod memory;
 mod pod;
 mod privileges;
 mod processes;
+mod pulse;
 mod reduced;
 mod runtimes;
 mod seccomp;
