@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 
-use crate::capture::plan::PREFETCH;
+use crate::capture::plan::{CANARY, PREFETCH};
 use crate::capture::{Capture, Flows, HookSet, Options, Plan};
 use crate::config::settings::{EventClass, FlowChoice};
 use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
-use crate::control::{bind, server};
+use crate::control::{Duty, bind, server};
+use crate::event::BootClock;
 use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
@@ -116,6 +117,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
                 Arc::clone(&vitals) as _,
                 Arc::clone(&watches),
                 switch,
+                vec![canary(Arc::clone(&vitals))],
             )?)
         }
         None => None,
@@ -171,6 +173,16 @@ fn admin_socket(settings: &Settings) -> Option<UnixListener> {
         .ok()
 }
 
+/// Sends the canary, by which the agent sees whether it sees.
+fn canary(vitals: Arc<Vitals>) -> Duty {
+    Duty::new(move || {
+        let sent = BootClock::reading().and_then(|now| vitals.pulse().send(now));
+        if let Err(error) = sent {
+            tracing::warn!(%error, "the kernel refused a canary");
+        }
+    })
+}
+
 /// The hooks whose events are printed.
 fn printed(classes: &[EventClass]) -> HookSet {
     classes
@@ -183,6 +195,7 @@ fn printed(classes: &[EventClass]) -> HookSet {
 #[must_use]
 pub fn plan(settings: &Settings) -> Plan {
     let mut plan = Plan::default();
+    plan.ask(HookSet::CANARY, CANARY);
     if settings.runtime.prefetch {
         plan.ask(HookSet::CGROUPS, PREFETCH);
     }

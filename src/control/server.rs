@@ -24,6 +24,7 @@ use super::api::{
 };
 use super::connection;
 use super::containers::{self, Busy};
+use super::duties::{Duty, each_second};
 use super::peer::Peer;
 use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, Armed, ExecWatches};
@@ -91,7 +92,7 @@ impl Handle {
     }
 }
 
-/// Starts the thread `control`, which serves the admin socket, and returns once it does.
+/// Starts the thread `control`, which serves the admin socket and does the duties, and returns once it serves.
 ///
 /// After that the thread makes no thread and opens no file: it accepts, reads, writes and waits. A seccomp filter may be
 /// set on all threads.
@@ -103,6 +104,7 @@ pub fn spawn(
     source: Arc<dyn StatusSource>,
     watches: Arc<ExecWatches>,
     switch: Arc<dyn ReportSwitch>,
+    duties: Vec<Duty>,
 ) -> Result<Handle, Error> {
     let service = Service {
         source,
@@ -114,7 +116,7 @@ pub fn spawn(
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("control".to_owned())
-        .spawn(move || serve(listener, service, &ready, stopped))
+        .spawn(move || serve(listener, service, duties, &ready, stopped))
         .map_err(Error::Thread)?;
     match started.recv() {
         Ok(Ok(())) => Ok(Handle { thread, stop }),
@@ -126,6 +128,7 @@ pub fn spawn(
 fn serve(
     listener: UnixListener,
     service: Service,
+    duties: Vec<Duty>,
     ready: &sync_mpsc::SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -161,6 +164,7 @@ fn serve(
         // means that nobody will ever ask to stop.
         tokio::select! {
             _ = server => {}
+            () = each_second(duties) => {}
             () = asked_to_stop(stopped) => {}
         }
     });

@@ -101,6 +101,7 @@ fn served() -> Served {
         Arc::new(Counting::default()),
         Arc::clone(&watches),
         Arc::clone(&switch) as _,
+        Vec::new(),
     )
     .unwrap();
     Served {

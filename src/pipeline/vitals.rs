@@ -3,17 +3,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::field_counts::FieldCounts;
 use super::loss::{Reading, Told};
+use super::pulse::Pulse;
 use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
-use crate::capture::{Capture, Ledger};
+use crate::capture::{Capture, Hook, Ledger};
 use crate::container::{Candidate, LookupStats, Outcome, Reason, Status};
 use crate::control::api;
 use crate::control::containers::{Busy, Questions};
@@ -40,6 +41,7 @@ pub struct Vitals {
     fields: FieldCounts,
     runtimes: Mutex<Runtimes>,
     latency: Histogram,
+    pulse: Pulse,
     history: Mutex<History>,
 }
 
@@ -67,6 +69,7 @@ impl Vitals {
             fields: FieldCounts::default(),
             runtimes: Mutex::default(),
             latency: Histogram::default(),
+            pulse: Pulse::new(capture.started()),
             history: Mutex::new(History::new(capture.started())),
         }
     }
@@ -107,6 +110,18 @@ impl Vitals {
     #[must_use]
     pub fn latency(&self) -> &Histogram {
         &self.latency
+    }
+
+    /// Whether the pipeline turns, and the canary.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Whether a canary that is sent now can be seen: its hook is attached and not turned off.
+    #[must_use]
+    pub fn canary_reports(&self) -> bool {
+        self.reporting.on_and_off().0.contains(Hook::CANARY)
     }
 
     /// Takes a reading of the ledger, from which the rates are made. `now` in nanoseconds of CLOCK_BOOTTIME.
@@ -218,6 +233,9 @@ impl StatusSource for Vitals {
             let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
             (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
         };
+        // The clock is there: the pipeline would not have begun without it.
+        let now = BootClock::reading().unwrap_or_default();
+        let canary = self.pulse.last_canary(now).seen;
         api::GetStatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -265,8 +283,23 @@ impl StatusSource for Vitals {
             latency: Some(latency(self.latency.quantiles())),
             dispatcher_missed: self.ledger.dispatcher_missed(),
             reporting: Some(reporting::told(self.reporting.on_and_off().1)),
+            canary_age_ms: canary.map(|seen| milliseconds(seen.age)),
+            canary_round_trip_us: canary.map(|seen| microseconds(seen.round_trip)),
+            canary_status: canary.map(|seen| seen.status.as_str().to_owned()),
+            canary_reason: canary
+                .and_then(|seen| seen.reason)
+                .map(|reason| reason.as_str().to_owned()),
+            turn_age_ms: Some(milliseconds(self.pulse.turns(now).age)),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn field((word, count): (&'static str, FieldCount)) -> (String, api::FieldCount) {

@@ -272,6 +272,7 @@ fn test_agent() -> TestAgent {
         Arc::clone(&source) as _,
         Arc::clone(&watches),
         source,
+        Vec::new(),
     )
     .unwrap();
     TestAgent {
