@@ -16,6 +16,7 @@ pub mod container;
 pub mod control;
 pub mod doctor;
 pub mod event;
+pub mod health;
 pub mod histogram;
 pub mod output;
 pub mod pipeline;

@@ -309,7 +309,7 @@ impl Default for Settings {
             health: Health {
                 listen: String::new(),
                 runtime: RuntimeNeed::Required,
-                canary: Duration::from_secs(20),
+                canary: Duration::from_secs(15),
                 loss: Share::of_millionths(10_000),
                 loss_window: Duration::from_secs(60),
                 stall: Duration::from_secs(30),

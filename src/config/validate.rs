@@ -69,8 +69,13 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
             Duration::from_millis(1),
             Duration::from_secs(60),
         ),
-        ("health.canary", settings.health.canary, Duration::from_secs(6), HOUR),
-        ("health.loss_window", settings.health.loss_window, Duration::from_secs(1), HOUR),
+        ("health.canary", settings.health.canary, Duration::from_secs(2), HOUR),
+        (
+            "health.loss_window",
+            settings.health.loss_window,
+            Duration::from_secs(1),
+            HOUR,
+        ),
         ("health.stall", settings.health.stall, Duration::from_secs(1), HOUR),
     ] {
         within(key, value, shortest, longest)?;
@@ -117,7 +122,10 @@ fn listen(settings: &Settings) -> Result<(), Problem> {
         Some(address) if address.port() > 0 => Ok(()),
         Some(_) => problem("health.listen", "the port is 0"),
         None if health.listen.is_empty() => Ok(()),
-        None => problem("health.listen", format!("{:?} is no address with a port", health.listen)),
+        None => problem(
+            "health.listen",
+            format!("{:?} is no address with a port", health.listen),
+        ),
     }
 }
 
@@ -262,7 +270,7 @@ mod tests {
             let found = key_of(|s| s.health.listen = listen.to_owned());
             assert_eq!(found, Some("health.listen").filter(|_| !ok), "{listen}");
         }
-        for (seconds, ok) in [(5, false), (6, true), (3600, true), (3601, false)] {
+        for (seconds, ok) in [(1, false), (2, true), (3600, true), (3601, false)] {
             let found = key_of(|s| s.health.canary = Duration::from_secs(seconds));
             assert_eq!(found, Some("health.canary").filter(|_| !ok), "{seconds}");
         }

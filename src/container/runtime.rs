@@ -22,8 +22,8 @@ use super::{bounds, containerd, cri, engine};
 mod heartbeat;
 mod recovering;
 
-pub use heartbeat::{Answering, Now};
 use heartbeat::Heartbeat;
+pub use heartbeat::{Answering, Now};
 
 /// What a runtime told about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,11 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 #[must_use]
 pub fn answer(monitor: &Monitor, method: &Method, path: &str, headers: &HeaderMap) -> Response<String> {
     if !PATHS.contains(&path) {
-        return response(StatusCode::NOT_FOUND, PLAIN, "there is /livez, /readyz and /metrics\n".to_owned());
+        return response(
+            StatusCode::NOT_FOUND,
+            PLAIN,
+            "there is /livez, /readyz and /metrics\n".to_owned(),
+        );
     }
     if method != Method::GET && method != Method::HEAD {
         let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".to_owned());
@@ -107,7 +111,10 @@ mod tests {
         let monitor = Monitor::new(Arc::clone(&source) as _, limits());
         let (status, text) = asked(&monitor, &Method::GET, "/readyz");
         assert_eq!(status, 503);
-        assert!(text.contains("[-] runtime: not answering") && text.ends_with("\nnot ready\n"), "{text}");
+        assert!(
+            text.contains("[-] runtime: not answering") && text.ends_with("\nnot ready\n"),
+            "{text}"
+        );
         assert_eq!(asked(&monitor, &Method::GET, "/livez").0, 200);
         source.0.lock().unwrap().turn_age = Some(std::time::Duration::from_secs(60));
         assert_eq!(asked(&monitor, &Method::GET, "/livez").0, 503);
@@ -119,7 +126,10 @@ mod tests {
     fn metrics_come_in_the_format_that_is_asked_for() {
         let monitor = Monitor::new(Arc::new(Fixed(Mutex::new(facts()))), limits());
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/openmetrics-text;version=1.0.0"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/openmetrics-text;version=1.0.0"),
+        );
         let open = answer(&monitor, &Method::GET, "/metrics", &headers);
         assert_eq!(open.headers()[CONTENT_TYPE], Format::OpenMetrics.content_type());
         assert!(open.body().ends_with("# EOF\n"));

@@ -39,18 +39,26 @@ fn each_harm_is_one_condition() {
     type Harm = fn(&mut Facts);
     let harms: [(&str, Harm, &str); 8] = [
         ("hooks", |facts| facts.attached = HookSet::NONE, "not attached: exec"),
-        ("canary", |facts| facts.canary = Some(Canary::default()), "none has come through"),
+        (
+            "canary",
+            |facts| facts.canary = Some(Canary::default()),
+            "none has come through",
+        ),
         (
             "canary",
             |facts| {
                 facts.canary = Some(Canary {
-                    age: Some(Duration::from_secs(21)),
+                    age: Some(Duration::from_secs(16)),
                     round_trip: None,
                 });
             },
-            "21.0 s ago; health.canary allows 20s",
+            "16.0 s ago; health.canary allows 15s",
         ),
-        ("runtime", hung, "not answering: /run/containerd/containerd.sock (no answer in time)"),
+        (
+            "runtime",
+            hung,
+            "not answering: /run/containerd/containerd.sock (no answer in time)",
+        ),
         ("runtime", |facts| facts.runtimes.clear(), "no socket is there"),
         (
             "runtime",
@@ -108,7 +116,9 @@ fn without_a_runtime_the_agent_is_ready_where_none_is_required() {
 #[test]
 fn one_that_never_answered_stands_in_nobodys_way_beside_one_that_does() {
     let report = once(limits(), |facts| {
-        facts.runtimes.push(runtime("/run/docker.sock", Now::Silent("permission".to_owned())));
+        facts
+            .runtimes
+            .push(runtime("/run/docker.sock", Now::Silent("permission".to_owned())));
     });
     assert!(report.is_ready(), "{report:?}");
 }
@@ -126,7 +136,10 @@ fn losses_count_from_their_share_on_and_until_the_window_has_passed() {
         };
         evaluator.evaluate(&facts).is_ready()
     };
-    assert!(at(0, 1_000, 500), "what was lost before the first look is not in the window");
+    assert!(
+        at(0, 1_000, 500),
+        "what was lost before the first look is not in the window"
+    );
     assert!(at(1, 2_000, 510), "ten of 1010 are less than 1%");
     assert!(!at(2, 2_000, 511), "eleven of 1011 are more");
     assert!(!at(61, 2_000, 511));
@@ -193,7 +206,9 @@ fn hooks_that_were_turned_off_are_said() {
     let report = once(limits(), |facts| facts.off = HookSet::CGROUPS);
     assert!(report.is_ready());
     assert!(
-        condition(&report, "hooks").reason.ends_with("turned off: cgroup_mkdir, cgroup_rmdir"),
+        condition(&report, "hooks")
+            .reason
+            .ends_with("turned off: cgroup_mkdir, cgroup_rmdir"),
         "{report:?}"
     );
 }

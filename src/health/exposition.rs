@@ -31,7 +31,11 @@ impl Format {
                 _ => {}
             }
         }
-        if open > 0 && open >= text { Self::OpenMetrics } else { Self::Text }
+        if open > 0 && open >= text {
+            Self::OpenMetrics
+        } else {
+            Self::Text
+        }
     }
 
     /// The value of the `Content-Type` header.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::facts::{Canary, Facts, Numbers, Source};
+use super::monitor::Monitor;
 use super::process::ProcessNumbers;
 use crate::capture::HookSet;
 use crate::config::Settings;
@@ -80,6 +81,11 @@ pub(crate) fn numbers() -> Numbers {
         threads: Vec::new(),
         process: Some(ProcessNumbers::default()),
     }
+}
+
+/// The monitor of an agent that is well.
+pub(crate) fn monitor() -> Arc<Monitor> {
+    Arc::new(Monitor::new(Arc::new(Fixed(Mutex::new(facts()))), limits()))
 }
 
 /// A source of facts that can be changed.

@@ -37,7 +37,10 @@ fn unknown(reason: &str) -> Judgement {
 pub(super) fn hooks(facts: &Facts) -> Judgement {
     let missing = HookSet::BASE.without(facts.attached);
     if missing != HookSet::NONE {
-        return judged(false, format!("not attached: {}", some_of(missing.iter().map(Hook::name))));
+        return judged(
+            false,
+            format!("not attached: {}", some_of(missing.iter().map(Hook::name))),
+        );
     }
     let attached = facts.attached.iter().count();
     if facts.off == HookSet::NONE {
@@ -76,14 +79,17 @@ pub(super) fn canary(facts: &Facts, limits: &Health) -> Judgement {
 /// Runtimes that have answered have to go on answering. A socket that has gone is a runtime that has gone, unless it had
 /// pods: then it is one that is down.
 pub(super) fn runtime(facts: &Facts, limits: &Health) -> Judgement {
-    let counts = |runtime: &&Answering| {
-        runtime.has_answered && (runtime.now != Now::Absent || runtime.rank >= Rank::Pods)
-    };
+    let counts =
+        |runtime: &&Answering| runtime.has_answered && (runtime.now != Now::Absent || runtime.rank >= Rank::Pods);
     let counting: Vec<&Answering> = facts.runtimes.iter().filter(counts).collect();
     if counting.is_empty() {
         let silent = facts.runtimes.iter().filter_map(silence);
         let said = some_of(silent.filter(|words| !words.is_empty()));
-        let found = if said.is_empty() { "no socket is there".to_owned() } else { said };
+        let found = if said.is_empty() {
+            "no socket is there".to_owned()
+        } else {
+            said
+        };
         return match limits.runtime {
             RuntimeNeed::Required => judged(false, format!("no container runtime has answered: {found}")),
             RuntimeNeed::Optional => judged(true, format!("none has answered, and none is required: {found}")),

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use super::condition::{Met, Report};
 use super::evaluator::Evaluator;
@@ -10,9 +9,6 @@ use super::exposition::Format;
 use super::facts::{Facts, Source};
 use super::metrics::write::{Exported, classic};
 use crate::config::settings::Health;
-
-/// How often conditions are judged when nobody asks.
-pub const EACH: Duration = Duration::from_secs(1);
 
 /// The running agent's health, for whoever asks.
 pub struct Monitor {

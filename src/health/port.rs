@@ -13,10 +13,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::Request;
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -88,3 +88,7 @@ pub async fn serve(listener: tokio::net::TcpListener, monitor: Arc<Monitor>) {
         open.push_back(connection.abort_handle());
     }
 }
+
+#[cfg(test)]
+#[path = "port_tests.rs"]
+mod tests;

@@ -113,7 +113,10 @@ mod tests {
         let (_one, _more) = (File::open("/dev/null").unwrap(), File::open("/dev/null").unwrap());
         let second = read(2000.0).unwrap();
         assert_eq!(first.started, second.started);
-        assert!(first.resident > 1 << 20 && first.virtual_memory >= first.resident, "{first:?}");
+        assert!(
+            first.resident > 1 << 20 && first.virtual_memory >= first.resident,
+            "{first:?}"
+        );
         assert!(first.threads >= 1 && first.descriptors >= 3, "{first:?}");
         assert!(second.cpu >= first.cpu);
     }

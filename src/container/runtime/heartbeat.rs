@@ -159,7 +159,9 @@ mod tests {
     fn what_a_runtime_says_is_bounded_and_on_one_line() {
         assert_eq!(cut("1.7\n\u{1b}[2J", 64), "1.7  [2J");
         assert_eq!(cut("ééé", 3), "é");
-        let refused = State::Failing { error: "x".repeat(1000) };
+        let refused = State::Failing {
+            error: "x".repeat(1000),
+        };
         let Now::Silent(words) = silence(&refused) else {
             panic!("{refused:?} is silence")
         };
@@ -168,7 +170,9 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_not_there_is_told_apart_from_silence() {
-        let absent = State::Absent { error: "ENOENT".to_owned() };
+        let absent = State::Absent {
+            error: "ENOENT".to_owned(),
+        };
         assert_eq!(silence(&absent), Now::Absent);
         assert_eq!(silence(&State::Timeout), Now::Silent("no answer in time".to_owned()));
         assert_eq!(silence(&State::NotASocket), Now::Silent("not_a_socket".to_owned()));

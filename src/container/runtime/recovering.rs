@@ -68,7 +68,8 @@ impl Runtime {
             self.candidate.borrow().state,
             State::Timeout | State::Refused { .. } | State::Failing { .. } | State::NotGrpc { .. }
         );
-        let is_missed = self.missed.get() || heartbeats && (self.has_answered() || self.reason() == Some(Reason::RuntimeTimeout));
+        let is_missed =
+            self.missed.get() || heartbeats && (self.has_answered() || self.reason() == Some(Reason::RuntimeTimeout));
         may_change_unseen
             && is_missed
             && self.settled.get()

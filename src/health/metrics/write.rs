@@ -71,9 +71,10 @@ impl Page<'_> {
         if samples.peek().is_none() {
             return Ok(());
         }
+        let unit = metric.unit.map(In::unit);
         let mut family = self
             .0
-            .encode_descriptor(metric.base, metric.help, metric.unit.as_ref(), metric.kind)?;
+            .encode_descriptor(metric.base, metric.help, unit.as_ref(), metric.kind)?;
         for (values, value) in samples {
             let labels: Vec<(&str, &str)> = metric.labels.iter().copied().zip(values).collect();
             if matches!(metric.kind, MetricType::Info) {
@@ -81,12 +82,16 @@ impl Page<'_> {
                 continue;
             }
             let is_counter = matches!(metric.kind, MetricType::Counter);
-            let mut encode = |encoder| match (is_counter, value) {
+            let encode = |encoder| match (is_counter, value) {
                 (true, Value::Whole(value)) => ConstCounter::new(value).encode(encoder),
                 (true, Value::Seconds(value)) => ConstCounter::new(value).encode(encoder),
                 (false, Value::Whole(value)) => ConstGauge::new(value).encode(encoder),
                 (false, Value::Seconds(value)) => ConstGauge::new(value).encode(encoder),
             };
+            if labels.is_empty() {
+                // Without labels there is one sample, and it takes no braces.
+                return encode(family);
+            }
             encode(family.encode_family(&labels)?)?;
         }
         Ok(())
@@ -107,8 +112,9 @@ impl Page<'_> {
             .chain([(f64::INFINITY, spread.beyond)])
             .collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
+        let unit = metric.unit.map(In::unit);
         self.0
-            .encode_descriptor(metric.base, metric.help, metric.unit.as_ref(), metric.kind)?
+            .encode_descriptor(metric.base, metric.help, unit.as_ref(), metric.kind)?
             .encode_histogram::<NoLabelSet>(spread.sum.as_secs_f64(), count, &buckets, None)
     }
 }
@@ -142,7 +148,10 @@ impl Exported {
         let ready = report.readiness.iter().filter_map(|condition| told("ready", condition));
         let live = report.liveness.iter().filter_map(|condition| told("live", condition));
         let all = ready.chain(live);
-        page.family(&CONDITION, all.map(|((probe, name), met)| (vec![probe, name], met.into())))?;
+        page.family(
+            &CONDITION,
+            all.map(|((probe, name), met)| (vec![probe, name], met.into())),
+        )?;
         page.optional(&TURN_AGE, facts.turn_age)?;
         page.optional(&CANARY_AGE, facts.canary.and_then(|canary| canary.age))?;
         page.optional(&CANARY_ROUND_TRIP, facts.canary.and_then(|canary| canary.round_trip))
@@ -178,8 +187,20 @@ impl Exported {
 
     fn metadata(&self, page: &mut Page<'_>) -> Result<(), Error> {
         let metadata = &self.numbers.summary.metadata;
-        page.family(&STATUS, metadata.status.iter().map(|(word, count)| (vec![*word], (*count).into())))?;
-        page.family(&REASON, metadata.reason.iter().map(|(word, count)| (vec![*word], (*count).into())))?;
+        page.family(
+            &STATUS,
+            metadata
+                .status
+                .iter()
+                .map(|(word, count)| (vec![*word], (*count).into())),
+        )?;
+        page.family(
+            &REASON,
+            metadata
+                .reason
+                .iter()
+                .map(|(word, count)| (vec![*word], (*count).into())),
+        )?;
         let presences = metadata.fields.iter().flat_map(|(field, count)| {
             let missing: u64 = count.missing.values().sum();
             [
@@ -238,14 +259,41 @@ impl Exported {
     fn process(&self, page: &mut Page<'_>) -> Result<(), Error> {
         let threads = &self.numbers.threads;
         let sets = [
-            ("effective", threads.iter().map(|thread| thread.effective.bits()).fold(0, |all, set| all | set)),
-            ("permitted", threads.iter().map(|thread| thread.permitted.bits()).fold(0, |all, set| all | set)),
-            ("inheritable", threads.iter().map(|thread| thread.inheritable.bits()).fold(0, |all, set| all | set)),
-            ("ambient", threads.iter().map(|thread| thread.ambient.bits()).fold(0, |all, set| all | set)),
+            (
+                "effective",
+                threads
+                    .iter()
+                    .map(|thread| thread.effective.bits())
+                    .fold(0, |all, set| all | set),
+            ),
+            (
+                "permitted",
+                threads
+                    .iter()
+                    .map(|thread| thread.permitted.bits())
+                    .fold(0, |all, set| all | set),
+            ),
+            (
+                "inheritable",
+                threads
+                    .iter()
+                    .map(|thread| thread.inheritable.bits())
+                    .fold(0, |all, set| all | set),
+            ),
+            (
+                "ambient",
+                threads
+                    .iter()
+                    .map(|thread| thread.ambient.bits())
+                    .fold(0, |all, set| all | set),
+            ),
         ];
         // Of threads that could not be read nothing is claimed.
         let sets = sets.into_iter().filter(|_| !threads.is_empty());
-        page.family(&CAPABILITIES, sets.map(|(set, bits)| (vec![set], u64::from(bits.count_ones()).into())))?;
+        page.family(
+            &CAPABILITIES,
+            sets.map(|(set, bits)| (vec![set], u64::from(bits.count_ones()).into())),
+        )?;
         let Some(process) = &self.numbers.process else {
             return Ok(());
         };
