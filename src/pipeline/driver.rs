@@ -310,6 +310,8 @@ impl<W: Write> Stages<W> {
         };
         self.sink.rehearse(&build(header, header.process, &body, context))?;
         if process.is_some() {
+            let status = outcome.metadata.status.as_str();
+            tracing::debug!(tid = header.tid, status, "a canary came through");
             self.vitals
                 .pulse()
                 .arrived(header.time, BootClock::reading()?, outcome.metadata);

@@ -39,6 +39,7 @@ mod memory;
 mod pod;
 mod privileges;
 mod processes;
+mod pulse;
 mod reduced;
 mod runtimes;
 mod state;
