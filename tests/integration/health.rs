@@ -187,7 +187,8 @@ fn parsed(page: &str, module: &str) -> usize {
          families = list(parse(sys.stdin.read()))\n\
          assert all(family.documentation for family in families)\nprint(len(families))\n"
     );
-    let mut child = Command::new(tool::find("/usr/bin/python3", "python3").unwrap())
+    // The distribution's own, which has the distribution's modules, whatever else is on the path.
+    let mut child = Command::new("/usr/bin/python3")
         .args(["-c", &script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

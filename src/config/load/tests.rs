@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::settings::EventClass;
+use crate::config::settings::{EventClass, RuntimeNeed};
 
 /// A root directory with the default file holding `text`, if any.
 fn root(text: Option<&str>) -> tempfile::TempDir {

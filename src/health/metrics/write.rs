@@ -4,7 +4,7 @@ use std::fmt::{Error, Write as _};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -40,6 +40,17 @@ impl Exported {
 enum Value {
     Whole(u64),
     Seconds(f64),
+}
+
+impl Value {
+    fn encode(self, kind: MetricType, encoder: MetricEncoder<'_>) -> Result<(), Error> {
+        match (kind, self) {
+            (MetricType::Counter, Self::Whole(value)) => ConstCounter::new(value).encode(encoder),
+            (MetricType::Counter, Self::Seconds(value)) => ConstCounter::new(value).encode(encoder),
+            (_, Self::Whole(value)) => ConstGauge::new(value).encode(encoder),
+            (_, Self::Seconds(value)) => ConstGauge::new(value).encode(encoder),
+        }
+    }
 }
 
 impl From<u64> for Value {
@@ -81,18 +92,11 @@ impl Page<'_> {
                 family.encode_info(&labels)?;
                 continue;
             }
-            let is_counter = matches!(metric.kind, MetricType::Counter);
-            let encode = |encoder| match (is_counter, value) {
-                (true, Value::Whole(value)) => ConstCounter::new(value).encode(encoder),
-                (true, Value::Seconds(value)) => ConstCounter::new(value).encode(encoder),
-                (false, Value::Whole(value)) => ConstGauge::new(value).encode(encoder),
-                (false, Value::Seconds(value)) => ConstGauge::new(value).encode(encoder),
-            };
             if labels.is_empty() {
                 // Without labels there is one sample, and it takes no braces.
-                return encode(family);
+                return value.encode(metric.kind, family);
             }
-            encode(family.encode_family(&labels)?)?;
+            value.encode(metric.kind, family.encode_family(&labels)?)?;
         }
         Ok(())
     }
