@@ -469,7 +469,7 @@ fn the_thread_does_its_duties_where_nobody_can_ask() {
     let handle = spawn(
         Doors::default(),
         answers(&Arc::new(ExecWatches::new()), &Arc::new(Granting::default())),
-        vec![Duty::new(move || drop(done.send(())))],
+        vec![Duty::new(move || _ = done.send(()))],
     )
     .unwrap();
     told.recv_timeout(SOON).unwrap();
