@@ -13,8 +13,9 @@ use crate::config::settings::{EventClass, FlowChoice};
 use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
-use crate::control::{Duty, bind, server};
+use crate::control::{Answers, Doors, Duty, bind, server};
 use crate::event::BootClock;
+use crate::health::{Monitor, port};
 use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
@@ -42,6 +43,9 @@ pub enum Error {
     /// Privileges could not be given up.
     #[error(transparent)]
     Drop(#[from] drop::Error),
+    /// The port for health cannot be had.
+    #[error(transparent)]
+    Port(#[from] port::Error),
     /// The control thread could not be started.
     #[error(transparent)]
     Control(#[from] server::Error),
@@ -60,7 +64,7 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) => Exit::Configuration,
+            Self::Capture(_) | Self::Port(_) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -87,6 +91,8 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let sink = Sink::new(stdout, Format::of(settings.output.format));
     let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
+    resolver.start_heartbeats();
+    let port = settings.health.address().map(port::bind).transpose()?;
 
     // 3. The kernel side.
     let mut capture = Capture::start(&Options {
@@ -101,7 +107,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     })?;
 
     // The admin socket comes after the hooks: who finds it there knows that the agent watches.
-    let listener = admin_socket(settings);
+    let admin = admin_socket(settings);
 
     // 4. Every capability goes, for good, while there is but one thread.
     drop::drop_all()?;
@@ -109,19 +115,15 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     // 5. The control thread, born without capabilities.
     let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
     let watches = Arc::new(ExecWatches::new());
-    let control = match listener {
-        Some(listener) => {
-            let switch = Arc::clone(vitals.reporting());
-            Some(server::spawn(
-                listener,
-                Arc::clone(&vitals) as _,
-                Arc::clone(&watches),
-                switch,
-                vec![canary(Arc::clone(&vitals))],
-            )?)
-        }
-        None => None,
+    let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
+    let answers = Answers {
+        source: Arc::clone(&vitals) as _,
+        watches: Arc::clone(&watches),
+        switch: Arc::clone(vitals.reporting()) as _,
+        monitor: Arc::clone(&monitor),
     };
+    let duties = vec![canary(Arc::clone(&vitals)), health(monitor)];
+    let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 6. The filter over both threads, then the kernel's own word on all of it.
     let filters = seccomp::install()?;
@@ -156,9 +158,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         losses: Losses::new(settings.loss.clone(), capture.started()),
     })?;
     let result = pipeline.run(&mut capture);
-    if let Some(control) = control {
-        control.stop();
-    }
+    control.stop();
     Ok(result?)
 }
 
@@ -181,6 +181,11 @@ fn canary(vitals: Arc<Vitals>) -> Duty {
             tracing::warn!(%error, "the kernel refused a canary");
         }
     })
+}
+
+/// Judges the agent's health, so that a change is logged when it happens and not when somebody asks.
+fn health(monitor: Arc<Monitor>) -> Duty {
+    Duty::new(move || drop(monitor.examine()))
 }
 
 /// The hooks whose events are printed.

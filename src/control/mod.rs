@@ -1,7 +1,7 @@
 //! The admin socket: what the running agent answers about itself, and the client that asks it.
 //!
-//! This room owns the socket file, the thread that serves it and does what is due each second ([`duties`]), and the registry of
-//! exec watches. It reads snapshots and
+//! This room owns the socket file, the thread that serves it and the port for health and does what is due each second
+//! ([`duties`]), and the registry of exec watches. It reads snapshots and
 //! offers seams to the pipeline; it never blocks the pipeline, changes nothing itself (it hands on who wishes what, see
 //! [`switch`]) and never spawns another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
 
@@ -22,7 +22,7 @@ pub use bind::bind;
 pub use client::Client;
 pub use duties::Duty;
 pub use peer::Peer;
-pub use server::{Handle, StatusSource, spawn};
+pub use server::{Answers, Doors, Handle, StatusSource, spawn};
 pub use switch::ReportSwitch;
 pub use watch::ExecWatches;
 

@@ -412,8 +412,7 @@ impl<W: Write> Stages<W> {
 
     fn publish_now(&mut self) {
         self.published = Some(self.resolver.revision());
-        self.vitals
-            .publish_runtimes(self.resolver.stats(), self.resolver.runtimes());
+        self.vitals.publish_runtimes(&self.resolver);
     }
 
     /// Sleeps until one of the descriptors is readable; lookups go on meanwhile. Says whether one is.

@@ -15,13 +15,14 @@ use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Hook, Ledger};
-use crate::container::{Candidate, LookupStats, Outcome, Reason, Status};
+use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
 use crate::control::api;
 use crate::control::containers::{Busy, Questions};
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
 use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates};
 use crate::event::{self, BootClock, Loss, Summary};
+use crate::health::{self, Canary, Facts, Numbers, process};
 use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
@@ -49,6 +50,8 @@ pub struct Vitals {
 struct Runtimes {
     lookups: LookupStats,
     candidates: Vec<Candidate>,
+    answering: Vec<Answering>,
+    times: Option<Arc<Histogram>>,
 }
 
 impl Vitals {
@@ -102,8 +105,14 @@ impl Vitals {
     }
 
     /// Takes over what is new about the container runtimes.
-    pub fn publish_runtimes(&self, lookups: LookupStats, candidates: Vec<Candidate>) {
-        *self.runtimes.lock().unwrap_or_else(PoisonError::into_inner) = Runtimes { lookups, candidates };
+    pub fn publish_runtimes(&self, resolver: &Resolver) {
+        let news = Runtimes {
+            lookups: resolver.stats(),
+            candidates: resolver.runtimes(),
+            answering: resolver.answering(),
+            times: Some(resolver.lookup_times()),
+        };
+        *self.runtimes() = news;
     }
 
     /// How old events are once they are written.
@@ -168,6 +177,11 @@ impl Vitals {
         )
     }
 
+    fn runtimes(&self) -> MutexGuard<'_, Runtimes> {
+        // Replaced as a whole: a poisoned lock guards a whole value.
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,7 +228,48 @@ impl Vitals {
                 reason: self.reason_counts().collect(),
                 fields: self.fields.told(),
             },
-            lookups: self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).lookups,
+            lookups: self.runtimes().lookups,
+        }
+    }
+}
+
+impl health::Source for Vitals {
+    fn facts(&self) -> Facts {
+        // The clock is there: the pipeline would not have begun without it.
+        let now = BootClock::reading().unwrap_or_default();
+        let seen = self.pulse.last_canary(now).seen;
+        let hooks = self.ledger.counters();
+        Facts {
+            at: Duration::from_nanos(now),
+            attached: self.ledger.hooks(),
+            off: self.reporting.on_and_off().1,
+            canary: Some(Canary {
+                age: seen.map(|seen| seen.age),
+                round_trip: seen.map(|seen| seen.round_trip),
+            }),
+            turn_age: Some(self.pulse.turns(now).age),
+            runtimes: self.runtimes().answering.clone(),
+            counts: sum(hooks.iter().map(|(_, line)| line)),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let (runtimes, times) = {
+            let runtimes = self.runtimes();
+            (runtimes.answering.clone(), runtimes.times.clone())
+        };
+        let boot = BootClock::now().map_or(Timestamp::UNIX_EPOCH, |clock| clock.utc(0));
+        let process = process::read(boot.as_duration().as_secs_f64())
+            .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"));
+        Numbers {
+            summary: self.summary(),
+            profile: self.profile.clone(),
+            ring_size: self.ring_size,
+            latency: self.latency.spread(),
+            lookups: times.unwrap_or_default().spread(),
+            runtimes,
+            threads: own_threads(),
+            process: process.ok(),
         }
     }
 }
@@ -230,7 +285,7 @@ impl StatusSource for Vitals {
     fn status(&self) -> api::GetStatusReply {
         let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
         let (lookups, runtimes) = {
-            let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            let runtimes = self.runtimes();
             (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
         };
         // The clock is there: the pipeline would not have begun without it.
@@ -352,11 +407,14 @@ fn latency(said: Quantiles) -> api::Latency {
 }
 
 fn threads() -> Vec<api::Thread> {
-    let threads = status::own_threads().unwrap_or_else(|error| {
+    own_threads().into_iter().map(thread).collect()
+}
+
+fn own_threads() -> Vec<ThreadStatus> {
+    status::own_threads().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read the status of the own threads");
         Vec::new()
-    });
-    threads.into_iter().map(thread).collect()
+    })
 }
 
 fn thread(status: ThreadStatus) -> api::Thread {

@@ -28,6 +28,7 @@ mod event;
 mod explain;
 mod faults;
 mod harness;
+mod health;
 mod hooks;
 mod hurry;
 mod journald;
