@@ -77,8 +77,22 @@ pub struct ProfileChoice {
     pub name: &'static str,
     /// [`DETECTED`], or the origin of the setting.
     pub source: String,
-    /// What the detection rests on; empty when the profile was named.
-    pub evidence: Vec<String>,
+    /// What the platform looks like, whoever chose.
+    pub detection: platform::Detection,
+}
+
+impl ProfileChoice {
+    /// Whether nobody named it.
+    #[must_use]
+    pub fn is_detected(&self) -> bool {
+        self.source == DETECTED
+    }
+
+    /// What to say where the profile was named and is another platform's.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        self.detection.mismatch(self.name)
+    }
 }
 
 /// The merged settings and where they came from.
@@ -283,33 +297,25 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 }
 
 fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileChoice, Error> {
+    let refused = |origin: &str| {
+        let origin = origin.to_owned();
+        move |source| Error::Profile { origin, source }
+    };
+    let detection = platform::detect(facts).map_err(refused(DETECTED))?;
     let named = layers.iter().rev().find_map(|layer| match layer.dict.get("profile")? {
         Value::String(_, name) => Some((name.as_str(), &layer.origin)),
         // Of another type: the merge says so.
         _ => None,
     });
-    match named {
-        Some((name, origin)) if name != "auto" => {
-            let profile = profile::get(name).map_err(|source| Error::Profile {
-                origin: origin.clone(),
-                source,
-            })?;
-            Ok(ProfileChoice {
-                name: profile.name,
-                source: origin.clone(),
-                evidence: Vec::new(),
-            })
-        }
-        _ => {
-            let detection = platform::detect(facts);
-            let source = DETECTED.to_owned();
-            Ok(ProfileChoice {
-                name: detection.profile,
-                source,
-                evidence: detection.evidence,
-            })
-        }
-    }
+    let (name, source) = match named {
+        Some((name, origin)) if name != "auto" => (profile::get(name).map_err(refused(origin))?.name, origin.clone()),
+        _ => (detection.profile, DETECTED.to_owned()),
+    };
+    Ok(ProfileChoice {
+        name,
+        source,
+        detection,
+    })
 }
 
 fn profile_text(choice: &ProfileChoice) -> Result<&'static str, Error> {

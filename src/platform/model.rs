@@ -46,6 +46,14 @@ impl Platform {
             if rule.weight == 0 || rule.says.is_empty() {
                 return Err(format!("a rule about {:?} has no weight or says nothing", rule.fact));
             }
+            // These are what is looked for on the host, so they have to be named.
+            let named = !rule.is.is_empty() && rule.is.iter().all(|path| path.starts_with('/'));
+            if matches!(rule.fact, Subject::Socket | Subject::File) && !named {
+                return Err(format!("a rule about {:?} names no absolute paths in `is`", rule.fact));
+            }
+            if matches!(&rule.fact, Subject::Dmi(file) if file.contains(['/', '.'])) {
+                return Err(format!("{:?} is no file of /sys/class/dmi/id", rule.fact));
+            }
         }
         let percents = [self.thresholds.loss_percent, self.thresholds.complete_percent];
         if percents.iter().any(|share| !(0.0..=100.0).contains(share)) {
@@ -257,6 +265,17 @@ pub enum Runtime {
     Containerd,
     /// CRI-O.
     CriO,
+}
+
+impl Runtime {
+    /// The name that it has for itself in the CRI's Version answer.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::CriO => "cri-o",
+        }
+    }
 }
 
 /// A hierarchy of control groups.

@@ -13,8 +13,10 @@ pub struct Profile {
     pub summary: String,
     /// Its settings, a layer over the built-in defaults: the text of `profiles/<name>/agent.toml`.
     pub settings: &'static str,
-    /// What is known of the platform: `profiles/<name>/platform.toml`.
+    /// What is known of the platform.
     pub platform: Platform,
+    /// The same as it was written: the text of `profiles/<name>/platform.toml`.
+    pub platform_text: &'static str,
 }
 
 /// Why there is no such profile.
@@ -69,6 +71,7 @@ fn parse(source: &Source) -> Result<Profile, Error> {
         summary: platform.summary.clone(),
         settings: source.settings,
         platform,
+        platform_text: source.platform,
     })
 }
 

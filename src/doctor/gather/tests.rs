@@ -21,6 +21,7 @@ use crate::control::api::{Reporting, SetReportingRequest};
 use crate::control::containers::Busy;
 use crate::control::switch::Refused;
 use crate::control::{ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
+use crate::platform::Confidence;
 use tokio::sync::oneshot;
 
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -383,6 +384,7 @@ fn input(socket: PathBuf) -> Input {
         source: "default".to_owned(),
         declared: false,
         detected: Ok(None),
+        confidence: Confidence::Guess,
         evidence: Vec::new(),
     };
     Input {
