@@ -19,12 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A profile that the agent could not use is no reason to fail on a node: it fails here.
 fn check_profiles() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=profiles");
     println!("cargo::rerun-if-changed=src/platform/model.rs");
     for directory in std::fs::read_dir("profiles")? {
         let path = directory?.path().join("platform.toml");
         // profiles/objects has none.
         if path.is_file() {
+            println!("cargo::rerun-if-changed={}", path.display());
             model::Platform::parse(&std::fs::read_to_string(&path)?)
                 .map_err(|problem| format!("{} cannot be used: {problem}", path.display()))?;
         }

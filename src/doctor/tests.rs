@@ -588,6 +588,16 @@ fn a_guess_contradicts_nobody_and_generic_fits_every_kubernetes() {
     assert_eq!(check(&facts, "PIN-PRF-001").status, Status::Warn);
 }
 
+/// CRI-O answers later than containerd, and its profile says so.
+#[test]
+fn the_thresholds_are_those_of_the_profile() {
+    let mut facts = live();
+    agent(&mut facts).second.lookups.as_mut().unwrap().p99_us = 400_000;
+    assert_eq!(check(&facts, "PIN-META-002").status, Status::Warn);
+    facts.profile.name = "openshift".to_owned();
+    assert_eq!(check(&facts, "PIN-META-002").status, Status::Ok);
+}
+
 /// The doctor itself must not warn of what the profiles' manifests set.
 #[test]
 fn the_memory_limits_of_the_profiles_hold_the_kernel_side_and_the_agent() {

@@ -316,9 +316,9 @@ fn a_bad_flag_is_wrong_usage_and_a_bad_file_is_not() {
 
 #[test]
 fn an_unknown_profile_is_named_with_its_source() {
-    let text = message(None, &[("PINHOLE_PROFILE", "eks")], &[]);
+    let text = message(None, &[("PINHOLE_PROFILE", "rke")], &[]);
     assert!(
-        text.contains("environment variable PINHOLE_PROFILE") && text.contains("aks, openshift, generic"),
+        text.contains("environment variable PINHOLE_PROFILE") && text.contains("aks, openshift, eks"),
         "{text}"
     );
 }

@@ -185,7 +185,7 @@ fn outside_kubernetes_no_platform_is_looked_for() {
             "{}",
             node.name
         );
-        assert_eq!(found.mismatch("aks").is_some(), true);
+        assert!(found.mismatch("aks").is_some());
     }
     assert_eq!(detect(&Facts::default()).unwrap().profile, "standalone");
 }
