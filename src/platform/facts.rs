@@ -84,7 +84,7 @@ impl Facts {
         // In a pod that does not see the node's files os-release is the image's.
         let image = kubernetes_service_host.is_some() && !kubelet;
         let mut facts = Self {
-            os_release: (!image).then(|| os_release(root)).unwrap_or_default(),
+            os_release: if image { BTreeMap::new() } else { os_release(root) },
             kernel_release: told.kernel_release,
             lsms: lsms(root),
             kubernetes_service_host,
