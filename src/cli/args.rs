@@ -146,14 +146,38 @@ pub enum FailOn {
 pub enum ProfileCommand {
     /// List the profiles
     List,
-    /// Print the settings of a profile
+    /// Print the settings of a profile, or what is known of its platform
+    ///
+    /// Both are TOML. The settings may serve as a configuration file.
     Show {
         /// The profile
         #[arg(value_parser = PossibleValuesParser::new(profile::names()))]
         name: String,
+        /// Print what is known of the platform instead: how it is detected, what is expected of it, thresholds, resources,
+        /// and what a pod needs there
+        #[arg(long)]
+        platform: bool,
     },
-    /// Say which profile fits this host, and why
-    Detect,
+    /// Say which profile fits this host, how sure that is, and why
+    ///
+    /// Holds every profile's signs against what can be seen without privilege, and shows what speaks for and against each.
+    /// 100 points are certain, 50 likely, 20 a guess. A guess is shown and never acted on: `generic` is used then, or
+    /// `standalone` outside Kubernetes. Also says when the settings name another profile.
+    Detect(DetectArgs),
+}
+
+/// `agent profile detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// A label of the node, which nothing tells a pod: repeat it, or set NODE_LABELS to pairs separated by commas
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub node_label: Vec<String>,
+    /// The node's name, where NODE_NAME does not tell it
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// Format of the answer
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
 }
 
 impl Cli {

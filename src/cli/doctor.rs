@@ -17,9 +17,9 @@ use crate::platform::Detection;
 
 /// What the doctor is told about the settings that `agent run` would have.
 #[must_use]
-pub fn input(loaded: Loaded, detection: Detection, live_timeout: Duration) -> Input {
+pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
     let sources: BTreeSet<String> = loaded.origins.into_values().collect();
-    let declared = loaded.profile.source != DETECTED;
+    let (declared, detection) = (!loaded.profile.is_detected(), loaded.profile.detection);
     Input {
         config: ConfigFacts {
             sources: sources.into_iter().collect(),
@@ -31,6 +31,7 @@ pub fn input(loaded: Loaded, detection: Detection, live_timeout: Duration) -> In
             declared,
             source: loaded.profile.source,
             detected: Ok(Some(detection.profile.to_owned())),
+            confidence: detection.confidence,
             evidence: detection.evidence,
         },
         settings: loaded.settings,
@@ -53,6 +54,7 @@ pub fn input_without_settings(error: &config::Error, detection: Detection, live_
             declared: false,
             source: DETECTED.to_owned(),
             detected: Ok(Some(detection.profile.to_owned())),
+            confidence: detection.confidence,
             evidence: detection.evidence,
         },
         settings,

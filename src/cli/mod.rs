@@ -68,12 +68,12 @@ fn examine(arguments: &DoctorArgs) -> Exit {
         };
     }
     let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => {
-            let detection = detect(&loaded.facts);
-            doctor::input(loaded, detection, arguments.live_timeout)
-        }
+        Ok(loaded) => doctor::input(loaded, arguments.live_timeout),
         Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => doctor::input_without_settings(&error, detect(&sources.facts), arguments.live_timeout),
+        Err(error) => match detect(&sources.facts) {
+            Ok(detection) => doctor::input_without_settings(&error, detection, arguments.live_timeout),
+            Err(error) => return complain(&error, Exit::Internal),
+        },
     };
     doctor::run(&input, arguments)
 }

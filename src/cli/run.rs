@@ -76,6 +76,9 @@ impl Error {
 /// What kept the agent from starting or going on; nothing is left running.
 pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let (settings, profile) = (&loaded.settings, loaded.profile.name);
+    if let Some(mismatch) = loaded.profile.mismatch() {
+        tracing::warn!("{mismatch}");
+    }
 
     // 1. What is granted, and nothing beyond it, before anything else happens.
     let grant = capabilities::check()?;

@@ -77,8 +77,22 @@ pub struct ProfileChoice {
     pub name: &'static str,
     /// [`DETECTED`], or the origin of the setting.
     pub source: String,
-    /// What the detection rests on; empty when the profile was named.
-    pub evidence: Vec<String>,
+    /// What the platform looks like, whoever chose.
+    pub detection: platform::Detection,
+}
+
+impl ProfileChoice {
+    /// Whether nobody named it.
+    #[must_use]
+    pub fn is_detected(&self) -> bool {
+        self.source == DETECTED
+    }
+
+    /// What to say where the profile was named and is another platform's.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        self.detection.mismatch(self.name)
+    }
 }
 
 /// The merged settings and where they came from.
@@ -173,13 +187,13 @@ pub enum Error {
         /// What the parser says, with line and column.
         message: String,
     },
-    /// No profile has the name that a layer asks for.
+    /// There is no profile as a layer asks for it.
     #[error("profile from {origin}: {source}")]
-    UnknownProfile {
+    Profile {
         /// The layer.
         origin: String,
         /// The name, and the known ones.
-        source: profile::UnknownProfile,
+        source: profile::Error,
     },
     /// The layers are fine one by one and yet not together; only a defect of the agent can cause it.
     #[error("cannot merge the configuration: {0}")]
@@ -191,7 +205,7 @@ impl Error {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Value { origin, .. } | Self::UnknownProfile { origin, .. } => origin.starts_with("flag "),
+            Self::Value { origin, .. } | Self::Profile { origin, .. } => origin.starts_with("flag "),
             _ => false,
         }
     }
@@ -283,40 +297,32 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 }
 
 fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileChoice, Error> {
+    let refused = |origin: &str| {
+        let origin = origin.to_owned();
+        move |source| Error::Profile { origin, source }
+    };
+    let detection = platform::detect(facts).map_err(refused(DETECTED))?;
     let named = layers.iter().rev().find_map(|layer| match layer.dict.get("profile")? {
         Value::String(_, name) => Some((name.as_str(), &layer.origin)),
         // Of another type: the merge says so.
         _ => None,
     });
-    match named {
-        Some((name, origin)) if name != "auto" => {
-            let profile = profile::get(name).map_err(|source| Error::UnknownProfile {
-                origin: origin.clone(),
-                source,
-            })?;
-            Ok(ProfileChoice {
-                name: profile.name,
-                source: origin.clone(),
-                evidence: Vec::new(),
-            })
-        }
-        _ => {
-            let detection = platform::detect(facts);
-            let source = DETECTED.to_owned();
-            Ok(ProfileChoice {
-                name: detection.profile,
-                source,
-                evidence: detection.evidence,
-            })
-        }
-    }
+    let (name, source) = match named {
+        Some((name, origin)) if name != "auto" => (profile::get(name).map_err(refused(origin))?.name, origin.clone()),
+        _ => (detection.profile, DETECTED.to_owned()),
+    };
+    Ok(ProfileChoice {
+        name,
+        source,
+        detection,
+    })
 }
 
 fn profile_text(choice: &ProfileChoice) -> Result<&'static str, Error> {
     let origin = || choice.source.clone();
     profile::get(choice.name)
         .map(|profile| profile.settings)
-        .map_err(|source| Error::UnknownProfile {
+        .map_err(|source| Error::Profile {
             origin: origin(),
             source,
         })

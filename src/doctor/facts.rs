@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::container::Rank;
 use crate::control::api::{GetStatusReply, HookCounters};
+use crate::platform::Confidence;
 use crate::privilege::file::FileCapabilities;
 
 /// Why a fact is not there.
@@ -456,6 +457,8 @@ pub struct ProfileFacts {
     pub source: String,
     /// What the platform looks like: a profile's name, or none where nothing in sight tells.
     pub detected: Result<Option<String>, Gap>,
+    /// How sure that is.
+    pub confidence: Confidence,
     /// What speaks for the detected profile.
     pub evidence: Vec<String>,
 }

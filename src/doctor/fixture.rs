@@ -11,6 +11,7 @@ use super::facts::{
 };
 use crate::container::Rank;
 use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Reporting, Runtime, Thread};
+use crate::platform::Confidence;
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
 
@@ -83,6 +84,7 @@ pub(super) fn cold() -> Facts {
             declared: true,
             source: "flag --profile".to_owned(),
             detected: Ok(Some("aks".to_owned())),
+            confidence: Confidence::Certain,
             evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
         },
     }

@@ -81,7 +81,15 @@ pub const CHECKS: &[Definition] = &[
         title: "The profile fits the platform",
         needs: &[Settings],
         depends_on: &[],
-        judge: config::profile,
+        judge: config::declared,
+    },
+    Definition {
+        id: "PIN-PRF-002",
+        area: "profile",
+        title: "The platform is as the profile expects it",
+        needs: &[Settings, Kernel, Runtime],
+        depends_on: &[Needs("PIN-PRF-001")],
+        judge: config::expected,
     },
     Definition {
         id: "PIN-KRN-001",

@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::examine::{examine, judge, report};
 use super::facts::{
-    CanaryFact, Facts, Gap, Gathered, LiveFacts, LiveFailure, LockdownFact, OsError, Place, RunningAgent, RuntimeClass,
-    SocketFile,
+    CanaryFact, Facts, Gap, Gathered, LiveFacts, LiveFailure, LockdownFact, MemoryFacts, OsError, Place, RunningAgent,
+    RuntimeClass, SocketFile,
 };
 use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
 use super::graph;
 use super::registry::{CHECKS, Definition, Edge, RETIRED, find};
 use super::report::{Check, Counts, FailOn, Report, Status};
+use crate::capture::memory::{Estimate, Sizes};
+use crate::config::{Overrides, Sources, load};
 use crate::control::api::HookCounters;
+use crate::platform::{Confidence, profile};
 use crate::privilege::file::FileCapabilities;
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
@@ -73,10 +76,14 @@ const BPF_FOLLOWERS: &[&str] = &["PIN-BPF-001", "PIN-BPF-002"];
 const GRID: &[Case] = &[
     Case { name: "bad configuration", start: cold, root: ("PIN-CFG-001", Status::Fail), blocks: &[],
         harm: |f| f.config.problem = Some("unknown key capture.rign_size in /etc/pinhole/agent.toml".to_owned()) },
-    Case { name: "other platform than the profile's", start: cold, root: ("PIN-PRF-001", Status::Warn), blocks: &[],
+    Case { name: "other platform than the profile's", start: cold, root: ("PIN-PRF-001", Status::Warn), blocks: &["PIN-PRF-002"],
         harm: |f| f.profile.detected = Ok(Some("openshift".to_owned())) },
     Case { name: "platform not detected", start: cold, root: ("PIN-PRF-001", Status::Unknown), blocks: &[],
         harm: |f| f.profile.detected = Err(Gap::Crashed) },
+    Case { name: "a kernel that the platform no longer has", start: cold, root: ("PIN-PRF-002", Status::Warn), blocks: &[],
+        harm: |f| f.kernel.value.as_mut().unwrap().release = "5.10.0-1023-azure".to_owned() },
+    Case { name: "a runtime that the platform does not have", start: cold, root: ("PIN-PRF-002", Status::Warn), blocks: &[],
+        harm: |f| for runtime in f.runtimes.value.as_mut().unwrap() { runtime.name = Some("cri-o".to_owned()); } },
     Case { name: "old kernel", start: cold, root: ("PIN-KRN-001", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| { f.kernel.value.as_mut().unwrap().release = "4.19.0-27-amd64".to_owned();
                     f.capture.value.as_mut().unwrap().base = Err(refusal("create ring buffer", libc::EINVAL)); } },
@@ -583,6 +590,66 @@ fn a_shell_on_a_host_is_not_judged_as_if_it_were_the_agent() {
     (process.uid, process.permitted, process.no_new_privs, process.seccomp) = (0, (1 << 41) - 1, false, 0);
     assert_eq!(roots(&facts), []);
     assert_eq!(check(&facts, "PIN-CAP-002").status, Status::Skipped);
+}
+
+#[test]
+fn a_guess_contradicts_nobody_and_generic_fits_every_kubernetes() {
+    let mut facts = cold();
+    facts.profile.detected = Ok(Some("openshift".to_owned()));
+    facts.profile.confidence = Confidence::Guess;
+    assert_eq!(check(&facts, "PIN-PRF-001").status, Status::Ok);
+    facts.profile.confidence = Confidence::Certain;
+    facts.profile.name = "generic".to_owned();
+    assert_eq!(check(&facts, "PIN-PRF-001").status, Status::Ok);
+    facts.profile.detected = Ok(Some("standalone".to_owned()));
+    assert_eq!(check(&facts, "PIN-PRF-001").status, Status::Warn);
+}
+
+/// CRI-O answers later than containerd, and its profile says so.
+#[test]
+fn the_thresholds_are_those_of_the_profile() {
+    let mut facts = live();
+    agent(&mut facts).second.lookups.as_mut().unwrap().p99_us = 400_000;
+    assert_eq!(check(&facts, "PIN-META-002").status, Status::Warn);
+    facts.profile.name = "openshift".to_owned();
+    assert_eq!(check(&facts, "PIN-META-002").status, Status::Ok);
+}
+
+/// The doctor itself must not warn of what the profiles' manifests set.
+#[test]
+fn the_memory_limits_of_the_profiles_hold_the_kernel_side_and_the_agent() {
+    for profile in profile::all().unwrap() {
+        let settings = load(
+            &Overrides {
+                config: None,
+                values: [("profile", vec![profile.name.to_owned()])].into(),
+            },
+            &Sources::default(),
+        )
+        .unwrap()
+        .settings;
+        let resources = &profile.platform.resources;
+        let mebibytes = |text: &str| text.strip_suffix("Mi").unwrap().parse::<u64>().unwrap() << 20;
+        for (cpus, limit) in [
+            (4, &resources.memory_request),
+            (resources.cpus, &resources.memory_limit),
+        ] {
+            let sizes = Sizes {
+                cpus: cpus as usize,
+                ring: u32::try_from(settings.capture.ring_size.as_u64()).unwrap(),
+                processes: settings.capture.processes,
+            };
+            let mut facts = cold();
+            facts.memory = Gathered::known(MemoryFacts {
+                cpus: u64::from(cpus),
+                per_cpu: 0,
+                maps: Estimate::of(sizes).unwrap().maps,
+                limit: Some(mebibytes(limit)),
+            });
+            let check = check(&facts, "PIN-BPF-003");
+            assert_eq!(check.status, Status::Ok, "{}: {}", profile.name, check.summary);
+        }
+    }
 }
 
 #[test]

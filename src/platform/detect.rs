@@ -1,52 +1,212 @@
-//! Which profile fits: the facts that speak for each platform, weighed and told. First certain signs, then a
-//! combination of weak ones; where none fits, `generic` in Kubernetes and `standalone` outside.
+//! Which profile fits: every profile's rules are held against the facts, weighed and told.
+//!
+//! A profile is chosen when its points make it likely and no other comes near. Otherwise it stays with the fallback of the
+//! place, which assumes nothing: a guess is shown and never acted on.
 
-use std::path::Path;
+use serde::Serialize;
 
 use super::Facts;
+use super::evidence::{Seen, kind, look, name};
+use super::model::{CERTAIN, GUESS, LIKELY, Place};
+use super::profile::{self, Profile};
 
-/// Azure writes this asset tag into every virtual machine's DMI table.
-const AZURE_ASSET_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
+/// Two candidates that are closer than this cannot be told apart.
+const NEAR: i32 = GUESS;
+
+/// How sure a detection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Something speaks for it: shown, never acted on.
+    Guess,
+    /// Several signs together, none of which decides alone.
+    Likely,
+    /// A sign that no other platform has.
+    Certain,
+}
+
+impl Confidence {
+    /// What so many points are worth; none below [`GUESS`].
+    #[must_use]
+    pub fn of(points: i32) -> Option<Self> {
+        match points {
+            CERTAIN.. => Some(Self::Certain),
+            LIKELY.. => Some(Self::Likely),
+            GUESS.. => Some(Self::Guess),
+            _ => None,
+        }
+    }
+
+    /// The word that people and programs read.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guess => "guess",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// A sign that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sign {
+    /// What was seen and what it means.
+    pub text: String,
+    /// What it is worth; negative where it speaks against the profile.
+    pub points: i32,
+}
+
+/// A profile that the facts were held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Its name.
+    pub profile: &'static str,
+    /// All points together.
+    pub points: i32,
+    /// What they are worth.
+    pub confidence: Option<Confidence>,
+    /// What was seen that speaks for it, the weightiest first.
+    pub speaks_for: Vec<Sign>,
+    /// What was seen that speaks against it.
+    pub speaks_against: Vec<Sign>,
+    /// What would speak for it and is otherwise.
+    pub otherwise: Vec<String>,
+    /// What could not be seen from here.
+    pub unseen: Vec<String>,
+}
 
 /// The profile that was chosen, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Detection {
     /// Name of the profile.
     pub profile: &'static str,
-    /// What was observed that speaks for it; never empty.
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// What the choice rests on; never empty.
     pub evidence: Vec<String>,
-    /// What the other platforms would have shown and did not.
-    pub rejected: Vec<String>,
+    /// Every profile that is possible in this place, the likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Detection {
+    /// What to tell whoever declared a profile that is another platform's.
+    #[must_use]
+    pub fn mismatch(&self, declared: &str) -> Option<String> {
+        (!fits(declared, self.profile, self.confidence)).then(|| {
+            format!(
+                "the profile is {declared}, but the platform looks like {} ({}): {}",
+                self.profile,
+                self.confidence.as_str(),
+                self.evidence.join("; ")
+            )
+        })
+    }
+}
+
+/// The profiles of those places that are no platform anybody knows.
+const ANY_KUBERNETES: &str = "generic";
+const ANY_HOST: &str = "standalone";
+
+/// Whether a declared profile is right where another one was detected: a guess contradicts nobody, and `generic` is made
+/// for every Kubernetes.
+#[must_use]
+pub fn fits(declared: &str, detected: &str, confidence: Confidence) -> bool {
+    declared == detected || confidence == Confidence::Guess || (declared == ANY_KUBERNETES && detected != ANY_HOST)
 }
 
 /// Chooses the profile that fits the facts.
-#[must_use]
-pub fn detect(facts: &Facts) -> Detection {
-    let kubernetes = kubernetes(facts);
-    if kubernetes.is_empty() {
-        return Detection {
-            profile: "standalone",
-            evidence: vec!["KUBERNETES_SERVICE_HOST is not set and /var/lib/kubelet does not exist".to_owned()],
-            rejected: vec!["aks, openshift, generic: no sign of Kubernetes".to_owned()],
-        };
-    }
-    let chosen = |profile, evidence: Vec<String>, rejected| Detection {
-        profile,
-        evidence: kubernetes.iter().cloned().chain(evidence).collect(),
-        rejected,
+///
+/// # Errors
+/// An embedded profile cannot be used: a broken build.
+pub fn detect(facts: &Facts) -> Result<Detection, profile::Error> {
+    profile::all().map(|profiles| choose(facts, profiles))
+}
+
+fn choose(facts: &Facts, profiles: &[Profile]) -> Detection {
+    let signs = kubernetes(facts);
+    let (place, fallback) = match signs.is_empty() {
+        true => (Place::Host, ANY_HOST),
+        false => (Place::Kubernetes, ANY_KUBERNETES),
     };
-    // OpenShift before AKS: OpenShift on Azure shows Azure's signs too.
-    if let Some(evidence) = openshift(facts) {
-        return chosen("openshift", evidence, Vec::new());
+    let mut candidates: Vec<Candidate> = profiles
+        .iter()
+        .filter(|profile| profile.platform.detect.place == place)
+        .map(|profile| weigh(profile, facts))
+        .collect();
+    // Stable: of equals the one that lists show first.
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.points));
+    let mut evidence = signs;
+    if place == Place::Host {
+        evidence.push(
+            "no sign of Kubernetes: KUBERNETES_SERVICE_HOST is not set, /var/lib/kubelet does not exist".to_owned(),
+        );
     }
-    let no_openshift = "openshift: no RHEL CoreOS in os-release, and no CRI-O socket beside a RHEL kernel".to_owned();
-    if let Some(evidence) = aks(facts) {
-        return chosen("aks", evidence, vec![no_openshift]);
+    let likely: Vec<&Candidate> = candidates.iter().filter(|one| one.points >= LIKELY).collect();
+    let (profile, confidence) = match likely.as_slice() {
+        [first, second, ..] if first.points - second.points < NEAR => {
+            evidence.push(format!(
+                "{} ({} points) and {} ({}) are too close to be told apart",
+                first.profile, first.points, second.profile, second.points
+            ));
+            (fallback, Confidence::Guess)
+        }
+        [first, ..] => {
+            evidence.extend(first.speaks_for.iter().map(|sign| sign.text.clone()));
+            (first.profile, first.confidence.unwrap_or(Confidence::Guess))
+        }
+        [] => {
+            evidence.push("no platform shows enough of itself".to_owned());
+            (fallback, Confidence::Guess)
+        }
+    };
+    Detection {
+        profile,
+        confidence,
+        evidence,
+        candidates,
     }
-    let no_aks = "aks: no azmk8s.io API server, no /etc/kubernetes/azure.json, and no Azure machine with a containerd \
-        socket"
-        .to_owned();
-    chosen("generic", Vec::new(), vec![no_openshift, no_aks])
+}
+
+fn weigh(profile: &Profile, facts: &Facts) -> Candidate {
+    let detect = &profile.platform.detect;
+    let mut candidate = Candidate {
+        profile: profile.name,
+        points: detect.base,
+        confidence: None,
+        speaks_for: Vec::new(),
+        speaks_against: Vec::new(),
+        otherwise: Vec::new(),
+        unseen: Vec::new(),
+    };
+    for rule in &detect.evidence {
+        match look(rule, facts) {
+            Seen::Holds(value) => {
+                candidate.points = candidate.points.saturating_add(rule.weight);
+                let sign = Sign {
+                    text: format!("{} {}", name(&rule.fact, value), rule.says),
+                    points: rule.weight,
+                };
+                match rule.weight > 0 {
+                    true => candidate.speaks_for.push(sign),
+                    false => candidate.speaks_against.push(sign),
+                }
+            }
+            // What would only speak against it is no loss.
+            _ if rule.weight < 0 => {}
+            Seen::Other(value) => push_new(&mut candidate.otherwise, name(&rule.fact, value)),
+            Seen::Nothing => push_new(&mut candidate.unseen, kind(&rule.fact)),
+        }
+    }
+    candidate.speaks_for.sort_by_key(|sign| std::cmp::Reverse(sign.points));
+    candidate.confidence = Confidence::of(candidate.points);
+    candidate
+}
+
+fn push_new(list: &mut Vec<String>, text: String) {
+    if !list.contains(&text) {
+        list.push(text);
+    }
 }
 
 fn kubernetes(facts: &Facts) -> Vec<String> {
@@ -60,160 +220,5 @@ fn kubernetes(facts: &Facts) -> Vec<String> {
     evidence
 }
 
-fn openshift(facts: &Facts) -> Option<Vec<String>> {
-    let os = |key: &str| facts.os_release.get(key);
-    if let Some(version) = os("OPENSHIFT_VERSION") {
-        return Some(vec![format!("os-release: OPENSHIFT_VERSION={version}")]);
-    }
-    if os("ID").is_some_and(|id| id == "rhcos") {
-        return Some(vec!["os-release: ID=rhcos".to_owned()]);
-    }
-    // In a pod os-release is the image's. The kernel's release and the mounted socket are the host's.
-    let release = facts
-        .kernel_release
-        .as_deref()
-        .filter(|release| is_rhel_kernel(release))?;
-    has_socket(facts, "/run/crio/crio.sock").then(|| {
-        vec![
-            format!("kernel {release} is built for RHEL"),
-            "CRI-O's socket /run/crio/crio.sock exists".to_owned(),
-        ]
-    })
-}
-
-/// RHEL and RHEL CoreOS name their kernels `5.14.0-427.13.1.el9_4.x86_64`.
-fn is_rhel_kernel(release: &str) -> bool {
-    release
-        .split('.')
-        .filter_map(|part| part.strip_prefix("el"))
-        .any(|version| version.starts_with(|first: char| first.is_ascii_digit()))
-}
-
-fn aks(facts: &Facts) -> Option<Vec<String>> {
-    if let Some(host) = facts
-        .kubernetes_service_host
-        .as_deref()
-        .filter(|host| host.ends_with(".azmk8s.io"))
-    {
-        return Some(vec![format!("the API server {host} is an AKS one")]);
-    }
-    if facts.azure_json {
-        return Some(vec!["/etc/kubernetes/azure.json exists".to_owned()]);
-    }
-    let mut evidence = Vec::new();
-    if facts.dmi_asset_tag.as_deref() == Some(AZURE_ASSET_TAG) {
-        evidence.push(format!("DMI chassis asset tag is Azure's ({AZURE_ASSET_TAG})"));
-    }
-    // Ubuntu's Azure kernels end in -azure, Azure Linux's in .azl3 or .cm2. Microsoft as DMI vendor alone says only Hyper-V.
-    if let Some(release) = facts
-        .kernel_release
-        .as_deref()
-        .filter(|release| is_azure_kernel(release))
-    {
-        evidence.push(format!("kernel {release} is built for Azure"));
-    }
-    if evidence.is_empty() || !has_socket(facts, "/run/containerd/containerd.sock") {
-        return None;
-    }
-    evidence.push("containerd's socket /run/containerd/containerd.sock exists".to_owned());
-    evidence.push("a self-managed cluster on Azure looks the same; its settings would not differ".to_owned());
-    Some(evidence)
-}
-
-fn is_azure_kernel(release: &str) -> bool {
-    release.ends_with("-azure") || [".azl", ".cm2"].iter().any(|mark| release.contains(mark))
-}
-
-fn has_socket(facts: &Facts, path: &str) -> bool {
-    facts.sockets.iter().any(|socket| socket == Path::new(path))
-}
-
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn pod(kernel: &str, socket: &str) -> Facts {
-        Facts {
-            kernel_release: Some(kernel.to_owned()),
-            sockets: vec![PathBuf::from(socket)],
-            kubernetes_service_host: Some("10.0.0.1".to_owned()),
-            ..Facts::default()
-        }
-    }
-
-    const CONTAINERD: &str = "/run/containerd/containerd.sock";
-    const CRIO: &str = "/run/crio/crio.sock";
-
-    #[test]
-    fn platforms_are_told_apart() {
-        let azure = |facts| Facts {
-            dmi_asset_tag: Some(AZURE_ASSET_TAG.to_owned()),
-            ..facts
-        };
-        let os_release = [("ID".to_owned(), "rhcos".to_owned())].into();
-        for (profile, facts) in [
-            ("aks", pod("5.15.0-1079-azure", CONTAINERD)),
-            ("aks", pod("6.6.57.1-7.azl3", CONTAINERD)),
-            ("aks", azure(pod("6.8.0-31-generic", CONTAINERD))),
-            (
-                "aks",
-                Facts {
-                    kubernetes_service_host: Some("x.hcp.westeurope.azmk8s.io".to_owned()),
-                    ..Facts::default()
-                },
-            ),
-            (
-                "aks",
-                Facts {
-                    kubelet: true,
-                    azure_json: true,
-                    ..Facts::default()
-                },
-            ),
-            ("generic", pod("5.15.0-1079-azure", CRIO)),
-            ("generic", pod("6.1.0-18-cloud-amd64", CONTAINERD)),
-            ("generic", pod("5.14.0-427.13.1.el9_4.x86_64", CONTAINERD)),
-            ("generic", pod("6.8.0-11.kernel.x86_64", CRIO)),
-            ("openshift", pod("5.14.0-427.13.1.el9_4.x86_64", CRIO)),
-            ("openshift", azure(pod("5.14.0-427.13.1.el9_4.x86_64", CRIO))),
-            (
-                "openshift",
-                Facts {
-                    kubelet: true,
-                    os_release,
-                    ..Facts::default()
-                },
-            ),
-            (
-                "standalone",
-                Facts {
-                    kubernetes_service_host: None,
-                    ..azure(pod("5.15.0-1079-azure", CONTAINERD))
-                },
-            ),
-            ("standalone", Facts::default()),
-        ] {
-            let detection = detect(&facts);
-            assert_eq!(detection.profile, profile, "{facts:?}\n{detection:?}");
-            assert!(!detection.evidence.is_empty());
-        }
-    }
-
-    #[test]
-    fn the_choice_is_explained() {
-        let detection = detect(&pod("5.15.0-1079-azure", CONTAINERD));
-        for part in [
-            "KUBERNETES_SERVICE_HOST=10.0.0.1",
-            "kernel 5.15.0-1079-azure",
-            CONTAINERD,
-        ] {
-            assert!(
-                detection.evidence.iter().any(|line| line.contains(part)),
-                "{part}: {detection:?}"
-            );
-        }
-        assert_eq!(detection.rejected.len(), 1);
-    }
-}
+mod tests;

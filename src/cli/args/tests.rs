@@ -63,12 +63,12 @@ fn wrong_usage_is_64_and_help_is_0() {
         "run --no-such-flag",
         "run --capture-backend kprobe",
         "run --events process,teapot",
-        "run --profile eks",
+        "run --profile rke",
         "run --log-level info --log-level debug",
         "doctor --fail-on never",
         "doctor --live-timeout soon",
         "profile",
-        "profile show eks",
+        "profile show rke",
     ] {
         assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line:?}");
     }

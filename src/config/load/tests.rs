@@ -57,7 +57,7 @@ fn nothing_given_means_the_defaults_and_the_detected_profile() {
     assert_eq!(loaded.file, None);
     assert_eq!(loaded.profile.name, "standalone");
     assert_eq!(loaded.profile.source, "detected");
-    assert!(!loaded.profile.evidence.is_empty());
+    assert!(!loaded.profile.detection.evidence.is_empty());
     assert_eq!(loaded.origins.len(), KEYS.len());
     for (key, origin) in &loaded.origins {
         let expected = match &**key {
@@ -327,9 +327,9 @@ fn a_bad_flag_is_wrong_usage_and_a_bad_file_is_not() {
 
 #[test]
 fn an_unknown_profile_is_named_with_its_source() {
-    let text = message(None, &[("PINHOLE_PROFILE", "eks")], &[]);
+    let text = message(None, &[("PINHOLE_PROFILE", "rke")], &[]);
     assert!(
-        text.contains("environment variable PINHOLE_PROFILE") && text.contains("aks, openshift, generic"),
+        text.contains("environment variable PINHOLE_PROFILE") && text.contains("aks, openshift, eks"),
         "{text}"
     );
 }
@@ -440,7 +440,7 @@ fn a_variable_that_is_no_text_is_named() {
 
 #[test]
 fn every_embedded_profile_loads_and_chooses_no_profile_itself() {
-    for profile in &profile::PROFILES {
+    for profile in profile::all().unwrap() {
         let loaded = try_load(None, &[], &[("profile", &[profile.name])]).unwrap();
         assert_eq!(loaded.profile.name, profile.name);
         let layer = Layer::parse(String::new(), profile.settings).unwrap();
@@ -450,7 +450,26 @@ fn every_embedded_profile_loads_and_chooses_no_profile_itself() {
             .values()
             .any(|origin| *origin == format!("profile {}", profile.name));
         assert_eq!(differs, !layer.dict.is_empty(), "{}", profile.name);
+        // What is set and what is expected are the same socket.
+        let expected = profile.platform.expect.socket.iter().map(PathBuf::from);
+        assert_eq!(
+            loaded.settings.runtime.socket,
+            expected.collect::<Vec<_>>(),
+            "{}",
+            profile.name
+        );
     }
+}
+
+#[test]
+fn a_named_profile_of_another_platform_is_a_mismatch() {
+    let load = |name: &str| try_load(None, &[], &[("profile", &[name])]).unwrap().profile;
+    assert!(load("standalone").mismatch().is_none());
+    let text = load("aks").mismatch().unwrap();
+    assert!(
+        text.starts_with("the profile is aks, but the platform looks like standalone (likely): "),
+        "{text}"
+    );
 }
 
 proptest! {

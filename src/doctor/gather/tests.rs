@@ -22,6 +22,7 @@ use crate::control::containers::Busy;
 use crate::control::switch::Refused;
 use crate::control::{Answers, Doors, ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
 use crate::health;
+use crate::platform::Confidence;
 use tokio::sync::oneshot;
 
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -391,6 +392,7 @@ fn input(socket: PathBuf) -> Input {
         source: "default".to_owned(),
         declared: false,
         detected: Ok(None),
+        confidence: Confidence::Guess,
         evidence: Vec::new(),
     };
     Input {

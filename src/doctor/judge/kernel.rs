@@ -49,6 +49,11 @@ pub(in super::super) fn release(facts: &Facts) -> Finding {
         .evidence(&facts.kernel, "uname(2)", kernel.release.clone())
 }
 
+/// Whether the release is one that the agent is tested on, or newer.
+pub(super) fn is_tested(release: &str) -> bool {
+    version(release).is_some_and(|version| version >= TESTED)
+}
+
 pub(super) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::facts::{Facts, LiveAgent};
 use super::super::finding::Finding;
-use super::{agent, no_agent};
+use super::{agent, no_agent, thresholds};
 use crate::control::api::{HookCounters, Rate};
 
-/// From this share on, of the lifetime or of the window, drops are a failure.
-const FAIL_FROM: f64 = 0.01;
 /// The longest window that rates are told over, in seconds.
 const HOUR: f64 = 3600.0;
 /// Larger rings than this are not advised: at that load fewer events help more.
@@ -83,7 +81,7 @@ pub(in super::super) fn drops(facts: &Facts) -> Finding {
         // How it is now counts, and what a young agent cannot tell apart from that: what was long ago does not.
         let recent = rates.values().map(share).reduce(f64::max);
         let worst = recent.unwrap_or_else(|| lifetime.share()).max(window.share());
-        let finding = if worst >= FAIL_FROM {
+        let finding = if worst >= thresholds(facts).loss_percent / 100.0 {
             Finding::fail(summary)
         } else {
             Finding::warn(summary)

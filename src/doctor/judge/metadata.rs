@@ -6,14 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::facts::Facts;
 use super::super::finding::Finding;
-use super::{agent, no_agent};
+use super::{agent, no_agent, thresholds};
 use crate::container::{Reason, Status};
 use crate::control::api;
-
-/// Below this share of complete events the check fails.
-const FAIL_BELOW: f64 = 0.95;
-/// Longest lookup, at the 99th percentile, that is called quick: half of the usual deadline of one call.
-const QUICK_US: u64 = 250_000;
 
 /// PIN-META-001.
 pub(in super::super) fn completeness(facts: &Facts) -> Finding {
@@ -50,7 +45,7 @@ pub(in super::super) fn completeness(facts: &Facts) -> Finding {
             ratio(gap, contained) * 100.0,
             dominant(&reasons).map_or("no reason given", Reason::as_str),
         );
-        let finding = if share < FAIL_BELOW {
+        let finding = if share < thresholds(facts).complete_percent / 100.0 {
             Finding::fail(summary)
         } else {
             Finding::warn(summary)
@@ -161,7 +156,8 @@ pub(in super::super) fn latency(facts: &Facts) -> Finding {
         millis(lookups.p50_us),
         millis(lookups.p99_us)
     );
-    let finding = if lookups.p99_us < QUICK_US.min(budget) {
+    let quick = u64::from(thresholds(facts).lookup_p99_ms) * 1000;
+    let finding = if lookups.p99_us < quick.min(budget) {
         Finding::ok(words)
     } else {
         let finding = if lookups.p99_us >= budget {
@@ -183,7 +179,7 @@ pub(in super::super) fn latency(facts: &Facts) -> Finding {
     };
     finding
         .observed(values.clone())
-        .expected(json!({ "p99_us": format!("< {}", QUICK_US.min(budget)) }))
+        .expected(json!({ "p99_us": format!("< {}", quick.min(budget)) }))
         .evidence(&facts.live, "GetStatus lookups", values)
 }
 

@@ -13,6 +13,8 @@ pub(super) mod pulse;
 pub(super) mod runtime;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};
+use crate::platform::model::Thresholds;
+use crate::platform::profile;
 
 /// The running agent, when it answered.
 fn agent(facts: &Facts) -> Option<&LiveAgent> {
@@ -25,6 +27,17 @@ fn agent(facts: &Facts) -> Option<&LiveAgent> {
 /// The verdict of a check that cannot be judged without a running agent. The graph turns it into `skipped` with the root.
 fn no_agent() -> super::finding::Finding {
     super::finding::Finding::unknown("the running agent did not answer")
+}
+
+/// From where on something is wrong on the platform of the profile in use; the usual values where there is no such profile.
+fn thresholds(facts: &Facts) -> Thresholds {
+    const USUAL: Thresholds = Thresholds {
+        loss_percent: 1.0,
+        loss_window_seconds: 60,
+        lookup_p99_ms: 250,
+        complete_percent: 95.0,
+    };
+    profile::get(&facts.profile.name).map_or(USUAL, |profile| profile.platform.thresholds)
 }
 
 /// What an error number means, by name.
