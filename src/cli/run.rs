@@ -19,7 +19,8 @@ use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Losses, Pipeline, Vitals};
-use crate::privilege::{capabilities, drop, limits, seccomp};
+use crate::privilege::guard::{self, Guard};
+use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
 
 /// Why the agent could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,12 @@ pub enum Error {
     /// Privileges could not be given up.
     #[error(transparent)]
     Drop(#[from] drop::Error),
+    /// The process is not as giving up privileges should have left it.
+    #[error(transparent)]
+    Posture(#[from] posture::Error),
+    /// A thread can do more than it should.
+    #[error(transparent)]
+    Violation(#[from] guard::Violation),
     /// The control thread could not be started.
     #[error(transparent)]
     Control(#[from] server::Error),
@@ -105,9 +112,24 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
 
     // 4. Every capability goes, for good, while there is but one thread.
     drop::drop_all()?;
+    let posture = posture::Posture::of_this_process()?;
+    posture.judge()?;
+    if let Some(surplus) = posture.surplus(grant.capabilities) {
+        tracing::warn!("{surplus}");
+    }
 
-    // 5. The control thread, born without capabilities.
-    let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
+    // 5. Files, ports and sockets that are not needed from here on are closed off, before there is a second thread.
+    let landlocked = landlock::restrict(&landlock::Needs {
+        read: settings.runtime.bundles.clone(),
+        sockets: resolver.runtimes().into_iter().map(|runtime| runtime.socket).collect(),
+    });
+    if landlocked.refused {
+        tracing::warn!(why = landlocked.why, "Landlock closes nothing off: it was refused");
+    }
+
+    // 6. The control thread, born without capabilities.
+    let vitals = Vitals::new(node_name(settings), profile.to_owned(), &capture).landlocked(landlocked.clone());
+    let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
     let control = match listener {
         Some(listener) => {
@@ -117,16 +139,15 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
                 Arc::clone(&vitals) as _,
                 Arc::clone(&watches),
                 switch,
-                vec![canary(Arc::clone(&vitals))],
+                vec![canary(Arc::clone(&vitals)), privileges(Arc::clone(&vitals))],
             )?)
         }
         None => None,
     };
 
-    // 6. The filter over both threads, then the kernel's own word on all of it.
+    // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.
     let filters = seccomp::install()?;
-    drop::verify()?;
-    filters.verify()?;
+    vitals.guarded(Guard::begin(filters, 1 + usize::from(control.is_some()))?);
 
     let choice = capture.choice();
     tracing::info!(
@@ -135,10 +156,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         why = choice.why,
         ring_bytes = capture.ring_size(),
         profile,
+        landlock = landlocked.restricted.as_str(),
+        landlock_why = landlocked.why,
         "watching, without any capability"
     );
 
-    // 7. Work.
+    // 8. Work.
     // The kernel side remembers as many processes; this side a few more, so that it forgets later.
     let processes = usize::try_from(settings.capture.processes)
         .unwrap_or(usize::MAX)
@@ -179,6 +202,24 @@ fn canary(vitals: Arc<Vitals>) -> Duty {
         let sent = BootClock::reading().and_then(|now| vitals.pulse().send(now));
         if let Err(error) = sent {
             tracing::warn!(%error, "the kernel refused a canary");
+        }
+    })
+}
+
+/// Verifies the threads' privileges when it is time to. A violation ends the agent at once: whatever made it possible cannot be
+/// trusted with an orderly end.
+fn privileges(vitals: Arc<Vitals>) -> Duty {
+    Duty::new(move || {
+        let Some(guard) = vitals.guard().filter(|guard| guard.is_due()) else {
+            return;
+        };
+        match guard.check() {
+            Ok(()) => tracing::debug!(checks = guard.checks(), "no thread has a privilege"),
+            Err(violation) if violation.is_fatal() => {
+                tracing::error!(%violation, "the agent can do more than it may, and ends");
+                std::process::exit(Exit::Internal.code().into());
+            }
+            Err(violation) => tracing::warn!(%violation, "tried again in a second"),
         }
     })
 }
