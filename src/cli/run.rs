@@ -206,22 +206,25 @@ fn canary(vitals: Arc<Vitals>) -> Duty {
     })
 }
 
-/// Verifies the threads' privileges when it is time to. A violation ends the agent at once: whatever made it possible cannot be
-/// trusted with an orderly end.
+/// Verifies the threads' privileges when it is time to.
 fn privileges(vitals: Arc<Vitals>) -> Duty {
     Duty::new(move || {
-        let Some(guard) = vitals.guard().filter(|guard| guard.is_due()) else {
-            return;
-        };
-        match guard.check() {
-            Ok(()) => tracing::debug!(checks = guard.checks(), "no thread has a privilege"),
-            Err(violation) if violation.is_fatal() => {
-                tracing::error!(%violation, "the agent can do more than it may, and ends");
-                std::process::exit(Exit::Internal.code().into());
-            }
-            Err(violation) => tracing::warn!(%violation, "tried again in a second"),
+        if let Some(guard) = vitals.guard().filter(|guard| guard.is_due()) {
+            verify(guard);
         }
     })
+}
+
+/// Ends the agent at once where a thread can do more than it may: whatever made that possible cannot be trusted with an orderly end.
+pub(crate) fn verify(guard: &Guard) {
+    match guard.check() {
+        Ok(()) => tracing::debug!(checks = guard.checks(), "no thread has a privilege"),
+        Err(violation) if violation.is_fatal() => {
+            tracing::error!(%violation, "the agent can do more than it may, and ends");
+            std::process::exit(Exit::Internal.code().into());
+        }
+        Err(violation) => tracing::warn!(%violation, "tried again in a second"),
+    }
 }
 
 /// The hooks whose events are printed.

@@ -10,7 +10,10 @@ use super::facts::{
     MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::container::Rank;
-use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Reporting, Runtime, Thread};
+use crate::control::api::{
+    Backend, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting, Runtime,
+    Thread,
+};
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
 

@@ -177,4 +177,4 @@ impl Expected {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,8 +13,8 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
-    RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 
@@ -86,7 +86,10 @@ const JOURNAL: &str = "/run/systemd/journal/socket";
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("cannot open {}: {source}", path.display())]
-    Open { path: PathBuf, source: landlock::PathFdError },
+    Open {
+        path: PathBuf,
+        source: landlock::PathFdError,
+    },
     #[error(transparent)]
     Ruleset(#[from] RulesetError),
     #[error("the rules were not enforced, and the kernel gave no reason")]
@@ -119,7 +122,11 @@ fn enforced(abi: u32) -> Landlocked {
         .collect();
     Landlocked {
         abi,
-        restricted: if open.is_empty() { Restricted::Full } else { Restricted::Partial },
+        restricted: if open.is_empty() {
+            Restricted::Full
+        } else {
+            Restricted::Partial
+        },
         refused: false,
         why: if open.is_empty() {
             "all that it controls and the agent never needs is closed off".to_owned()
@@ -235,10 +242,20 @@ mod os {
     const VERSION: libc::c_uint = 1;
 
     /// The version of the kernel's interface.
-    #[expect(unsafe_code, reason = "the crate tells a seccomp profile's refusal as a kernel without Landlock")]
+    #[expect(
+        unsafe_code,
+        reason = "the crate tells a seccomp profile's refusal as a kernel without Landlock"
+    )]
     pub(super) fn abi() -> Result<u32, Errno> {
         // SAFETY: with this flag the call takes no attributes (a null pointer of size 0) and touches no memory of this process.
-        let answer = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_landlock_create_ruleset,
+                std::ptr::null::<u8>(),
+                0_usize,
+                VERSION,
+            )
+        };
         Errno::result(answer).map(|version| u32::try_from(version).unwrap_or(u32::MAX))
     }
 }

@@ -155,7 +155,10 @@ impl fmt::Display for Surplus {
 mod os {
     use nix::errno::Errno;
 
-    #[expect(unsafe_code, reason = "nix and caps have no PR_GET_SECUREBITS that keeps unknown bits")]
+    #[expect(
+        unsafe_code,
+        reason = "nix and caps have no PR_GET_SECUREBITS that keeps unknown bits"
+    )]
     pub(super) fn securebits() -> Result<u32, Errno> {
         // SAFETY: the operation takes no arguments and touches no memory of this process.
         Errno::result(unsafe { libc::prctl(libc::PR_GET_SECUREBITS, 0, 0, 0, 0) }).map(i32::cast_unsigned)
@@ -192,24 +195,50 @@ mod tests {
     #[test]
     fn each_surplus_names_the_line_that_grants_it() {
         let defaults = told(&RUNTIME_DEFAULT).unwrap();
-        assert!(defaults.contains("CAP_CHOWN") && defaults.contains("`drop: [ALL]` is missing"), "{defaults}");
+        assert!(
+            defaults.contains("CAP_CHOWN") && defaults.contains("`drop: [ALL]` is missing"),
+            "{defaults}"
+        );
         assert!(!defaults.contains("add:"), "{defaults}");
         let added = told(&[Capability::CAP_SYS_PTRACE]).unwrap();
         assert!(added.ends_with("names SYS_PTRACE"), "{added}");
         assert!(!added.contains("drop:"), "{added}");
         let both = told(&[Capability::CAP_CHOWN, Capability::CAP_NET_ADMIN]).unwrap();
-        assert!(both.contains("`drop: [ALL]` is missing") && both.ends_with("; and `add:` in the container's securityContext.capabilities names NET_ADMIN"), "{both}");
+        assert!(
+            both.contains("`drop: [ALL]` is missing")
+                && both.ends_with("; and `add:` in the container's securityContext.capabilities names NET_ADMIN"),
+            "{both}"
+        );
         let all = posture(Capabilities::from_bits((1 << 41) - 1));
         let all = all.surplus(Capabilities::of(&NEEDED)).unwrap().to_string();
-        assert!(all.contains("`privileged: true`") && all.contains("CapabilityBoundingSet="), "{all}");
+        assert!(
+            all.contains("`privileged: true`") && all.contains("CapabilityBoundingSet="),
+            "{all}"
+        );
     }
 
     #[test]
     fn a_process_that_others_may_trace_is_not_as_it_must_be() {
         let good = posture(Capabilities::NONE);
         assert!(good.judge().is_ok() && !good.is_locked());
-        assert!(Posture { securebits: 0xef, ..good }.is_locked());
-        assert!(matches!(Posture { dumpable: true, ..good }.judge(), Err(Error::Dumpable)));
-        assert!(matches!(Posture { securebits: 0x10, ..good }.judge(), Err(Error::KeepsCapabilities(0x10))));
+        assert!(
+            Posture {
+                securebits: 0xef,
+                ..good
+            }
+            .is_locked()
+        );
+        assert!(matches!(
+            Posture { dumpable: true, ..good }.judge(),
+            Err(Error::Dumpable)
+        ));
+        assert!(matches!(
+            Posture {
+                securebits: 0x10,
+                ..good
+            }
+            .judge(),
+            Err(Error::KeepsCapabilities(0x10))
+        ));
     }
 }
