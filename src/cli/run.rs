@@ -20,7 +20,11 @@ use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
 use crate::pipeline::{Losses, Pipeline, Vitals};
-use crate::privilege::{capabilities, drop, limits, seccomp};
+use crate::privilege::guard::{self, Guard};
+use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
+
+/// This one, which is the pipeline's, and the control thread.
+const THREADS: usize = 2;
 
 /// Why the agent could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,12 @@ pub enum Error {
     /// The port for health cannot be had.
     #[error(transparent)]
     Port(#[from] port::Error),
+    /// The process is not as giving up privileges should have left it.
+    #[error(transparent)]
+    Posture(#[from] posture::Error),
+    /// A thread can do more than it should.
+    #[error(transparent)]
+    Violation(#[from] guard::Violation),
     /// The control thread could not be started.
     #[error(transparent)]
     Control(#[from] server::Error),
@@ -114,9 +124,24 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
 
     // 4. Every capability goes, for good, while there is but one thread.
     drop::drop_all()?;
+    let posture = posture::Posture::of_this_process()?;
+    posture.judge()?;
+    if let Some(surplus) = posture.surplus(grant.capabilities) {
+        tracing::warn!("{surplus}");
+    }
 
-    // 5. The control thread, born without capabilities.
-    let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
+    // 5. Files, ports and sockets that are not needed from here on are closed off, before there is a second thread.
+    let landlocked = landlock::restrict(&landlock::Needs {
+        read: settings.runtime.bundles.clone(),
+        sockets: resolver.runtimes().into_iter().map(|runtime| runtime.socket).collect(),
+    });
+    if landlocked.refused {
+        tracing::warn!(why = landlocked.why, "Landlock closes nothing off: it was refused");
+    }
+
+    // 6. The control thread, born without capabilities.
+    let vitals = Vitals::new(node_name(settings), profile.to_owned(), &capture).landlocked(landlocked.clone());
+    let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
     let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
     let answers = Answers {
@@ -125,13 +150,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         switch: Arc::clone(vitals.reporting()) as _,
         monitor: Arc::clone(&monitor),
     };
-    let duties = vec![canary(Arc::clone(&vitals)), health(monitor)];
+    let duties = vec![canary(Arc::clone(&vitals)), health(monitor), privileges(Arc::clone(&vitals))];
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
-    // 6. The filter over both threads, then the kernel's own word on all of it.
+    // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.
     let filters = seccomp::install()?;
-    drop::verify()?;
-    filters.verify()?;
+    vitals.guarded(Guard::begin(filters, THREADS)?);
 
     let choice = capture.choice();
     tracing::info!(
@@ -140,10 +164,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         why = choice.why,
         ring_bytes = capture.ring_size(),
         profile,
+        landlock = landlocked.restricted.as_str(),
+        landlock_why = landlocked.why,
         "watching, without any capability"
     );
 
-    // 7. Work.
+    // 8. Work.
     // The kernel side remembers as many processes; this side a few more, so that it forgets later.
     let processes = usize::try_from(settings.capture.processes)
         .unwrap_or(usize::MAX)
@@ -189,6 +215,27 @@ fn canary(vitals: Arc<Vitals>) -> Duty {
 /// Judges the agent's health, so that a change is logged when it happens and not when somebody asks.
 fn health(monitor: Arc<Monitor>) -> Duty {
     Duty::new(move || drop(monitor.examine()))
+}
+
+/// Verifies the threads' privileges when it is time to.
+fn privileges(vitals: Arc<Vitals>) -> Duty {
+    Duty::new(move || {
+        if let Some(guard) = vitals.guard().filter(|guard| guard.is_due()) {
+            verify(guard);
+        }
+    })
+}
+
+/// Ends the agent at once where a thread can do more than it may: whatever made that possible cannot be trusted with an orderly end.
+pub(crate) fn verify(guard: &Guard) {
+    match guard.check() {
+        Ok(()) => tracing::debug!(checks = guard.checks(), "no thread has a privilege"),
+        Err(violation) if violation.is_fatal() => {
+            tracing::error!(%violation, "the agent can do more than it may, and ends");
+            std::process::exit(Exit::Internal.code().into());
+        }
+        Err(violation) => tracing::warn!(%violation, "tried again in a second"),
+    }
 }
 
 /// The hooks whose events are printed.

@@ -10,7 +10,10 @@ use super::facts::{
     MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
 };
 use crate::container::Rank;
-use crate::control::api::{Backend, GetStatusReply, HookCounters, Latency, Lookups, Rate, Reporting, Runtime, Thread};
+use crate::control::api::{
+    Backend, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting, Runtime,
+    Thread,
+};
 use crate::platform::Confidence;
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
@@ -179,6 +182,13 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         canary_status: Some("complete".to_owned()),
         canary_reason: None,
         turn_age_ms: Some(12),
+        landlock: Some(Landlock {
+            abi: 9,
+            restricted: "full".to_owned(),
+            why: "all that it controls and the agent never needs is closed off".to_owned(),
+            refused: false,
+        }),
+        privilege_checks: Some(PrivilegeChecks { count: 3, age_ms: 1500 }),
     }
 }
 

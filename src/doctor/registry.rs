@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::finding::Finding;
-use super::judge::{capture, config, hooks, kernel, live, loss, memory, metadata, privilege, pulse, runtime};
+use super::judge::{capture, config, hooks, kernel, landlock, live, loss, memory, metadata, privilege, pulse, runtime};
 
 /// Ids of checks that no longer exist. An id is never given to another check.
 pub const RETIRED: &[&str] = &[];
@@ -154,6 +154,14 @@ pub const CHECKS: &[Definition] = &[
         needs: &[Process, Agent],
         depends_on: &[],
         judge: privilege::non_root,
+    },
+    Definition {
+        id: "PIN-PRV-004",
+        area: "privilege",
+        title: "Landlock closes off what the agent never needs",
+        needs: &[Agent],
+        depends_on: &[Through("PIN-LIVE-001")],
+        judge: landlock::closes_off,
     },
     Definition {
         id: "PIN-BPF-001",

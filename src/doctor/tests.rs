@@ -62,6 +62,7 @@ fn class(facts: &mut Facts, class: RuntimeClass, errno: Option<i32>) {
 const RUNTIME_FOLLOWERS: &[&str] = &["PIN-RUN-002", "PIN-RUN-003"];
 const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-PRV-002",
+    "PIN-PRV-004",
     "PIN-BPF-004",
     "PIN-LIVE-002",
     "PIN-LIVE-003",
@@ -183,6 +184,11 @@ const GRID: &[Case] = &[
         harm: |f| agent(f).second.threads[1].seccomp = 0 },
     Case { name: "a thread with the container runtime's filter alone", start: live, root: ("PIN-PRV-002", Status::Fail), blocks: &[],
         harm: |f| agent(f).second.threads[1].seccomp_filters = Some(1) },
+    Case { name: "Landlock refused", start: live, root: ("PIN-PRV-004", Status::Warn), blocks: &[],
+        harm: |f| { let l = agent(f).second.landlock.as_mut().unwrap();
+                    (l.abi, l.restricted, l.refused) = (0, "none".to_owned(), true); } },
+    Case { name: "an agent of before Landlock", start: live, root: ("PIN-PRV-004", Status::Unknown), blocks: &[],
+        harm: |f| agent(f).second.landlock = None },
     Case { name: "agent is root", start: live, root: ("PIN-PRV-003", Status::Warn), blocks: &[],
         harm: |f| agent(f).uid = Some(0) },
     Case { name: "agent finds no runtime", start: live, root: ("PIN-RUN-001", Status::Fail),
@@ -911,4 +917,21 @@ fn docker_is_asked_in_its_own_api() {
     let check = check(&facts, "PIN-RUN-002");
     assert_eq!(check.status, Status::Ok);
     assert_eq!(check.summary, "docker 20.10.24, Docker Engine API");
+}
+
+/// A kernel that cannot do it, or not all of it, is no fault of anybody who deploys the agent.
+#[test]
+fn what_the_kernels_landlock_lacks_is_told_and_is_no_finding() {
+    for (abi, restricted) in [(0, "none"), (4, "partial"), (9, "full")] {
+        let mut facts = live();
+        let landlock = agent(&mut facts).second.landlock.as_mut().unwrap();
+        (landlock.abi, landlock.restricted) = (abi, restricted.to_owned());
+        landlock.why = format!("why it is {restricted}");
+        let finding = super::judge::landlock::closes_off(&facts);
+        assert_eq!(finding.status(), Status::Ok, "{finding:?}");
+        assert!(
+            format!("{finding:?}").contains(&format!("why it is {restricted}")),
+            "{finding:?}"
+        );
+    }
 }

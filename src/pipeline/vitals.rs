@@ -2,7 +2,7 @@
 //! reads. Reading never holds the pipeline up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates}
 use crate::event::{self, BootClock, Loss, Summary};
 use crate::health::{self, Canary, Facts, Numbers, process};
 use crate::histogram::{Histogram, Quantiles};
+use crate::privilege::guard::Guard;
+use crate::privilege::landlock::Landlocked;
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
 /// The agent's state in numbers.
@@ -44,6 +46,8 @@ pub struct Vitals {
     latency: Histogram,
     pulse: Pulse,
     history: Mutex<History>,
+    landlocked: Option<Landlocked>,
+    guard: OnceLock<Guard>,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +78,27 @@ impl Vitals {
             latency: Histogram::default(),
             pulse: Pulse::new(capture.started()),
             history: Mutex::new(History::new(capture.started())),
+            landlocked: None,
+            guard: OnceLock::new(),
         }
+    }
+
+    /// The same, of an agent that Landlock restricts so.
+    #[must_use]
+    pub fn landlocked(mut self, landlocked: Landlocked) -> Self {
+        self.landlocked = Some(landlocked);
+        self
+    }
+
+    /// Takes over who verifies the agent's privileges from now on. A second one is not taken.
+    pub fn guarded(&self, guard: Guard) {
+        let _ = self.guard.set(guard);
+    }
+
+    /// Who verifies the agent's privileges, once the start is over.
+    #[must_use]
+    pub fn guard(&self) -> Option<&Guard> {
+        self.guard.get()
     }
 
     /// The node's name.
@@ -345,6 +369,16 @@ impl StatusSource for Vitals {
                 .and_then(|seen| seen.reason)
                 .map(|reason| reason.as_str().to_owned()),
             turn_age_ms: Some(milliseconds(self.pulse.turns(now).age)),
+            landlock: self.landlocked.as_ref().map(|it| api::Landlock {
+                abi: it.abi,
+                restricted: it.restricted.as_str().to_owned(),
+                why: it.why.clone(),
+                refused: it.refused,
+            }),
+            privilege_checks: self.guard().map(|guard| api::PrivilegeChecks {
+                count: guard.checks(),
+                age_ms: milliseconds(guard.age()),
+            }),
         }
     }
 }

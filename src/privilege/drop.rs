@@ -111,7 +111,7 @@ pub fn verify() -> Result<(), Error> {
     judge(&status::own_threads()?)
 }
 
-fn judge(threads: &[ThreadStatus]) -> Result<(), Error> {
+pub(super) fn judge(threads: &[ThreadStatus]) -> Result<(), Error> {
     for thread in threads {
         for (set, held) in [
             ("permitted", thread.permitted),
@@ -213,6 +213,7 @@ mod tests {
         ThreadStatus {
             tid,
             name: format!("t{tid}"),
+            threads: 2,
             uid: [65532; 4],
             gid: [65532; 4],
             groups: vec![0],

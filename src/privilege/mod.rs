@@ -5,16 +5,21 @@
 //! 2. [`capabilities::raise`]: make exactly those effective; whatever else was granted is gone from here on.
 //! 3. (the kernel programs are loaded, attached and their maps mapped: not in this module)
 //! 4. [`drop::drop_all`]: no capability is left in any set, no_new_privs, not dumpable. Before any thread is spawned.
-//! 5. (sockets are opened, threads spawned)
-//! 6. [`seccomp::install`]: the filter of `seccomp/agent-run.json` over every thread.
-//! 7. [`drop::verify`] and [`seccomp::Installed::verify`]: the kernel's own word on every thread.
+//!    [`posture`] has the kernel's word on what belongs to the process as a whole.
+//! 5. [`landlock::restrict`]: the files, ports and sockets that are not needed from here on are closed off, where the kernel can.
+//! 6. (the control thread is spawned)
+//! 7. [`seccomp::install`]: the filter of `seccomp/agent-run.json` over every thread.
+//! 8. [`guard::Guard`]: the kernel's own word on every thread, at once and every 30 seconds.
 //!
 //! It refuses to gain anything: no set-uid, no ambient capabilities, no fallback to more privilege.
 
 pub mod capabilities;
 pub mod drop;
 pub mod file;
+pub mod guard;
+pub mod landlock;
 pub mod limits;
+pub mod posture;
 pub mod seccomp;
 pub mod set;
 pub mod status;

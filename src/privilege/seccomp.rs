@@ -144,25 +144,29 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// Nothing was installed.
+    #[cfg(test)]
+    pub(super) const NONE: Self = Self { before: None, own: 0 };
+
     /// Checks by the kernel's word that every thread of this process runs under the agent's own filters, too. The mode alone
     /// proves nothing where a container runtime has set a filter of its own; kernels before 5.9 tell no more than that.
     ///
     /// # Errors
     /// [`Error::Unfiltered`] for the first thread that does not.
     pub fn verify(self) -> Result<(), Error> {
-        self.judge(status::own_threads()?)
+        self.judge(&status::own_threads()?)
     }
 
-    fn judge(self, threads: Vec<ThreadStatus>) -> Result<(), Error> {
+    pub(super) fn judge(self, threads: &[ThreadStatus]) -> Result<(), Error> {
         let wanted = self.before.map(|before| before.saturating_add(self.own));
         let unfiltered = |thread: &ThreadStatus| {
             let filters = thread.seccomp_filters;
             thread.seccomp != SeccompMode::Filter || wanted.zip(filters).is_some_and(|(wanted, has)| has < wanted)
         };
-        match threads.into_iter().find(unfiltered) {
+        match threads.iter().find(|thread| unfiltered(thread)) {
             Some(thread) => Err(Error::Unfiltered {
                 tid: thread.tid,
-                name: thread.name,
+                name: thread.name.clone(),
             }),
             None => Ok(()),
         }

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Capabilities;
@@ -33,6 +34,8 @@ pub struct ThreadStatus {
     pub tid: u32,
     /// The thread's name, at most 15 bytes.
     pub name: String,
+    /// How many threads its process has (`Threads`).
+    pub threads: u32,
     /// Real, effective, saved and file-system user id.
     pub uid: [u32; 4],
     /// Real, effective, saved and file-system group id.
@@ -111,6 +114,60 @@ pub fn own_thread() -> Result<ThreadStatus, Error> {
     parse(nix::unistd::gettid().as_raw().unsigned_abs(), &read_bounded(path)?)
 }
 
+/// The status file of a thread, open for as long as this lives. It can be read again and again, and tells of the thread that it was
+/// opened for even when the id has gone to another one.
+#[derive(Debug)]
+pub struct Held {
+    tid: u32,
+    file: File,
+}
+
+impl Held {
+    /// What the file says now; `None` once the thread has ended.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn read(&self) -> Result<Option<ThreadStatus>, Error> {
+        match self.read_all() {
+            Ok(bytes) => parse(self.tid, &String::from_utf8_lossy(&bytes)).map(Some),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(source) => Err(Error::Read {
+                path: format!("/proc/self/task/{}/status", self.tid).into(),
+                source,
+            }),
+        }
+    }
+
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(4096);
+        let mut buffer = [0; 4096];
+        while (bytes.len() as u64) < MAX_STATUS_BYTES {
+            match self.file.read_at(&mut buffer, bytes.len() as u64)? {
+                0 => break,
+                length => bytes.extend_from_slice(&buffer[..length]),
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Opens the status of every thread of this process.
+///
+/// # Errors
+/// See [`Error`].
+pub fn hold_own_threads() -> Result<Vec<Held>, Error> {
+    let mut held = Vec::new();
+    for thread in own_threads()? {
+        let path = PathBuf::from(format!("/proc/self/task/{}/status", thread.tid));
+        match File::open(&path) {
+            Ok(file) => held.push(Held { tid: thread.tid, file }),
+            Err(error) if is_gone(&error) => {}
+            Err(source) => return Err(Error::Read { path, source }),
+        }
+    }
+    Ok(held)
+}
+
 /// Reads every thread in a task directory such as `/proc/<pid>/task`. Threads that end meanwhile are left out.
 ///
 /// # Errors
@@ -167,6 +224,10 @@ pub fn parse(tid: u32, text: &str) -> Result<ThreadStatus, Error> {
     Ok(ThreadStatus {
         tid,
         name: status.value("Name")?.to_owned(),
+        threads: {
+            let count = status.value("Threads")?;
+            count.parse().map_err(|_| status.malformed("Threads", count))?
+        },
         uid: status.ids("Uid")?,
         gid: status.ids("Gid")?,
         groups: status
@@ -244,14 +305,14 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "Name:\tagent: worker\nUmask:\t0022\nTgid:\t7\nUid:\t65532\t65532\t65532\t65532\n\
-        Gid:\t65532\t65532\t65532\t65532\nFDSize:\t64\nGroups:\t0 65532 \nCapInh:\t0000000000000000\n\
+        Gid:\t65532\t65532\t65532\t65532\nFDSize:\t64\nGroups:\t0 65532 \nThreads:\t2\nCapInh:\t0000000000000000\n\
         CapPrm:\t000000c000000000\nCapEff:\t0000008000000000\nCapBnd:\t000000c000000000\nCapAmb:\t0000000000000000\n\
         NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     #[test]
     fn every_field_is_read() {
         let status = parse(8, TEXT).unwrap();
-        assert_eq!(status.name, "agent: worker");
+        assert_eq!((status.name.as_str(), status.threads), ("agent: worker", 2));
         assert_eq!((status.uid, status.gid), ([65532; 4], [65532; 4]));
         assert_eq!(status.groups, [0, 65532]);
         assert_eq!(
@@ -299,8 +360,19 @@ mod tests {
         let (own, spawned) = (own_thread().unwrap(), told.recv().unwrap());
         let tids: Vec<u32> = own_threads().unwrap().iter().map(|status| status.tid).collect();
         assert!(tids.contains(&own.tid) && tids.contains(&spawned), "{tids:?}");
+        assert!(own.threads >= 2, "{own:?}");
+        let held = hold_own_threads().unwrap();
+        let held = held.iter().find(|held| held.tid == spawned).unwrap();
+        for _ in 0..2 {
+            let again = held.read().unwrap().unwrap();
+            assert_eq!((again.tid, again.uid), (spawned, own.uid));
+        }
         drop(release);
         other.join().unwrap();
+        // The thread is joined before the kernel has taken it off its list.
+        while held.read().unwrap().is_some() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

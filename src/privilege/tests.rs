@@ -56,7 +56,7 @@ fn command(program: &Path, role: &str) -> Command {
 }
 
 /// Runs the role with a temporary directory that is removed afterwards, whatever the role is able to do then.
-fn start(role: &str) -> Output {
+pub(super) fn start(role: &str) -> Output {
     let temporary = tempfile::tempdir().unwrap();
     command(&std::env::current_exe().unwrap(), role)
         .env("TMPDIR", temporary.path())
@@ -64,7 +64,7 @@ fn start(role: &str) -> Output {
         .unwrap()
 }
 
-fn assert_played(output: &Output) {
+pub(super) fn assert_played(output: &Output) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),
@@ -84,6 +84,9 @@ fn play(role: &str) {
         "workload" => play_workload(),
         "every system call" => play_every_system_call(),
         "arguments" => play_arguments(),
+        "a thread keeps a capability" => super::guard::tests::play_keeper(),
+        "a thread comes" => super::guard::tests::play_stranger(),
+        "a thread comes to a running agent" => super::guard::tests::play_end(),
         "abort" => {
             seccomp::install().unwrap();
             std::process::abort();

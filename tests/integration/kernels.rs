@@ -88,6 +88,12 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
         json!({"address": "127.0.0.1", "port": 9}),
         "{connected}"
     );
+    let landlock = match suite {
+        "bullseye" => "none",
+        "sid" => "full",
+        _ => "partial",
+    };
+    assert!(log.contains(&format!("landlock=\"{landlock}\"")), "{log}");
     let summary = events.last().unwrap();
     assert_eq!(summary["type"], "summary", "{summary}");
     assert_eq!(summary["backend"], backend, "{log}");

@@ -33,6 +33,7 @@ mod hooks;
 mod hurry;
 mod journald;
 mod kernels;
+mod landlock;
 mod ledger;
 mod limits;
 mod memory;

@@ -4,6 +4,7 @@ pub(super) mod capture;
 pub(super) mod config;
 pub(super) mod hooks;
 pub(super) mod kernel;
+pub(super) mod landlock;
 pub(super) mod live;
 pub(super) mod loss;
 pub(super) mod memory;

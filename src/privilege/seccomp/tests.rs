@@ -234,8 +234,7 @@ fn a_filter_of_the_container_runtime_does_not_stand_in_for_the_agents_own() {
         before: Some(1),
         own: 2,
     };
-    let judge =
-        |filters, seccomp| installed.judge(vec![thread(Some(3), SeccompMode::Filter), thread(filters, seccomp)]);
+    let judge = |filters, seccomp| installed.judge(&[thread(Some(3), SeccompMode::Filter), thread(filters, seccomp)]);
     assert!(judge(Some(3), SeccompMode::Filter).is_ok());
     assert!(judge(Some(1), SeccompMode::Filter).is_err(), "the runtime's alone");
     assert!(judge(Some(0), SeccompMode::Disabled).is_err());
