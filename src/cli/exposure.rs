@@ -39,11 +39,16 @@ pub fn run(arguments: &ExposureArgs) -> Exit {
                 max: arguments.max,
                 reports: &reports,
             };
-            serde_json::to_string_pretty(&page).map(|text| text + "\n").map_err(io::Error::from)
+            serde_json::to_string_pretty(&page)
+                .map(|text| text + "\n")
+                .map_err(io::Error::from)
         }
         ReportFormat::Text => {
             let look = super::doctor::look();
-            let pages: Vec<String> = reports.iter().map(|report| exposure::render::text(report, look)).collect();
+            let pages: Vec<String> = reports
+                .iter()
+                .map(|report| exposure::render::text(report, look))
+                .collect();
             Ok(pages.join("\n"))
         }
     };

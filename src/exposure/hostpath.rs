@@ -119,10 +119,23 @@ mod tests {
 
     #[test]
     fn a_runtime_socket_is_seen_in_every_directory_that_holds_it() {
-        for path in ["/", "/run", "/var/run", "/run/containerd", "/run/containerd/containerd.sock", "/run/crio/"] {
+        for path in [
+            "/",
+            "/run",
+            "/var/run",
+            "/run/containerd",
+            "/run/containerd/containerd.sock",
+            "/run/crio/",
+        ] {
             assert!(runtime_socket(path).is_some(), "{path}");
         }
-        for path in ["/run/cilium", "/var/run/tetragon", "/etc", "/run/containerd/x.sock", "/run/containerd-other"] {
+        for path in [
+            "/run/cilium",
+            "/var/run/tetragon",
+            "/etc",
+            "/run/containerd/x.sock",
+            "/run/containerd-other",
+        ] {
             assert_eq!(runtime_socket(path), None, "{path}");
         }
     }

@@ -20,7 +20,11 @@ fn badness(badness: u8, found: impl Into<String>) -> Judgement {
 }
 
 fn all_or_nothing(bad: bool, if_bad: &str, if_good: &str) -> Judgement {
-    if bad { badness(RANGE, if_bad) } else { badness(0, if_good) }
+    if bad {
+        badness(RANGE, if_bad)
+    } else {
+        badness(0, if_good)
+    }
 }
 
 fn known<T>(fact: &Known<T>, judge: impl FnOnce(&T) -> Judgement) -> Judgement {
@@ -45,7 +49,10 @@ fn worst(facts: &Facts, judge: impl Fn(&Container) -> Judgement) -> Judgement {
     let mut worst: Option<(Judgement, &str)> = None;
     for container in &facts.containers {
         let judgement = judge(container);
-        if worst.as_ref().is_none_or(|(so_far, _)| rank(judgement.verdict) > rank(so_far.verdict)) {
+        if worst
+            .as_ref()
+            .is_none_or(|(so_far, _)| rank(judgement.verdict) > rank(so_far.verdict))
+        {
             worst = Some((judgement, &container.name));
         }
     }
@@ -72,7 +79,9 @@ pub(super) fn privileged(facts: &Facts) -> Judgement {
 }
 
 pub(super) fn root_user(facts: &Facts) -> Judgement {
-    worst(facts, |container| badness(if container.root.0 { RANGE } else { 0 }, &*container.root.1))
+    worst(facts, |container| {
+        badness(if container.root.0 { RANGE } else { 0 }, &*container.root.1)
+    })
 }
 
 pub(super) fn root_group(facts: &Facts) -> Judgement {
@@ -83,7 +92,11 @@ pub(super) fn root_group(facts: &Facts) -> Judgement {
 
 pub(super) fn escalation(facts: &Facts) -> Judgement {
     worst(facts, |container| {
-        all_or_nothing(!container.no_new_privs, "no_new_privs is not set", "no_new_privs is set")
+        all_or_nothing(
+            !container.no_new_privs,
+            "no_new_privs is not set",
+            "no_new_privs is set",
+        )
     })
 }
 
@@ -150,7 +163,11 @@ pub(super) fn other_capabilities(facts: &Facts) -> Judgement {
         }
         // Weighs 500 as a whole; a capability that this build has no name for counts as all of it.
         let strange = container.capabilities.without(crate::kubernetes::capabilities::all());
-        let tenths = if strange.is_empty() { (weight * 10_u32).div_ceil(500).min(10) } else { 10 };
+        let tenths = if strange.is_empty() {
+            (weight * 10_u32).div_ceil(500).min(10)
+        } else {
+            10
+        };
         let all = Capabilities::of(&held).or(strange);
         if all.is_empty() {
             badness(0, "not granted")
@@ -199,7 +216,9 @@ pub(super) fn writable_root(facts: &Facts) -> Judgement {
 }
 
 pub(super) fn host_pid(facts: &Facts) -> Judgement {
-    known(&facts.host_pid, |shared| all_or_nothing(*shared, "sees them all", "sees its own only"))
+    known(&facts.host_pid, |shared| {
+        all_or_nothing(*shared, "sees them all", "sees its own only")
+    })
 }
 
 pub(super) fn host_network(facts: &Facts) -> Judgement {
@@ -210,7 +229,11 @@ pub(super) fn host_network(facts: &Facts) -> Judgement {
 
 pub(super) fn host_ipc(facts: &Facts) -> Judgement {
     known(&facts.host_ipc, |shared| {
-        all_or_nothing(*shared, "shares the host's IPC namespace", "has an IPC namespace of its own")
+        all_or_nothing(
+            *shared,
+            "shares the host's IPC namespace",
+            "has an IPC namespace of its own",
+        )
     })
 }
 
@@ -234,8 +257,7 @@ fn how(mount: &HostMount) -> String {
 
 pub(super) fn runtime_socket(facts: &Facts) -> Judgement {
     mounts(facts, "none is mounted", |mount| {
-        hostpath::runtime_socket(&mount.host)
-            .map(|socket| (RANGE, format!("{}: {socket} can be reached", how(mount))))
+        hostpath::runtime_socket(&mount.host).map(|socket| (RANGE, format!("{}: {socket} can be reached", how(mount))))
     })
 }
 
@@ -292,16 +314,22 @@ pub(super) fn host_devices(facts: &Facts) -> Judgement {
 
 pub(super) fn propagation(facts: &Facts) -> Judgement {
     mounts(facts, "nothing that it mounts is seen outside", |mount| {
-        mount.bidirectional.then(|| (RANGE, format!("{} with its mounts shared", how(mount))))
+        mount
+            .bidirectional
+            .then(|| (RANGE, format!("{} with its mounts shared", how(mount))))
     })
 }
 
 pub(super) fn token(facts: &Facts) -> Judgement {
-    known(&facts.token, |mounted| all_or_nothing(*mounted, "is mounted", "is not mounted"))
+    known(&facts.token, |mounted| {
+        all_or_nothing(*mounted, "is mounted", "is not mounted")
+    })
 }
 
 pub(super) fn rights(facts: &Facts) -> Judgement {
-    known(&facts.rights, |(tenths, found)| badness((*tenths).min(RANGE), found.clone()))
+    known(&facts.rights, |(tenths, found)| {
+        badness((*tenths).min(RANGE), found.clone())
+    })
 }
 
 pub(super) fn ports(facts: &Facts) -> Judgement {
@@ -324,7 +352,10 @@ pub(super) fn image(facts: &Facts) -> Judgement {
     worst(facts, |container| {
         known(&container.image, |image| {
             let name = image.rsplit('/').next().unwrap_or(image);
-            match (image.contains("@sha256:") || image.contains("@sha512:"), name.split_once(':')) {
+            match (
+                image.contains("@sha256:") || image.contains("@sha512:"),
+                name.split_once(':'),
+            ) {
                 (true, _) => badness(0, "pinned by digest"),
                 (false, Some((_, tag))) if tag != "latest" => badness(5, format!("tag {tag}, which may be moved")),
                 _ => badness(RANGE, "the newest, whatever that is"),

@@ -65,7 +65,11 @@ pub fn facts(proc: &Path, pid: u32) -> Result<Facts, Error> {
         host_pid: sights.first("pid", FIRST_PID),
         host_ipc: sights.first("ipc", FIRST_IPC),
         user_namespace: sights.first("user", FIRST_USER).map(|first| !first),
-        token: sights.own.as_ref().map(|mounts| mounted::token(mounts)).map_err(Clone::clone),
+        token: sights
+            .own
+            .as_ref()
+            .map(|mounts| mounted::token(mounts))
+            .map_err(Clone::clone),
         rights: match &sights.own {
             Ok(mounts) if !mounted::token(mounts) => Ok((0, "no token is mounted".to_owned())),
             Ok(_) => Err("only the API server knows; judge the manifests".to_owned()),
@@ -94,7 +98,11 @@ impl Sights {
         let (own, this) = (mounts(process), mounts(&proc.join("self")));
         let readable = fs::read_link(process.join("ns/pid")).is_ok();
         let same = matches!((&own, &this), (Ok(own), Ok(this)) if mounted::same_namespace(own, this));
-        let namespaces = if !readable && same { proc.join("self/ns") } else { process.join("ns") };
+        let namespaces = if !readable && same {
+            proc.join("self/ns")
+        } else {
+            process.join("ns")
+        };
         // In a PID namespace of its own, process 1 is not the host's.
         let in_first = matches!(inode(&proc.join("self/ns/pid")), Ok(FIRST_PID));
         let first = proc.join("1");
@@ -145,17 +153,37 @@ impl Sights {
 
 fn container(process: &Path, threads: &[ThreadStatus], sights: &Sights) -> Container {
     let union = |set: fn(&ThreadStatus) -> Capabilities| {
-        threads.iter().fold(Capabilities::NONE, |all, thread| all.or(set(thread)))
+        threads
+            .iter()
+            .fold(Capabilities::NONE, |all, thread| all.or(set(thread)))
     };
-    let held = union(|thread| thread.permitted.or(thread.effective).or(thread.ambient).or(thread.inheritable));
+    let held = union(|thread| {
+        thread
+            .permitted
+            .or(thread.effective)
+            .or(thread.ambient)
+            .or(thread.inheritable)
+    });
     let no_new_privs = threads.iter().all(|thread| thread.no_new_privs);
     // With no_new_privs an execve gives nothing that the bounding set alone would allow (capabilities(7)); permitted-only file
     // capabilities within the permitted set are covered by that set.
-    let reach = if no_new_privs { held } else { held.or(union(|thread| thread.bounding)) };
+    let reach = if no_new_privs {
+        held
+    } else {
+        held.or(union(|thread| thread.bounding))
+    };
     let unfiltered = threads.iter().any(|thread| thread.seccomp == SeccompMode::Disabled);
-    let filters = threads.iter().map(|thread| thread.seccomp_filters.unwrap_or(1)).min().unwrap_or(0);
+    let filters = threads
+        .iter()
+        .map(|thread| thread.seccomp_filters.unwrap_or(1))
+        .min()
+        .unwrap_or(0);
     let (apparmor, selinux) = labels(process);
-    let writable_sys = sights.own.as_ref().ok().and_then(|mounts| mounted::sys_is_writable(mounts));
+    let writable_sys = sights
+        .own
+        .as_ref()
+        .ok()
+        .and_then(|mounts| mounted::sys_is_writable(mounts));
     Container {
         name: String::new(),
         privileged: match (sights.on_host(), writable_sys) {
@@ -167,11 +195,19 @@ fn container(process: &Path, threads: &[ThreadStatus], sights: &Sights) -> Conta
         capabilities: reach,
         root: match threads.iter().find(|thread| thread.uid.contains(&0)) {
             Some(_) => (true, "has uid 0".to_owned()),
-            None => (false, format!("has uid {}", threads.first().map_or(0, |thread| thread.uid[1]))),
+            None => (
+                false,
+                format!("has uid {}", threads.first().map_or(0, |thread| thread.uid[1])),
+            ),
         },
         root_group: {
-            let found = threads.iter().any(|thread| thread.gid.contains(&0) || thread.groups.contains(&0));
-            (found, if found { "is in group 0" } else { "is not in group 0" }.to_owned())
+            let found = threads
+                .iter()
+                .any(|thread| thread.gid.contains(&0) || thread.groups.contains(&0));
+            (
+                found,
+                if found { "is in group 0" } else { "is not in group 0" }.to_owned(),
+            )
         },
         no_new_privs,
         seccomp: match (unfiltered, filters) {
@@ -225,7 +261,11 @@ fn ports(process: &Path, host_network: &Known<bool>) -> Known<Vec<Port>> {
             Ok(text) => {
                 for number in listening(&text) {
                     if !found.iter().any(|port| port.number == number) {
-                        found.push(Port { name: None, number, on_host });
+                        found.push(Port {
+                            name: None,
+                            number,
+                            on_host,
+                        });
                     }
                 }
             }
@@ -245,7 +285,9 @@ fn listening(text: &str) -> impl Iterator<Item = i64> {
         let state = fields.nth(1)?;
         // The last four bytes, in the processor's order: 127.0.0.1 in IPv4 and mapped, 1 in IPv6.
         let loopback = address.ends_with("0100007F") || address == "00000000000000000000000001000000";
-        (state == "0A" && !loopback).then(|| i64::from_str_radix(port, 16).ok()).flatten()
+        (state == "0A" && !loopback)
+            .then(|| i64::from_str_radix(port, 16).ok())
+            .flatten()
     })
 }
 

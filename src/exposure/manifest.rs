@@ -38,7 +38,11 @@ fn of(workload: &Workload, objects: &Objects) -> Facts {
         } else {
             Ok((0, "no token is mounted".to_owned()))
         },
-        ports: Ok(pod.containers.iter().flat_map(|container| container.ports.clone()).collect()),
+        ports: Ok(pod
+            .containers
+            .iter()
+            .flat_map(|container| container.ports.clone())
+            .collect()),
     }
 }
 
@@ -68,7 +72,10 @@ fn facts_of(container: &pod::Container) -> Container {
         },
         read_only_root: Ok(security.read_only_root),
         mounts: Ok(container.host_mounts.clone()),
-        image: container.image.clone().ok_or_else(|| "the manifest names no image".to_owned()),
+        image: container
+            .image
+            .clone()
+            .ok_or_else(|| "the manifest names no image".to_owned()),
     }
 }
 

@@ -46,7 +46,13 @@ fn line(line: &str) -> Option<Mount> {
 
 /// Whether two lists are of one mount namespace: ids of mounts are unique over all of them.
 pub(super) fn same_namespace(one: &[Mount], other: &[Mount]) -> bool {
-    let root = |mounts: &[Mount]| mounts.iter().rev().find(|mount| mount.point == "/").map(|mount| mount.id);
+    let root = |mounts: &[Mount]| {
+        mounts
+            .iter()
+            .rev()
+            .find(|mount| mount.point == "/")
+            .map(|mount| mount.id)
+    };
     root(one).is_some_and(|id| root(other) == Some(id))
 }
 
@@ -97,7 +103,12 @@ pub(super) fn host_mounts(mounts: &[Mount], host: Option<&[Mount]>) -> Vec<HostM
                 None => mount.point.clone(),
             };
             // Volumes that the kubelet makes for this pod: configuration, empty directories, tokens. Files that runtimes make.
-            let made = ["/var/lib/kubelet/pods", "/var/lib/containers", "/var/lib/containerd", "/var/lib/docker"];
+            let made = [
+                "/var/lib/kubelet/pods",
+                "/var/lib/containers",
+                "/var/lib/containerd",
+                "/var/lib/docker",
+            ];
             let made = made.iter().any(|top| below(&path, top) && path != *top)
                 || mount.root.contains("/volumes/kubernetes.io~")
                 || mount.root.contains("/io.containerd.")
@@ -181,7 +192,10 @@ mod tests {
                 mount("/etc", "/host/etc", false, true)
             ]
         );
-        let without: Vec<String> = host_mounts(&container, None).into_iter().map(|mount| mount.host).collect();
+        let without: Vec<String> = host_mounts(&container, None)
+            .into_iter()
+            .map(|mount| mount.host)
+            .collect();
         assert_eq!(without, ["/run/containerd", "/host/etc"]);
     }
 

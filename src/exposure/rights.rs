@@ -38,7 +38,9 @@ pub fn token(workload: &Workload, objects: &Objects) -> bool {
         objects
             .service_accounts
             .iter()
-            .find(|account| account.name == workload.pod.service_account && same(account.namespace.as_deref(), workload))
+            .find(|account| {
+                account.name == workload.pod.service_account && same(account.namespace.as_deref(), workload)
+            })
             .and_then(|account| account.automount_token)
             .unwrap_or(true)
     })
@@ -68,7 +70,11 @@ pub fn of(workload: &Workload, objects: &Objects) -> Known<(u8, String)> {
             }
         };
         if badness > worst.0 {
-            let place = if everywhere { "in all namespaces" } else { "in one namespace" };
+            let place = if everywhere {
+                "in all namespaces"
+            } else {
+                "in one namespace"
+            };
             worst = (badness, format!("role {} allows {words} {place}", binding.role));
         }
     }
@@ -94,13 +100,20 @@ fn role<'a>(binding: &Binding, objects: &'a Objects) -> Option<&'a Role> {
     objects.roles.iter().find(|role| {
         role.name == binding.role
             && role.cluster == binding.cluster_role
-            && (role.cluster || role.namespace.is_none() || binding.namespace.is_none() || role.namespace == binding.namespace)
+            && (role.cluster
+                || role.namespace.is_none()
+                || binding.namespace.is_none()
+                || role.namespace == binding.namespace)
     })
 }
 
 fn grade(rule: &Rule, everywhere: bool) -> (u8, String) {
     let words = format!("{} on {}", rule.verbs.join(","), rule.resources.join(","));
-    let any = |verbs: &[&str]| rule.verbs.iter().any(|verb| verb == "*" || verbs.contains(&verb.as_str()));
+    let any = |verbs: &[&str]| {
+        rule.verbs
+            .iter()
+            .any(|verb| verb == "*" || verbs.contains(&verb.as_str()))
+    };
     let reads = any(&READ);
     // `use` admits a pod under constraints; it changes nothing by itself.
     let writes = rule

@@ -44,7 +44,15 @@ const fn row(
     why: &'static str,
     lower: &'static str,
 ) -> Row {
-    Row { id, title, weight, systemd, why, lower, judge }
+    Row {
+        id,
+        title,
+        weight,
+        systemd,
+        why,
+        lower,
+        judge,
+    }
 }
 
 /// The rows, by what they guard: the process, its capabilities, its walls, the node, the cluster.

@@ -90,7 +90,10 @@ pub fn assess(facts: &Facts) -> Report {
         }
     }
     let exposure = tenths(bad, weights);
-    let mut rows: Vec<Line> = judged.into_iter().map(|(row, judgement)| line(row, judgement, weights)).collect();
+    let mut rows: Vec<Line> = judged
+        .into_iter()
+        .map(|(row, judgement)| line(row, judgement, weights))
+        .collect();
     rows.sort_by(|one, other| other.contribution.total_cmp(&one.contribution));
     Report {
         subject: facts.subject.clone(),

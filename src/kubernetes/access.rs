@@ -69,7 +69,9 @@ pub(super) fn role(node: &Node<'_>, name: String, namespace: Option<String>) -> 
 }
 
 pub(super) fn binding(node: &Node<'_>, name: String, namespace: Option<String>) -> Result<Binding, Malformed> {
-    let role = node.get("roleRef")?.ok_or_else(|| node.malformed("a binding with a roleRef"))?;
+    let role = node
+        .get("roleRef")?
+        .ok_or_else(|| node.malformed("a binding with a roleRef"))?;
     let mut accounts = Vec::new();
     for subject in node.items("subjects")? {
         if subject.required("kind")? == "ServiceAccount" {

@@ -125,7 +125,12 @@ impl<'a> Node<'a> {
 
     /// The string behind a key that no Kubernetes name forbids to hold dots, such as an annotation's.
     pub(super) fn annotation(&self, key: &str) -> Option<String> {
-        self.value.get("metadata")?.get("annotations")?.get(key)?.as_str().map(str::to_owned)
+        self.value
+            .get("metadata")?
+            .get("annotations")?
+            .get(key)?
+            .as_str()
+            .map(str::to_owned)
     }
 
     pub(super) fn malformed(&self, expected: &'static str) -> Malformed {

@@ -75,14 +75,23 @@ pub struct Port {
 
 /// Reads a pod; `template` is what has `metadata` and `spec`.
 pub(super) fn read(template: &Node<'_>) -> Result<PodSpec, Malformed> {
-    let spec = template.get("spec")?.ok_or_else(|| template.malformed("a pod with a spec"))?;
+    let spec = template
+        .get("spec")?
+        .ok_or_else(|| template.malformed("a pod with a spec"))?;
     let host_network = spec.flag("hostNetwork")?.unwrap_or(false);
     let volumes = host_paths(&spec)?;
     let mut containers = Vec::new();
     for (key, init) in [("initContainers", true), ("containers", false)] {
         for node in spec.items(key)? {
             let sidecar = node.text("restartPolicy")?.as_deref() == Some("Always");
-            containers.push(container(template, &spec, &node, &volumes, init && !sidecar, host_network)?);
+            containers.push(container(
+                template,
+                &spec,
+                &node,
+                &volumes,
+                init && !sidecar,
+                host_network,
+            )?);
         }
     }
     Ok(PodSpec {

@@ -83,7 +83,11 @@ pub fn read(file: &Path) -> Result<Objects, Error> {
     if file == Path::new("-") {
         io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
     } else {
-        File::open(file).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        File::open(file)
+            .map_err(failed)?
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
     }
     parse(file, &bytes)
 }

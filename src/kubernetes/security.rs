@@ -85,12 +85,22 @@ pub(super) fn effective(template: &Node<'_>, spec: &Node<'_>, container: &Node<'
         privileged,
         run_as_user: contexts.either(|context| context.integer("runAsUser"))?,
         run_as_group: contexts.either(|context| context.integer("runAsGroup"))?,
-        run_as_non_root: contexts.either(|context| context.flag("runAsNonRoot"))?.unwrap_or(false),
+        run_as_non_root: contexts
+            .either(|context| context.flag("runAsNonRoot"))?
+            .unwrap_or(false),
         supplemental_groups: groups,
         no_new_privs: own_flag("allowPrivilegeEscalation")? == Some(false),
         read_only_root: own_flag("readOnlyRootFilesystem")?.unwrap_or(false),
-        capabilities: if privileged { capabilities::all() } else { contexts.capabilities()? },
-        seccomp: if privileged { Profile::Unconfined } else { seccomp.unwrap_or(Profile::Unset) },
+        capabilities: if privileged {
+            capabilities::all()
+        } else {
+            contexts.capabilities()?
+        },
+        seccomp: if privileged {
+            Profile::Unconfined
+        } else {
+            seccomp.unwrap_or(Profile::Unset)
+        },
         apparmor: match apparmor {
             Profile::Unset if privileged => Profile::Unconfined,
             profile => profile,
@@ -109,10 +119,7 @@ struct Contexts<'a> {
 }
 
 impl<'a> Contexts<'a> {
-    fn either<T>(
-        &self,
-        field: impl Fn(&Node<'a>) -> Result<Option<T>, Malformed>,
-    ) -> Result<Option<T>, Malformed> {
+    fn either<T>(&self, field: impl Fn(&Node<'a>) -> Result<Option<T>, Malformed>) -> Result<Option<T>, Malformed> {
         for context in [&self.own, &self.pod].into_iter().flatten() {
             if let Some(value) = field(context)? {
                 return Ok(Some(value));
