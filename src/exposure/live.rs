@@ -88,8 +88,8 @@ struct Sights {
     own: Known<Vec<Mount>>,
     /// The mounts of the host's first process, where `/proc` shows it.
     host: Option<Vec<Mount>>,
-    /// The host's first process.
-    first: PathBuf,
+    /// `/proc`.
+    proc: PathBuf,
 }
 
 impl Sights {
@@ -105,12 +105,11 @@ impl Sights {
         };
         // In a PID namespace of its own, process 1 is not the host's.
         let in_first = matches!(inode(&proc.join("self/ns/pid")), Ok(FIRST_PID));
-        let first = proc.join("1");
         Self {
             namespaces,
             own,
-            host: in_first.then(|| mounts(&first).ok()).flatten(),
-            first,
+            host: in_first.then(|| mounts(&proc.join("1")).ok()).flatten(),
+            proc: proc.to_owned(),
         }
     }
 
@@ -118,14 +117,21 @@ impl Sights {
         inode(&self.namespaces.join(kind)).map(|inode| inode == inode_of_first)
     }
 
-    /// The first network namespace has no fixed number before Linux 6.18: it is that of the host's first process.
+    /// The first network namespace has no fixed number before Linux 6.18, but it alone has some settings
+    /// (`net/core/sysctl_net_core.c`, `net_core_table`), and `/proc/sys/net` shows those of whoever looks. On a node that is a
+    /// container itself (kind) the node's network is not the first, and a pod in it looks like any other.
     fn network(&self) -> Known<bool> {
         let own = inode(&self.namespaces.join("net"))?;
-        if self.first("pid", FIRST_PID) == Ok(false) && self.host.is_none() {
-            // A pod without hostPID sees no process of the host to compare with.
-            return Err("the host's network namespace cannot be seen from here".to_owned());
+        let this = inode(&self.proc.join("self/ns/net"))?;
+        let this_is_first = self.proc.join("sys/net/core/netdev_max_backlog").exists();
+        match (own == this, this_is_first) {
+            (true, first) => Ok(first),
+            (false, true) => Ok(false),
+            (false, false) => inode(&self.proc.join("1/ns/net")).and_then(|first| match self.host {
+                Some(_) => Ok(first == own),
+                None => Err("the host's network namespace cannot be seen from here".to_owned()),
+            }),
         }
-        inode(&self.first.join("ns/net")).map(|first| first == own)
     }
 
     /// Whether it has the host's own mounts: it is no container, or was told to leave it.
