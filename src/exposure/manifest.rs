@@ -27,7 +27,7 @@ fn of(workload: &Workload, objects: &Objects) -> Facts {
         subject: format!("{} {name}", workload.kind),
         source: format!("{}, document {}{place}", source.file.display(), source.document),
         phase: Phase::Start,
-        containers: pod.containers.iter().map(|container| facts_of(container)).collect(),
+        containers: pod.containers.iter().map(facts_of).collect(),
         host_pid: Ok(pod.host_pid),
         host_network: Ok(pod.host_network),
         host_ipc: Ok(pod.host_ipc),

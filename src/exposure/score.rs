@@ -142,7 +142,7 @@ fn line(row: &'static Row, judgement: Judgement, weights: u32) -> Line {
     };
     let hundredths = badness.map_or(0, |badness| {
         let bad = weighed(badness, row.weight) * 1000;
-        if weights == 0 { 0 } else { (bad + weights / 2) / weights }
+        (bad + weights / 2).checked_div(weights).unwrap_or(0)
     });
     Line {
         id: row.id,
