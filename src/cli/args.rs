@@ -30,7 +30,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 2 findings of the doctor, 3 undetermined, 64 wrong usage, 70 internal \
+const EXIT_CODES: &str = "Exit codes: 0 success, 2 findings of the doctor or an exposure above the limit, 3 undetermined, 64 wrong usage, 70 internal \
     failure, 78 wrong configuration or missing privilege.";
 
 /// The commands.
@@ -46,6 +46,12 @@ pub enum Command {
     /// Looks at this host with the settings that `agent run` would use, asks the running agent where there is one, and
     /// changes nothing.
     Doctor(DoctorArgs),
+    /// Say how much a pod or a process could do to its node, from 0.0 to 10.0
+    ///
+    /// Judges what manifests grant at the start, or what a running process still has, row by row in the manner of
+    /// systemd-analyze security; docs/exposure.md says what each row weighs and why. Without --manifest and --pid it is the
+    /// running agent that is judged, found by its admin socket. Manifests are judged offline and without privilege.
+    Exposure(ExposureArgs),
     /// List the hooks of the running agent, or say which of them report
     ///
     /// Asks the running agent on its admin socket. --on and --off take hooks, classes of events and `all`; the more special
@@ -104,6 +110,48 @@ fn live_timeout(text: &str) -> Result<Duration, String> {
     } else {
         Err(format!("must be 1ms to {}", humantime::format_duration(MAX_WATCH)))
     }
+}
+
+/// `agent exposure`.
+#[derive(Debug, Args)]
+pub struct ExposureArgs {
+    /// Manifests to judge, YAML or JSON; `-` is standard input
+    ///
+    /// All of them are read before anything is judged: a binding may stand in another file than the workload.
+    #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "What to judge")]
+    pub manifest: Vec<PathBuf>,
+    /// The process to judge
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to judge")]
+    pub pid: Option<u32>,
+    /// The highest score that is accepted, 0.0 to 10.0; the exit code is 2 above it
+    ///
+    /// Held against the score that it would be if everything that could not be found out were as bad as can be.
+    #[arg(long, value_name = "SCORE", value_parser = score, help_heading = "Report")]
+    pub max: Option<f64>,
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
+    pub format: ReportFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format", help_heading = "Report")]
+    pub json: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+impl ExposureArgs {
+    /// The format, whichever way it was said.
+    #[must_use]
+    pub fn format(&self) -> ReportFormat {
+        if self.json { ReportFormat::Json } else { self.format }
+    }
+}
+
+fn score(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|score| (0.0..=10.0).contains(score))
+        .ok_or_else(|| "must be a number from 0.0 to 10.0".to_owned())
 }
 
 /// `agent hooks`.

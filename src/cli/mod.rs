@@ -4,6 +4,7 @@ pub mod args;
 pub mod doctor;
 pub mod exit;
 mod explain;
+pub mod exposure;
 pub mod hooks;
 pub mod plan;
 pub mod profile;
@@ -34,6 +35,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(run) => with_settings(&run.overrides, run_agent),
         Command::Hooks(arguments) => with_settings(&arguments.overrides, |loaded| hooks::run(&arguments, loaded)),
         Command::Doctor(arguments) => examine(&arguments),
+        Command::Exposure(arguments) => exposure::run(&arguments),
         Command::Profile(command) => profile::run(&command),
     }
 }

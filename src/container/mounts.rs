@@ -28,7 +28,7 @@ fn line(line: &str) -> Option<Mount> {
 }
 
 /// The kernel writes blank, tab, newline and backslash as three octal digits (`seq_path`).
-fn unescape(field: &str) -> String {
+pub(crate) fn unescape(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

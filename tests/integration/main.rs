@@ -26,6 +26,7 @@ mod discovery;
 mod edges;
 mod event;
 mod explain;
+mod exposure;
 mod faults;
 mod harness;
 mod health;

@@ -12,6 +12,7 @@ fn overrides(line: &str) -> Overrides {
         Command::Run(run) => run.overrides,
         Command::Doctor(doctor) => doctor.overrides,
         Command::Hooks(hooks) => hooks.overrides,
+        Command::Exposure(exposure) => exposure.overrides,
         Command::Profile(_) => panic!("no settings"),
     }
 }
@@ -23,7 +24,7 @@ fn the_declaration_is_consistent() {
 
 #[test]
 fn every_setting_has_a_flag_on_every_command_that_has_settings_and_its_value_arrives() {
-    for command in ["run", "doctor", "hooks"] {
+    for command in ["run", "doctor", "hooks", "exposure"] {
         for key in KEYS {
             let value = key.choices.last().copied().unwrap_or("1");
             for flag in std::iter::once(key.flag).chain(key.alias) {
