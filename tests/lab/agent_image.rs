@@ -39,9 +39,13 @@ pub(crate) fn agent_image(binary: &Path) -> Result<AgentImage> {
         })
 }
 
-/// Builds the image of this binary into a directory of the caller's, with these variables in the environment.
-pub(crate) fn build_into(binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> Result<AgentImage> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The project whose test this is.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds the image of this binary by a project's `image/build`, with these variables in its environment.
+pub(crate) fn build_in(project: &Path, binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> Result<AgentImage> {
     let reference = format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"));
     let output = tool::run(
         Command::new(project.join("image/build"))
@@ -61,8 +65,8 @@ pub(crate) fn build_into(binary: &Path, dir: &Path, environment: &[(&str, &str)]
 
 fn build_and_keep(binary: &Path) -> Result<AgentImage> {
     let place = Place::new()?;
-    let built = build_into(binary, place.path(), &[])?;
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/agent-image");
+    let built = build_in(project(), binary, place.path(), &[])?;
+    let kept = project().join("target/lab/agent-image");
     fs::create_dir_all(&kept).map_err(LabError::file("make", &kept))?;
     // Another test program may be reading the former one: a renamed file takes its place in one step, and two of the same
     // binary are equal.

@@ -120,6 +120,11 @@ impl Containerd {
         self.daemon.place().processes_of(cgroup)
     }
 
+    /// A directory for the logs of a pod's containers, as a kubelet makes one.
+    pub(crate) fn log_directory(&self, uid: &str) -> Result<PathBuf> {
+        self.daemon.place().subdir(&format!("logs/{uid}"))
+    }
+
     /// Brings in an image of the agent. Gives the reference by which a kubelet would name it, as it does for the others.
     pub(crate) fn import(&self, image: &AgentImage) -> Result<String> {
         self.daemon.import("k8s.io", &image.archive)?;
