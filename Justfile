@@ -3,6 +3,10 @@
 
 host := `rustc -vV | sed -n 's/^host: //p'`
 release := "target" / host / "release/agent"
+# Messages of panics name source files: the same ones wherever the project and the sources of crates lie, so that the same
+# commit gives the same binary.
+cargo_home := env("CARGO_HOME", home_directory() / ".cargo")
+alike := "target." + host + ".rustflags=['--remap-path-prefix=" + justfile_directory() + "=.', '--remap-path-prefix=" + cargo_home + "=cargo']"
 # The groups of tests/lab/setup that the tests of every change need.
 tested := "build fuzz lab oracle vm image"
 
@@ -16,7 +20,7 @@ build: (setup "build")
 
 # Build the one static binary; say how big it is and that it needs no library.
 build-release: (setup "build")
-    cargo build --release
+    cargo build --release --config {{ quote(alike) }}
     @printf '%s: %s bytes\n' {{ release }} "$(stat -c %s {{ release }})"
     @ldd {{ release }} 2>&1 | grep -qE 'not a dynamic executable|statically linked' \
         && echo 'ldd: statically linked' || { echo 'ldd: NOT static'; ldd {{ release }}; exit 1; }
@@ -74,7 +78,7 @@ fuzz-corpus: (setup "build" "lab") root
 
 # Measure the costs, as ratios taken in one run: `bench`, `bench quick`, or one section of it.
 bench *args: (setup "build" "lab" "vm") root kernels build-release
-    cargo run --release --quiet --example bench -- {{ args }}
+    cargo run --release --quiet --config {{ quote(alike) }} --example bench -- {{ args }}
 
 # Licences, duplicates and sources of dependencies.
 deny: cargo-deny

@@ -3,16 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::Command;
 
+use k8s_cri::v1::security_profile::ProfileType;
+use k8s_cri::v1::{Capability, ContainerConfig, ImageSpec, Int64Value, Mount, SecurityProfile};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::event::agent;
+use crate::lab::agent::{AGENT_ID, READY, answers};
 use crate::lab::agent_image::{AgentImage, agent_image, build_in, project};
+use crate::lab::containerd::Containerd;
 use crate::lab::place::Place;
+use crate::lab::pod::{Pod, PodSpec};
 use crate::lab::tool;
+use crate::lab::turn::Turn;
 
+const UID: &str = "5b0f1c9a-8a3e-4a57-b8a3-90a5f1f0c005";
 /// The promise of its size, in bytes: what a node fetches, and what it unpacks.
 const LIMIT: usize = 20_000_000;
 /// `XATTR_NAME_CAPS` as the extended attribute of a tar entry, by the convention of Jörg Schilling's star that Docker's
@@ -102,9 +111,18 @@ impl Opened {
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 1, "{manifest}");
         let packed = blob(&manifest["layers"][0]);
         let layer = unpack(packed);
-        let blobs = files.iter().filter(|(name, file)| name.starts_with("blobs/") && file.kind.is_file());
-        assert_eq!(blobs.count(), 3, "manifest, configuration, layer, and nothing of a step in between");
-        assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", sha256(&layer))]));
+        let blobs = files
+            .iter()
+            .filter(|(name, file)| name.starts_with("blobs/") && file.kind.is_file());
+        assert_eq!(
+            blobs.count(),
+            3,
+            "manifest, configuration, layer, and nothing of a step in between"
+        );
+        assert_eq!(
+            config["rootfs"]["diff_ids"],
+            json!([format!("sha256:{}", sha256(&layer))])
+        );
         Self {
             config,
             fetched: packed.len(),
@@ -128,7 +146,11 @@ fn opened() -> Opened {
 #[test]
 fn the_image_holds_what_it_declares_and_nothing_else() {
     let image = opened();
-    let held: Vec<_> = image.layer.iter().map(|(name, entry)| (&**name, entry.mode & 0o7777)).collect();
+    let held: Vec<_> = image
+        .layer
+        .iter()
+        .map(|(name, entry)| (&**name, entry.mode & 0o7777))
+        .collect();
     assert_eq!(
         held,
         [
@@ -158,7 +180,11 @@ fn the_image_holds_what_it_declares_and_nothing_else() {
         assert!([image.text("LICENSE"), image.text("LICENSE-GPL")].contains(&&*license));
     }
     let unpacked: usize = image.layer.iter().map(|(_, entry)| entry.data.len()).sum();
-    assert!(image.fetched < LIMIT && unpacked < LIMIT, "{} fetched, {unpacked} unpacked", image.fetched);
+    assert!(
+        image.fetched < LIMIT && unpacked < LIMIT,
+        "{} fetched, {unpacked} unpacked",
+        image.fetched
+    );
 }
 
 /// `struct vfs_cap_data` of include/uapi/linux/capability.h, decoded by hand because the library that reads it on a file
@@ -191,7 +217,10 @@ fn the_configuration_is_that_of_the_agent() {
     assert_eq!(config["Entrypoint"], json!(["/agent"]), "{config}");
     assert_eq!(config["Cmd"], json!(["run"]), "{config}");
     assert_eq!(config["ExposedPorts"], json!({"9467/tcp": {}}), "{config}");
-    assert!(config.get("Env").is_none() && config.get("Volumes").is_none(), "{config}");
+    assert!(
+        config.get("Env").is_none() && config.get("Volumes").is_none(),
+        "{config}"
+    );
     let labels = config["Labels"].as_object().unwrap();
     let label = |name: &str| labels[&format!("org.opencontainers.image.{name}")].as_str().unwrap();
     assert_eq!(labels.len(), 6, "{labels:?}");
@@ -208,7 +237,10 @@ fn the_configuration_is_that_of_the_agent() {
 fn every_linked_part_is_listed_and_has_its_notice() {
     let image = opened();
     let list: Value = serde_json::from_str(image.text("sbom.cdx.json")).unwrap();
-    assert_eq!((&list["bomFormat"], &list["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
+    assert_eq!(
+        (&list["bomFormat"], &list["specVersion"]),
+        (&json!("CycloneDX"), &json!("1.5"))
+    );
     assert_eq!(list["metadata"]["component"]["name"], "agent");
     let parts = list["components"].as_array().unwrap();
     let known: BTreeSet<&str> = parts.iter().filter_map(|part| part["bom-ref"].as_str()).collect();
@@ -233,23 +265,38 @@ fn every_linked_part_is_listed_and_has_its_notice() {
     }
     for dependency in list["dependencies"].as_array().unwrap() {
         for name in dependency["dependsOn"].as_array().into_iter().flatten() {
-            assert!(known.contains(name.as_str().unwrap()), "{name} of {dependency} is no part");
+            assert!(
+                known.contains(name.as_str().unwrap()),
+                "{name} of {dependency} is no part"
+            );
         }
     }
     // What Cargo.toml asks for, all of it linked.
     let manifest = fs::read_to_string(project().join("Cargo.toml")).unwrap();
-    let wanted = manifest.split("\n[").find(|table| table.starts_with("dependencies]")).unwrap();
-    let wanted = wanted.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let wanted = manifest
+        .split("\n[")
+        .find(|table| table.starts_with("dependencies]"))
+        .unwrap();
+    let wanted = wanted
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name);
     let wanted: Vec<&str> = wanted.filter(|name| !name.starts_with('#')).collect();
     assert!(wanted.len() > 20, "{wanted:?}");
     for name in wanted {
-        assert!(linked.iter().any(|(found, _)| *found == name), "{name} is not in the list");
+        assert!(
+            linked.iter().any(|(found, _)| *found == name),
+            "{name} is not in the list"
+        );
     }
 
     let notices = image.text("THIRD-PARTY");
     let (table, texts) = notices.split_once("\n=====").unwrap();
     for (name, version) in linked.iter().filter(|(name, _)| !["glibc", "rust-std"].contains(name)) {
-        assert!(table.contains(&format!("\n{name} {version}: ")), "{name} is not in the table");
+        assert!(
+            table.contains(&format!("\n{name} {version}: ")),
+            "{name} is not in the table"
+        );
         let heading = |line: &str| line.starts_with("Of ") && line.contains(&format!(" {name} {version}"));
         assert!(texts.lines().any(heading), "{name} has no notice");
     }
@@ -258,4 +305,158 @@ fn every_linked_part_is_listed_and_has_its_notice() {
     for text in [notices, image.text("sbom.cdx.json")] {
         assert!(!text.contains(&*project().to_string_lossy()) && !text.contains("/tmp/"));
     }
+}
+
+/// Another directory, another time zone, a moment later; what says when and of which commit is given.
+#[test]
+fn the_same_binary_gives_the_same_image_elsewhere() {
+    let (here, there) = (Place::new().unwrap(), Place::new().unwrap());
+    let copy = there.subdir("project").unwrap();
+    there.subdir("project/ebpf").unwrap();
+    for name in ["src", "tests", "examples"] {
+        symlink(project().join(name), copy.join(name)).unwrap();
+    }
+    for name in ["Cargo.toml", "Cargo.lock", "LICENSE", "build.rs", "ebpf/LICENSE"] {
+        fs::copy(project().join(name), copy.join(name)).unwrap();
+    }
+    tool::run(
+        Command::new("cp")
+            .arg("-R")
+            .args([project().join("image"), copy.join("image")]),
+    )
+    .unwrap();
+
+    let revision = "0123456789abcdef0123456789abcdef01234567";
+    let path = format!(
+        "{}:{}",
+        std::env::var("PATH").unwrap(),
+        project().join(".tools/bin").display()
+    );
+    let given = [
+        ("SOURCE_DATE_EPOCH", "1700000000"),
+        ("REVISION", revision),
+        ("PATH", &path),
+    ];
+    let first = build_in(project(), agent(), &here.subdir("out").unwrap(), &given).unwrap();
+    let elsewhere = [&given[..], &[("TZ", "Asia/Kolkata"), ("LC_ALL", "C.UTF-8")]].concat();
+    let second = build_in(&copy, agent(), &there.subdir("out").unwrap(), &elsewhere).unwrap();
+    assert!(first.digest.starts_with("sha256:"), "{}", first.said);
+    assert_eq!(first.said, second.said);
+    assert!(fs::read(&first.archive).unwrap() == fs::read(&second.archive).unwrap());
+
+    let image = Opened::read(&first);
+    assert_eq!(image.config["created"], "2023-11-14T22:13:20Z");
+    assert_eq!(
+        image.config["config"]["Labels"]["org.opencontainers.image.revision"],
+        revision
+    );
+    assert_eq!(image.entry("agent").modified, 1_700_000_000);
+}
+
+/// What a pod of the agent is granted, as a kubelet asks for it; `directories` are (on this machine, in the container).
+fn granted(pod: &Pod<'_>, name: &str, image: &str, args: &[&str], directories: &[(&Path, &str)]) -> ContainerConfig {
+    let mut config = pod.plain(name, &[]);
+    config.image = Some(ImageSpec {
+        image: image.to_owned(),
+        ..ImageSpec::default()
+    });
+    config.args = args.iter().map(|&word| word.to_owned()).collect();
+    config.log_path = format!("{name}.log");
+    config.mounts = directories
+        .iter()
+        .map(|(host, container)| Mount {
+            host_path: host.to_string_lossy().into_owned(),
+            container_path: (*container).to_owned(),
+            ..Mount::default()
+        })
+        .collect();
+    let id = || {
+        Some(Int64Value {
+            value: i64::from(AGENT_ID),
+        })
+    };
+    let context = config
+        .linux
+        .as_mut()
+        .and_then(|linux| linux.security_context.as_mut())
+        .unwrap();
+    context.run_as_user = id();
+    context.run_as_group = id();
+    context.supplemental_groups = vec![0];
+    context.no_new_privs = true;
+    context.readonly_rootfs = true;
+    context.capabilities = Some(Capability {
+        drop_capabilities: vec!["ALL".to_owned()],
+        add_capabilities: vec!["BPF".to_owned(), "PERFMON".to_owned()],
+        ..Capability::default()
+    });
+    context.seccomp = Some(SecurityProfile {
+        profile_type: ProfileType::RuntimeDefault.into(),
+        ..SecurityProfile::default()
+    });
+    config
+}
+
+#[test]
+fn a_runtime_starts_it_with_two_capabilities_and_the_agent_gets_ready() {
+    let _turn = Turn::take().unwrap();
+    let built = agent_image(agent()).unwrap();
+    let lab = Containerd::start().unwrap();
+    let image = lab.import(&built).unwrap();
+    let pod = Pod::run(&lab, PodSpec::new("pinhole", "pinhole-agent-x7k2p", UID)).unwrap();
+
+    // The image's own command is `run`.
+    let version = pod
+        .create_as(granted(&pod, "version", &image, &["--version"], &[]))
+        .unwrap();
+    version.start().unwrap();
+    let code = version.wait_ended().unwrap();
+    let said = fs::read_to_string(pod.log_directory().join("version.log")).unwrap();
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.trim_end()
+            .ends_with(concat!("stdout F agent ", env!("CARGO_PKG_VERSION"), " (pinhole)")),
+        "{said}"
+    );
+
+    let place = Place::new().unwrap();
+    let run = place.subdir("run").unwrap();
+    // As the kubelet makes an emptyDir (pkg/volume/emptydir, perm).
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o777)).unwrap();
+    let socket = lab.socket();
+    let directories = [(&*run, "/run/pinhole"), (socket.parent().unwrap(), "/run/containerd")];
+    let container = pod
+        .create_as(granted(&pod, "agent", &image, &[], &directories))
+        .unwrap();
+    container.start().unwrap();
+    let log = || fs::read_to_string(pod.log_directory().join("agent.log")).unwrap_or_default();
+    tool::poll("the agent's readiness", READY, log, || {
+        Ok(answers(&run.join("agent.sock")).then_some(()))
+    })
+    .unwrap();
+
+    // Only the container's first process is in it, by which every thread is found.
+    let members = lab.processes_of(&pod.cgroup_of(&container)).unwrap();
+    let [pid] = members[..] else { panic!("{members:?}") };
+    let mut threads = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        for gone in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert!(
+                status.contains(&format!("\n{gone}:\t0000000000000000\n")),
+                "{gone}: {status}"
+            );
+        }
+        for kept in [
+            "Uid:\t65532\t65532\t65532\t65532",
+            "Groups:\t0 65532",
+            "NoNewPrivs:\t1",
+            "Seccomp:\t2",
+        ] {
+            assert!(status.contains(&format!("\n{kept}")), "{kept}: {status}");
+        }
+        threads += 1;
+    }
+    assert!(threads >= 1);
+    pod.remove().unwrap();
 }
