@@ -61,8 +61,8 @@ test-kernels: (setup tested) root clean-lab kernels
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
 # recordings, and runtimes that fail.
-test-runtimes: (setup tested "runtimes") root clean-lab runtimes
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults::
+test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz

@@ -16,8 +16,11 @@ use crate::event::agent;
 use crate::lab::agent::{AGENT_ID, READY, answers};
 use crate::lab::agent_image::{AgentImage, agent_image, build_in, project};
 use crate::lab::containerd::Containerd;
+use crate::lab::docker::Docker;
 use crate::lab::place::Place;
 use crate::lab::pod::{Pod, PodSpec};
+use crate::lab::podman::Podman;
+use crate::lab::runtimes::Release;
 use crate::lab::tool;
 use crate::lab::turn::Turn;
 
@@ -400,8 +403,47 @@ fn granted(pod: &Pod<'_>, name: &str, image: &str, args: &[&str], directories: &
 #[test]
 fn a_runtime_starts_it_with_two_capabilities_and_the_agent_gets_ready() {
     let _turn = Turn::take().unwrap();
+    assert_gets_ready(Release::installed().unwrap());
+}
+
+#[test]
+#[ignore = "`just test-runtimes` has all versions"]
+fn containerds_of_other_generations_start_it() {
+    let _turn = Turn::take().unwrap();
+    for suite in ["bullseye", "trixie", "sid"] {
+        assert_gets_ready(Release::of(suite).unwrap());
+    }
+}
+
+#[test]
+#[ignore = "`just test-runtimes` fetches Docker and installs podman"]
+fn docker_and_podman_load_and_start_it() {
+    let _turn = Turn::take().unwrap();
     let built = agent_image(agent()).unwrap();
-    let lab = Containerd::start().unwrap();
+    let archive = built.archive.to_str().unwrap();
+    // Docker 20.10 does not know the two capabilities yet: without any the program starts as well.
+    let command = ["run", "--rm", "--network=none", "--read-only", "--cap-drop=ALL"];
+    let command = [&command[..], &["--security-opt=no-new-privileges"]].concat();
+    let said = concat!("agent ", env!("CARGO_PKG_VERSION"), " (pinhole)\n");
+
+    let docker = Docker::start().unwrap();
+    docker.docker(&["load", "--input", archive]).unwrap();
+    let below = format!("--cgroup-parent={}", docker.place().cgroup_root());
+    let run = [&command[..], &[&below, &built.reference, "--version"]].concat();
+    assert_eq!(docker.docker(&run).unwrap(), said);
+
+    let podman = Podman::start().unwrap();
+    podman.podman(&["load", "--input", archive]).unwrap();
+    let below = format!("--cgroup-parent={}", podman.place().cgroup_root());
+    let added = ["--cap-add=BPF", "--cap-add=PERFMON"];
+    let run = [&command[..], &added, &[&below, &built.reference, "--version"]].concat();
+    assert_eq!(podman.podman(&run).unwrap(), said);
+}
+
+/// Runs it in a pod of this containerd with what the agent's pod is granted.
+fn assert_gets_ready(release: Release) {
+    let built = agent_image(agent()).unwrap();
+    let lab = Containerd::start_version(release).unwrap();
     let image = lab.import(&built).unwrap();
     let pod = Pod::run(&lab, PodSpec::new("pinhole", "pinhole-agent-x7k2p", UID)).unwrap();
 
