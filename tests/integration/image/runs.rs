@@ -9,7 +9,7 @@ use k8s_cri::v1::{Capability, ContainerConfig, ImageSpec, Int64Value, Mount, Sec
 
 use crate::event::agent;
 use crate::lab::agent::{AGENT_ID, READY, answers};
-use crate::lab::agent_image::agent_image;
+use crate::lab::agent_image::{agent_image, build_in, project};
 use crate::lab::containerd::Containerd;
 use crate::lab::docker::Docker;
 use crate::lab::place::Place;
@@ -18,6 +18,8 @@ use crate::lab::podman::Podman;
 use crate::lab::runtimes::Release;
 use crate::lab::tool;
 use crate::lab::turn::Turn;
+
+use super::opened::Opened;
 
 const UID: &str = "5b0f1c9a-8a3e-4a57-b8a3-90a5f1f0c005";
 
@@ -103,6 +105,25 @@ fn docker_and_podman_load_and_start_it() {
     let added = ["--cap-add=BPF", "--cap-add=PERFMON"];
     let run = [&command[..], &added, &[&below, &built.reference, "--version"]].concat();
     assert_eq!(podman.podman(&run).unwrap(), said);
+}
+
+/// As where a tool copied the image without extended attributes.
+#[test]
+fn without_its_file_capabilities_it_starts_and_says_so() {
+    let _turn = Turn::take().unwrap();
+    let place = Place::new().unwrap();
+    let built = build_in(project(), agent(), place.path(), &[("FILE_CAPABILITIES", "")]).unwrap();
+    assert!(Opened::read(&built).entry("agent").attributes.is_empty());
+    let lab = Containerd::start().unwrap();
+    let image = lab.import(&built).unwrap();
+    let pod = Pod::run(&lab, PodSpec::new("pinhole", "pinhole-agent-x7k2p", UID)).unwrap();
+    let container = pod.create_as(granted(&pod, "agent", &image, &[], &[])).unwrap();
+    container.start().unwrap();
+    let code = container.wait_ended().unwrap();
+    let said = fs::read_to_string(pod.log_directory().join("agent.log")).unwrap();
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("CAP_BPF") && said.contains("file capabilities"), "{said}");
+    pod.remove().unwrap();
 }
 
 /// Runs it in a pod of this containerd with what the agent's pod is granted.
