@@ -3,8 +3,12 @@
 
 host := `rustc -vV | sed -n 's/^host: //p'`
 release := "target" / host / "release/agent"
+# Messages of panics name source files: the same ones wherever the project and the sources of crates lie, so that the same
+# commit gives the same binary.
+cargo_home := env("CARGO_HOME", home_directory() / ".cargo")
+alike := "target." + host + ".rustflags=['--remap-path-prefix=" + justfile_directory() + "=.', '--remap-path-prefix=" + cargo_home + "=cargo']"
 # The groups of tests/lab/setup that the tests of every change need.
-tested := "build fuzz lab oracle vm"
+tested := "build fuzz lab oracle vm image"
 
 # List the recipes.
 default:
@@ -16,10 +20,14 @@ build: (setup "build")
 
 # Build the one static binary; say how big it is and that it needs no library.
 build-release: (setup "build")
-    cargo build --release
+    cargo build --release --config {{ quote(alike) }}
     @printf '%s: %s bytes\n' {{ release }} "$(stat -c %s {{ release }})"
     @ldd {{ release }} 2>&1 | grep -qE 'not a dynamic executable|statically linked' \
         && echo 'ldd: statically linked' || { echo 'ldd: NOT static'; ldd {{ release }}; exit 1; }
+
+# Build the container image of the release build: target/image/layout and, to load it, target/image/pinhole-agent.tar.
+image: (setup "image") root cargo-cyclonedx build-release
+    image/build {{ release }} target/image
 
 # Watch a real pod: private containerd, a pod, the agent as a non-root user, its doctor; all removed afterwards.
 demo: (setup "build" "lab") root clean-lab
@@ -43,7 +51,7 @@ test-unit: (setup "build")
     cargo test --lib --bins
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
-test-integration *args: (setup tested) root clean-lab kernels
+test-integration *args: (setup tested) root clean-lab kernels cargo-cyclonedx
     cargo test --test integration -- {{ args }}
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
@@ -53,8 +61,8 @@ test-kernels: (setup tested) root clean-lab kernels
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
 # recordings, and runtimes that fail.
-test-runtimes: (setup tested "runtimes") root clean-lab runtimes
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults::
+test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
@@ -70,7 +78,7 @@ fuzz-corpus: (setup "build" "lab") root
 
 # Measure the costs, as ratios taken in one run: `bench`, `bench quick`, or one section of it.
 bench *args: (setup "build" "lab" "vm") root kernels build-release
-    cargo run --release --quiet --example bench -- {{ args }}
+    cargo run --release --quiet --config {{ quote(alike) }} --example bench -- {{ args }}
 
 # Licences, duplicates and sources of dependencies.
 deny: cargo-deny
@@ -83,6 +91,10 @@ advisories: cargo-deny
 [private]
 cargo-deny:
     @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --locked --quiet --root "$root"; }
+
+[private]
+cargo-cyclonedx:
+    @PATH="$PATH:$PWD/.tools/bin" cargo cyclonedx --version >/dev/null 2>&1 || { echo 'building cargo-cyclonedx into ./.tools, once, two minutes'; root="$PWD/.tools"; cd / && cargo install cargo-cyclonedx --locked --quiet --root "$root"; }
 
 [private]
 cargo-fuzz:

@@ -76,6 +76,8 @@ fn compile_object(name: &str, define: Option<&str>) -> Result<(), Box<dyn Error>
             "-Iebpf/include",
         ])
         .args(kernel_headers(&target))
+        // BTF names source files: not those of the machine that compiled them.
+        .arg(format!("-ffile-prefix-map={}=.", env::var("CARGO_MANIFEST_DIR")?))
         .arg(format!("-D__TARGET_ARCH_{arch}"))
         .args(define)
         .args(["-c", "ebpf/agent.bpf.c", "-o"])

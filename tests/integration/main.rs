@@ -32,6 +32,7 @@ mod harness;
 mod health;
 mod hooks;
 mod hurry;
+mod image;
 mod journald;
 mod kernels;
 mod landlock;
