@@ -158,6 +158,7 @@ fn every_line_that_grants_says_what_breaks_without_it() {
 fn a_grant_without_a_comment_is_found() {
     let text = render("openshift", &with(Extra::Bundles)).unwrap();
     let unexplained = |text: &str| {
+        for d in text.split("\n---\n") { for l in lines(d).iter().filter(|l| l.grants() && !l.explained("")) { eprintln!("DBG {} {} {:?}", l.key, l.value, l.comment); } }
         text.split("\n---\n")
             .map(|document| {
                 lines(document)
