@@ -34,6 +34,7 @@ mod journald;
 mod kernels;
 mod ledger;
 mod limits;
+mod manifest;
 mod memory;
 mod pod;
 mod privileges;
