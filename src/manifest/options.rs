@@ -108,7 +108,7 @@ pub enum Extra {
     /// capabilities), and on CRI-O a second directory of the host; the files hold every container's environment
     Bundles,
     /// CAP_SYS_RESOURCE at the start, to lift RLIMIT_MEMLOCK on kernels before 5.11. Costs: the right to exceed every
-    /// resource limit, until it is given up
+    /// resource limit, until it is given up. The image's binary must have it among its file capabilities
     Memlock,
 }
 
