@@ -5,7 +5,9 @@
 //! [`event`] (what is told) → [`output`] (how it is written). [`pipeline`] drives that path on one thread.
 //! [`histogram`] is what two of them measure with.
 //! Around it: [`config`] and [`platform`] decide the settings, [`privilege`] gives up every right after the start,
-//! [`control`] answers questions about the running agent, [`health`] says whether it works, [`doctor`] judges all of it, [`cli`] is the front door.
+//! [`control`] answers questions about the running agent, [`health`] says whether it works, [`doctor`] judges all of it,
+//! [`manifest`] says how to deploy it, [`exposure`] what that opens, [`kubernetes`] reads what others deploy, [`cli`] is the
+//! front door.
 //!
 //! `docs/architecture.md` is the map.
 
@@ -20,6 +22,7 @@ pub mod exposure;
 pub mod health;
 pub mod histogram;
 pub mod kubernetes;
+pub mod manifest;
 pub mod output;
 pub mod pipeline;
 pub mod platform;

@@ -6,6 +6,7 @@ pub mod exit;
 mod explain;
 pub mod exposure;
 pub mod hooks;
+pub mod manifest;
 pub mod plan;
 pub mod profile;
 pub mod run;
@@ -36,6 +37,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Hooks(arguments) => with_settings(&arguments.overrides, |loaded| hooks::run(&arguments, loaded)),
         Command::Doctor(arguments) => examine(&arguments),
         Command::Exposure(arguments) => exposure::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(arguments),
+        Command::Seccomp { policy } => say(manifest::policy(policy).as_bytes()),
         Command::Profile(command) => profile::run(&command),
     }
 }

@@ -325,7 +325,7 @@ pub struct Thresholds {
 }
 
 /// What one agent takes, as Kubernetes writes quantities.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
     /// CPU that is kept free for it.
@@ -362,6 +362,21 @@ pub struct Kubernetes {
     pub memlock_capability: bool,
     /// Which tainted nodes it runs on, unless something else is asked for.
     pub tolerations: Tolerations,
+    /// Whether pods of the classes `system-*` are admitted only to namespaces with a quota for them.
+    #[serde(default)]
+    pub quota_for_system_classes: bool,
+    /// Nodes that are none of their own kernel, and so none of the agent's.
+    pub not_on: Option<NodeLabel>,
+}
+
+/// A label and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeLabel {
+    /// Its key.
+    pub label: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// Whether something has to be there.

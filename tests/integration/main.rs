@@ -38,6 +38,7 @@ mod kernels;
 mod landlock;
 mod ledger;
 mod limits;
+mod manifest;
 mod memory;
 mod pod;
 mod privileges;

@@ -13,7 +13,7 @@ fn overrides(line: &str) -> Overrides {
         Command::Doctor(doctor) => doctor.overrides,
         Command::Hooks(hooks) => hooks.overrides,
         Command::Exposure(exposure) => exposure.overrides,
-        Command::Profile(_) => panic!("no settings"),
+        Command::Profile(_) | Command::Manifest(_) | Command::Seccomp { .. } => panic!("no settings"),
     }
 }
 
@@ -139,5 +139,48 @@ fn what_is_to_be_explained_is_understood_at_once_and_excludes_what_does_not_appl
         "doctor --explain shop/web --live-timeout 1s",
     ] {
         assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+}
+
+#[test]
+fn a_manifest_needs_a_platform_and_grants_nothing_extra_unless_asked() {
+    let manifest = |line: &str| match parse(line).unwrap().command {
+        Command::Manifest(manifest) => manifest,
+        _ => panic!("another command"),
+    };
+    let plain = manifest("manifest --profile aks");
+    assert_eq!(
+        (plain.namespace.as_str(), plain.image.as_str()),
+        ("pinhole", manifest::IMAGE)
+    );
+    assert!(plain.with.is_empty() && plain.seccomp.is_none() && plain.apparmor.is_none() && plain.tolerate.is_none());
+    let full =
+        manifest("manifest --profile generic --with bundles,memlock --seccomp localhost --tolerate control-plane");
+    assert_eq!(full.with, [manifest::Extra::Bundles, manifest::Extra::Memlock]);
+    assert_eq!(full.tolerate, Some(manifest::Tolerate::ControlPlane));
+    for line in [
+        "manifest",
+        "manifest --profile auto",
+        "manifest --profile aks --with privileged",
+        "manifest --profile aks --seccomp unconfined",
+        "manifest --profile aks --apparmor unconfined",
+        "seccomp",
+        "seccomp none",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+}
+
+/// What an option costs has to be read before it is chosen.
+#[test]
+fn what_costs_privilege_says_so_in_the_help() {
+    let text = parse("manifest --help").unwrap_err().to_string();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for extra in <manifest::Extra as ValueEnum>::value_variants() {
+        let value = extra.to_possible_value().unwrap();
+        let help = value.get_help().unwrap().to_string();
+        assert!(help.contains("Costs: "), "{help}");
+        let first = help.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&first), "{first}");
     }
 }
