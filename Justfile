@@ -4,7 +4,7 @@
 host := `rustc -vV | sed -n 's/^host: //p'`
 release := "target" / host / "release/agent"
 # The groups of tests/lab/setup that the tests of every change need.
-tested := "build fuzz lab oracle vm"
+tested := "build fuzz lab oracle vm image"
 
 # List the recipes.
 default:
@@ -20,6 +20,10 @@ build-release: (setup "build")
     @printf '%s: %s bytes\n' {{ release }} "$(stat -c %s {{ release }})"
     @ldd {{ release }} 2>&1 | grep -qE 'not a dynamic executable|statically linked' \
         && echo 'ldd: statically linked' || { echo 'ldd: NOT static'; ldd {{ release }}; exit 1; }
+
+# Build the container image of the release build: target/image/layout and, to load it, target/image/pinhole-agent.tar.
+image: (setup "image") root cargo-cyclonedx build-release
+    image/build {{ release }} target/image
 
 # Watch a real pod: private containerd, a pod, the agent as a non-root user, its doctor; all removed afterwards.
 demo: (setup "build" "lab") root clean-lab
@@ -43,7 +47,7 @@ test-unit: (setup "build")
     cargo test --lib --bins
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
-test-integration *args: (setup tested) root clean-lab kernels
+test-integration *args: (setup tested) root clean-lab kernels cargo-cyclonedx
     cargo test --test integration -- {{ args }}
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
@@ -83,6 +87,10 @@ advisories: cargo-deny
 [private]
 cargo-deny:
     @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --locked --quiet --root "$root"; }
+
+[private]
+cargo-cyclonedx:
+    @PATH="$PATH:$PWD/.tools/bin" cargo cyclonedx --version >/dev/null 2>&1 || { echo 'building cargo-cyclonedx into ./.tools, once, two minutes'; root="$PWD/.tools"; cd / && cargo install cargo-cyclonedx --locked --quiet --root "$root"; }
 
 [private]
 cargo-fuzz:

@@ -30,6 +30,7 @@ mod faults;
 mod harness;
 mod hooks;
 mod hurry;
+mod image;
 mod journald;
 mod kernels;
 mod ledger;

@@ -12,6 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::transport::{Channel, Endpoint};
 
+use super::agent_image::AgentImage;
 use super::daemon::{Daemon, READY, Serves};
 use super::error::{LabError, Result};
 use super::runtimes::Release;
@@ -117,6 +118,22 @@ impl Containerd {
     /// The processes in a cgroup, as this process numbers them.
     pub(crate) fn processes_of(&self, cgroup: &str) -> Result<Vec<u64>> {
         self.daemon.place().processes_of(cgroup)
+    }
+
+    /// A directory for the logs of a pod's containers, as a kubelet makes one.
+    pub(crate) fn log_directory(&self, uid: &str) -> Result<PathBuf> {
+        self.daemon.place().subdir(&format!("logs/{uid}"))
+    }
+
+    /// Brings in an image of the agent. Gives the reference by which a kubelet would name it, as it does for the others.
+    pub(crate) fn import(&self, image: &AgentImage) -> Result<String> {
+        self.daemon.import("k8s.io", &image.archive)?;
+        tool::poll(
+            "import of the agent's image",
+            READY,
+            || self.daemon.log(),
+            || self.runtime.block_on(image_id(&self.channel, &image.reference)),
+        )
     }
 
     /// The reference by which a kubelet would name the busybox image.

@@ -133,12 +133,17 @@ impl Daemon {
     pub(crate) fn import_images(&self, namespace: &str) -> Result<image::Names> {
         let archive = self.place.path().join("images.tar");
         let names = image::write_archive(&archive)?;
-        let archive = archive.to_string_lossy();
-        self.ctr(&["--namespace", namespace, "images", "import", &archive])?;
+        self.import(namespace, &archive)?;
         // A pull by tag leaves the digest's name too.
         let tag = ["--namespace", namespace, "images", "tag", image::BUSYBOX];
         self.ctr(&[&tag[..], &[&names.busybox]].concat())?;
         Ok(names)
+    }
+
+    /// Brings the images of an archive into one of its namespaces.
+    pub(crate) fn import(&self, namespace: &str, archive: &Path) -> Result<Output> {
+        let archive = archive.to_string_lossy();
+        self.ctr(&["--namespace", namespace, "images", "import", &archive])
     }
 
     /// What it has logged.

@@ -7,6 +7,7 @@
 //! A missing tool is an error that names its package, never a skipped test.
 
 pub(crate) mod agent;
+pub(crate) mod agent_image;
 pub(crate) mod containerd;
 pub(crate) mod daemon;
 pub(crate) mod docker;

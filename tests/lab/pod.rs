@@ -1,6 +1,7 @@
 //! Pods and containers, asked for in the way a kubelet asks: same labels, annotations, cgroup parent and image reference.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_cri::v1::{
@@ -108,7 +109,8 @@ pub(crate) struct ExecOutput {
 impl<'a> Pod<'a> {
     /// Runs the sandbox.
     pub(crate) fn run(lab: &'a Containerd, spec: PodSpec) -> Result<Self> {
-        let config = sandbox_config(lab, &spec);
+        let mut config = sandbox_config(lab, &spec);
+        config.log_directory = lab.log_directory(&spec.uid)?.to_string_lossy().into_owned();
         let request = RunPodSandboxRequest {
             config: Some(config.clone()),
             runtime_handler: String::new(),
@@ -161,6 +163,17 @@ impl<'a> Pod<'a> {
     ) -> Result<PodContainer<'a>> {
         let mut config = container_config(&self.spec, name, attempt, command);
         config.image = Some(image_spec(self.lab, image));
+        self.create_as(config)
+    }
+
+    /// What a kubelet asks for in a container of this name when its spec says nothing but a command.
+    pub(crate) fn plain(&self, name: &str, command: &[&str]) -> ContainerConfig {
+        container_config(&self.spec, name, 0, command)
+    }
+
+    /// Creates a container of exactly this configuration and leaves it unstarted. What it prints can be read if the
+    /// configuration has a `log_path`.
+    pub(crate) fn create_as(&self, config: ContainerConfig) -> Result<PodContainer<'a>> {
         let request = CreateContainerRequest {
             pod_sandbox_id: self.id.clone(),
             config: Some(config),
@@ -173,6 +186,11 @@ impl<'a> Pod<'a> {
             lab: self.lab,
             id: answer.container_id,
         })
+    }
+
+    /// Where the logs of its containers are, on this machine.
+    pub(crate) fn log_directory(&self) -> &Path {
+        Path::new(&self.config.log_directory)
     }
 
     /// Runs containers one after the other, each to its end, as a crash loop or a job does. Gives their ids. They are
