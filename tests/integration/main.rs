@@ -20,6 +20,7 @@ mod bad_input;
 mod bomb;
 mod cgroups;
 mod count;
+mod daemonset;
 mod deeds;
 mod descriptors;
 mod discovery;

@@ -170,6 +170,16 @@ impl Containerd {
         })
     }
 
+    /// What an image is called by the runtime, if it is there: `sha256:…` of its configuration.
+    pub(crate) fn image_id(&self, name: &str) -> Result<Option<String>> {
+        self.runtime.block_on(image_id(&self.channel, name))
+    }
+
+    /// The process, its directories and its client.
+    pub(crate) fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
     /// What containerd has logged.
     pub(crate) fn log(&self) -> String {
         self.daemon.log()
