@@ -11,6 +11,7 @@ use crate::lab::kubelet::spec::Objects;
 use crate::lab::kubelet::{DaemonPod, Kubelet};
 use crate::lab::pod::{Pod, PodSpec};
 use crate::lab::runtimes::Release;
+use crate::lab::tool;
 use crate::lab::turn::Turn;
 
 const CAP_PERFMON: u64 = 1 << 38;
@@ -18,13 +19,13 @@ const CAP_BPF: u64 = 1 << 39;
 const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0aa";
 
 /// The pod by hand.
-fn by_hand() -> Objects {
+pub(crate) fn by_hand() -> Objects {
     let text = include_str!("../fixtures/kubernetes/daemonset.yaml");
     Objects::of_list(serde_saphyr::from_str::<Value>(text).unwrap()).unwrap()
 }
 
 /// A node with the agent's image.
-fn node(release: Release) -> Containerd {
+pub(crate) fn node(release: Release) -> Containerd {
     let lab = Containerd::start_version(release).unwrap();
     lab.import(&agent_image(agent()).unwrap()).unwrap();
     lab
@@ -95,7 +96,13 @@ fn watches(lab: &Containerd, objects: &Objects, handler: &str) {
 
 fn watches_by(release: Release, handler: &str) {
     let _turn = Turn::take().unwrap();
-    watches(&node(release), &by_hand(), handler);
+    let lab = node(release);
+    if handler == "crun" {
+        // It refuses a version 2 hierarchy beside those of version 1 (its function libcrun_get_cgroup_mode).
+        let part = "if [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then umount /sys/fs/cgroup/unified; fi";
+        tool::run(lab.daemon().command("sh").unwrap().args(["-c", part])).unwrap();
+    }
+    watches(&lab, &by_hand(), handler);
 }
 
 #[test]

@@ -170,6 +170,17 @@ impl Containerd {
         })
     }
 
+    /// Brings in the images of any archive, and waits until this one is there.
+    pub(crate) fn import_archive(&self, archive: &Path, name: &str) -> Result<()> {
+        self.daemon.import("k8s.io", archive)?;
+        tool::poll(
+            "import of an image",
+            READY,
+            || self.daemon.log(),
+            || Ok(self.image_id(name)?.map(drop)),
+        )
+    }
+
     /// What an image is called by the runtime, if it is there: `sha256:…` of its configuration.
     pub(crate) fn image_id(&self, name: &str) -> Result<Option<String>> {
         self.runtime.block_on(image_id(&self.channel, name))

@@ -118,9 +118,26 @@ impl<'a> Kubelet<'a> {
         fs::write(&path, profile).map_err(LabError::file("write", &path))
     }
 
+    /// Removes what pods left on the node, as a kubelet does once they are gone.
+    pub(crate) fn forget_pods(&self) -> Result<()> {
+        for dir in [self.node.root.join("pods"), self.node.logs.clone()] {
+            let script = "for mount in \"$1\"/*/volumes/kubernetes.io~empty-dir/*; do \
+                          if mountpoint -q \"$mount\"; then umount \"$mount\"; fi; done; rm -rf \"$1\"";
+            tool::run(self.lab.daemon().command("sh")?.args(["-ec", script, "sh"]).arg(&dir))?;
+        }
+        Ok(())
+    }
+
     /// Runs the pod that the DaemonSet wants on this node, by one of the runtime's handlers (empty for its default). Does not
     /// wait for anything.
     pub(crate) fn run(&self, objects: &Objects, handler: &str) -> Result<DaemonPod<'a>> {
+        let pod = self.create(objects, handler)?;
+        pod.handle().start()?;
+        Ok(pod)
+    }
+
+    /// As [`Self::run`], up to the start of the container.
+    pub(crate) fn create(&self, objects: &Objects, handler: &str) -> Result<DaemonPod<'a>> {
         let set = &objects.daemon_set;
         let pod = &set.spec.template.spec;
         let [container] = &pod.containers[..] else {
@@ -150,11 +167,11 @@ impl<'a> Kubelet<'a> {
         fs::create_dir_all(&dir).map_err(LabError::file("make", &dir))?;
         let log = ContainerLog::follow(logs.join(&config.log_path));
         let cgroup = cri::cgroup_parent(pod, &assigned, &self.node)?;
-        self.start(pod, container, sandbox, config, handler, log, &cgroup)
+        self.ask(pod, container, sandbox, config, handler, log, &cgroup)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of the above, which has them all at hand")]
-    fn start(
+    fn ask(
         &self,
         pod: &PodSpec,
         container: &Container,
@@ -179,7 +196,7 @@ impl<'a> Kubelet<'a> {
         let created = self.lab.call("CreateContainer", async |mut client| {
             client.create_container(request).await
         })?;
-        let running = DaemonPod {
+        Ok(DaemonPod {
             lab: self.lab,
             container: container.clone(),
             grace: cri::grace_period(pod),
@@ -187,9 +204,7 @@ impl<'a> Kubelet<'a> {
             cgroup: format!("{cgroup}/{}", created.container_id),
             id: created.container_id,
             log,
-        };
-        running.handle().start()?;
-        Ok(running)
+        })
     }
 }
 
@@ -299,6 +314,16 @@ impl<'a> DaemonPod<'a> {
         };
         tool::poll("the pod's readiness", WITHIN, || self.log.stderr(), &mut attempt)
             .map_err(|error| LabError::pod(format!("{error}\nlast probe: {last}")))
+    }
+
+    /// Whether the container logs these words, before it ends and within this time.
+    pub(crate) fn says(&self, words: &str, within: Duration) -> Result<bool> {
+        tool::poll(words, within, || self.log.stderr(), || {
+            // Asked before the look, so that what was said before the end is found by it.
+            let ended = self.handle().status()?.state() == k8s_cri::v1::ContainerState::ContainerExited;
+            let said = self.log.stderr().contains(words);
+            Ok((said || ended).then_some(said))
+        })
     }
 
     fn still_running(&self) -> Result<()> {

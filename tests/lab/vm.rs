@@ -62,6 +62,7 @@ pub(crate) struct Machine {
     kernel: Kernel,
     parameters: Vec<String>,
     programs: Vec<(String, PathBuf)>,
+    files: Vec<(String, PathBuf)>,
     libraries: BTreeSet<PathBuf>,
     module: bool,
     counting: bool,
@@ -85,6 +86,7 @@ impl Machine {
             kernel,
             parameters: Vec::new(),
             programs: Vec::new(),
+            files: Vec::new(),
             libraries: BTreeSet::new(),
             module: false,
             counting: false,
@@ -106,6 +108,12 @@ impl Machine {
     /// Puts a static program of this machine into `/bin` of the other.
     pub(crate) fn program(mut self, name: &str, source: &Path) -> Self {
         self.programs.push((name.to_owned(), source.to_owned()));
+        self
+    }
+
+    /// Puts a file of this machine into the root directory of the other, as it is.
+    pub(crate) fn file(mut self, name: &str, source: &Path) -> Self {
+        self.files.push((name.to_owned(), source.to_owned()));
         self
     }
 
@@ -213,6 +221,9 @@ impl Machine {
                     .arg(source),
             )?;
             archive.program(&format!("bin/{name}"), &read_binary(&small)?)?;
+        }
+        for (name, source) in &self.files {
+            archive.program(name, &read_binary(source)?)?;
         }
         for library in &self.libraries {
             archive.copy(library)?;
