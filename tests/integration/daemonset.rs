@@ -1,6 +1,5 @@
 //! The agent's DaemonSet, run on a real containerd as a kubelet runs it, from the image as it is built for releases.
 
-
 use serde_json::Value;
 
 use crate::event::{agent, assert_never_silently_null, is_exec};

@@ -50,7 +50,11 @@ fn unmount(objects: &mut Objects, name: &str) {
     let before = pod.volumes.len();
     pod.volumes.retain(|volume| volume.name != name);
     assert_eq!(pod.volumes.len(), before - 1, "{name}");
-    objects.container().unwrap().volume_mounts.retain(|mount| mount.name != name);
+    objects
+        .container()
+        .unwrap()
+        .volume_mounts
+        .retain(|mount| mount.name != name);
 }
 
 /// The name of the volume for which this holds.
@@ -78,7 +82,10 @@ fn without(grant: &str, lab: &Containerd, kubelet: &Kubelet<'_>) -> Objects {
             let archive = lab.daemon().place().path().join("without-capabilities.tar");
             let name = image::write_agent_without_capabilities(&archive, agent()).unwrap();
             lab.import_archive(&archive, name).unwrap();
-            of.container().unwrap().image = name.to_owned();
+            let container = of.container().unwrap();
+            container.image = name.to_owned();
+            // That image has no entry point.
+            container.command = vec!["/agent".to_owned()];
         }
         "seccompProfile that allows bpf" => {
             let mut profile: Value = serde_json::from_str(include_str!("../../seccomp/agent-setup.json")).unwrap();
@@ -90,7 +97,9 @@ fn without(grant: &str, lab: &Containerd, kubelet: &Kubelet<'_>) -> Objects {
                 removed += before - names.len();
             }
             assert_eq!(removed, 1);
-            kubelet.install_seccomp("without-bpf.json", &profile.to_string()).unwrap();
+            kubelet
+                .install_seccomp("without-bpf.json", &profile.to_string())
+                .unwrap();
             of.pod().security_context.seccomp_profile = None;
             of.container().unwrap().security_context.seccomp_profile = Some(Profile {
                 kind: ProfileKind::Localhost,

@@ -102,9 +102,18 @@ impl Opened {
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 1, "{manifest}");
         let packed = blob(&manifest["layers"][0]);
         let layer = unpack(packed);
-        let blobs = files.iter().filter(|(name, file)| name.starts_with("blobs/") && file.kind.is_file());
-        assert_eq!(blobs.count(), 3, "manifest, configuration, layer, and nothing of a step in between");
-        assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", sha256(&layer))]));
+        let blobs = files
+            .iter()
+            .filter(|(name, file)| name.starts_with("blobs/") && file.kind.is_file());
+        assert_eq!(
+            blobs.count(),
+            3,
+            "manifest, configuration, layer, and nothing of a step in between"
+        );
+        assert_eq!(
+            config["rootfs"]["diff_ids"],
+            json!([format!("sha256:{}", sha256(&layer))])
+        );
         Self {
             config,
             fetched: packed.len(),
@@ -128,7 +137,11 @@ fn opened() -> Opened {
 #[test]
 fn the_image_holds_what_it_declares_and_nothing_else() {
     let image = opened();
-    let held: Vec<_> = image.layer.iter().map(|(name, entry)| (&**name, entry.mode & 0o7777)).collect();
+    let held: Vec<_> = image
+        .layer
+        .iter()
+        .map(|(name, entry)| (&**name, entry.mode & 0o7777))
+        .collect();
     assert_eq!(
         held,
         [
@@ -158,7 +171,11 @@ fn the_image_holds_what_it_declares_and_nothing_else() {
         assert!([image.text("LICENSE"), image.text("LICENSE-GPL")].contains(&&*license));
     }
     let unpacked: usize = image.layer.iter().map(|(_, entry)| entry.data.len()).sum();
-    assert!(image.fetched < LIMIT && unpacked < LIMIT, "{} fetched, {unpacked} unpacked", image.fetched);
+    assert!(
+        image.fetched < LIMIT && unpacked < LIMIT,
+        "{} fetched, {unpacked} unpacked",
+        image.fetched
+    );
 }
 
 /// `struct vfs_cap_data` of include/uapi/linux/capability.h, decoded by hand because the library that reads it on a file
@@ -191,7 +208,10 @@ fn the_configuration_is_that_of_the_agent() {
     assert_eq!(config["Entrypoint"], json!(["/agent"]), "{config}");
     assert_eq!(config["Cmd"], json!(["run"]), "{config}");
     assert_eq!(config["ExposedPorts"], json!({"9467/tcp": {}}), "{config}");
-    assert!(config.get("Env").is_none() && config.get("Volumes").is_none(), "{config}");
+    assert!(
+        config.get("Env").is_none() && config.get("Volumes").is_none(),
+        "{config}"
+    );
     let labels = config["Labels"].as_object().unwrap();
     let label = |name: &str| labels[&format!("org.opencontainers.image.{name}")].as_str().unwrap();
     assert_eq!(labels.len(), 6, "{labels:?}");
@@ -208,7 +228,10 @@ fn the_configuration_is_that_of_the_agent() {
 fn every_linked_part_is_listed_and_has_its_notice() {
     let image = opened();
     let list: Value = serde_json::from_str(image.text("sbom.cdx.json")).unwrap();
-    assert_eq!((&list["bomFormat"], &list["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
+    assert_eq!(
+        (&list["bomFormat"], &list["specVersion"]),
+        (&json!("CycloneDX"), &json!("1.5"))
+    );
     assert_eq!(list["metadata"]["component"]["name"], "agent");
     let parts = list["components"].as_array().unwrap();
     let known: BTreeSet<&str> = parts.iter().filter_map(|part| part["bom-ref"].as_str()).collect();
@@ -233,23 +256,38 @@ fn every_linked_part_is_listed_and_has_its_notice() {
     }
     for dependency in list["dependencies"].as_array().unwrap() {
         for name in dependency["dependsOn"].as_array().into_iter().flatten() {
-            assert!(known.contains(name.as_str().unwrap()), "{name} of {dependency} is no part");
+            assert!(
+                known.contains(name.as_str().unwrap()),
+                "{name} of {dependency} is no part"
+            );
         }
     }
     // What Cargo.toml asks for, all of it linked.
     let manifest = fs::read_to_string(project().join("Cargo.toml")).unwrap();
-    let wanted = manifest.split("\n[").find(|table| table.starts_with("dependencies]")).unwrap();
-    let wanted = wanted.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let wanted = manifest
+        .split("\n[")
+        .find(|table| table.starts_with("dependencies]"))
+        .unwrap();
+    let wanted = wanted
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name);
     let wanted: Vec<&str> = wanted.filter(|name| !name.starts_with('#')).collect();
     assert!(wanted.len() > 20, "{wanted:?}");
     for name in wanted {
-        assert!(linked.iter().any(|(found, _)| *found == name), "{name} is not in the list");
+        assert!(
+            linked.iter().any(|(found, _)| *found == name),
+            "{name} is not in the list"
+        );
     }
 
     let notices = image.text("THIRD-PARTY");
     let (table, texts) = notices.split_once("\n=====").unwrap();
     for (name, version) in linked.iter().filter(|(name, _)| !["glibc", "rust-std"].contains(name)) {
-        assert!(table.contains(&format!("\n{name} {version}: ")), "{name} is not in the table");
+        assert!(
+            table.contains(&format!("\n{name} {version}: ")),
+            "{name} is not in the table"
+        );
         let heading = |line: &str| line.starts_with("Of ") && line.contains(&format!(" {name} {version}"));
         assert!(texts.lines().any(heading), "{name} has no notice");
     }

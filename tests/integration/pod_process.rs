@@ -69,12 +69,20 @@ fn moved(mut oci: Value, cgroup: u8, memlock: bool) -> (Value, Vec<String>) {
 /// The profile, compiled for the kernels of the matrix.
 fn compiled(place: &Place) -> std::path::PathBuf {
     let parser = tool::find("apparmor_parser", "apparmor").unwrap();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/apparmor/cri-containerd.apparmor.d");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/apparmor/cri-containerd.apparmor.d"
+    );
     let binary = place.path().join("apparmor");
     // Of the features of upstream kernels, not of this machine's kernel, which may have no AppArmor.
     tool::run(
         Command::new(parser)
-            .args(["--skip-kernel-load", "--skip-cache", "--features-file", "/etc/apparmor.d/abi/3.0"])
+            .args([
+                "--skip-kernel-load",
+                "--skip-cache",
+                "--features-file",
+                "/etc/apparmor.d/abi/3.0",
+            ])
             .args(["--ofile".as_ref(), binary.as_os_str(), source.as_ref()]),
     )
     .unwrap();
@@ -135,10 +143,20 @@ fn watches(suite: &str, cgroup: u8, runtime: &str) {
 
     let threads: Vec<&str> = before.split("THREAD ").skip(1).collect();
     assert!(threads.len() >= 2, "pipeline and control: {before}");
-    let held = if memlock { "000000c001000000" } else { "000000c000000000" };
+    let held = if memlock {
+        "000000c001000000"
+    } else {
+        "000000c000000000"
+    };
     for thread in threads {
-        let mut lines = thread.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-        assert_eq!(lines.next().as_deref(), Some(&*format!("{PROFILE} (enforce)")), "{thread}");
+        let mut lines = thread
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert_eq!(
+            lines.next().as_deref(),
+            Some(&*format!("{PROFILE} (enforce)")),
+            "{thread}"
+        );
         let lines: Vec<String> = lines.collect();
         let none = "0000000000000000";
         for wanted in [
@@ -163,7 +181,10 @@ fn watches(suite: &str, cgroup: u8, runtime: &str) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
-    let canary = events.iter().find(|event| is_exec(event, &["/bin/true", "the-canary"])).unwrap();
+    let canary = events
+        .iter()
+        .find(|event| is_exec(event, &["/bin/true", "the-canary"]))
+        .unwrap();
     assert_eq!(canary["metadata"], json!({"status": "host"}), "{canary}");
     assert_eq!(canary["node"], "node-1.example", "{canary}");
     assert!(log.contains("without any capability"), "{log}");
@@ -207,7 +228,12 @@ on! {
 fn linux_5_10_without_the_capability_for_its_limit_says_so() {
     let finished = run("bullseye", 2, "runc", false);
     assert_eq!(finished.code, 78, "{}", finished.output);
-    for words in ["RLIMIT_MEMLOCK", "65536 bytes", "CAP_SYS_RESOURCE", "cap_sys_resource=p"] {
+    for words in [
+        "RLIMIT_MEMLOCK",
+        "65536 bytes",
+        "CAP_SYS_RESOURCE",
+        "cap_sys_resource=p",
+    ] {
         assert!(finished.output.contains(words), "{words}: {}", finished.output);
     }
 }

@@ -132,8 +132,13 @@ impl<'a> Kubelet<'a> {
     /// wait for anything.
     pub(crate) fn run(&self, objects: &Objects, handler: &str) -> Result<DaemonPod<'a>> {
         let pod = self.create(objects, handler)?;
-        pod.handle().start()?;
-        Ok(pod)
+        match pod.handle().start() {
+            Ok(()) => Ok(pod),
+            Err(error) => {
+                remove_sandbox(self.lab, &pod.sandbox)?;
+                Err(error)
+            }
+        }
     }
 
     /// As [`Self::run`], up to the start of the container.
@@ -152,9 +157,10 @@ impl<'a> Kubelet<'a> {
             annotations: set.spec.template.metadata.annotations.clone(),
         };
         let mounts = volumes::mounts(self.lab, &self.node, &assigned, pod, container, &objects.config_maps)?;
-        let image = self.lab.image_id(&container.image)?.ok_or_else(|| {
-            LabError::pod(format!("ErrImageNeverPull: {} is not on the node", container.image))
-        })?;
+        let image = self
+            .lab
+            .image_id(&container.image)?
+            .ok_or_else(|| LabError::pod(format!("ErrImageNeverPull: {} is not on the node", container.image)))?;
         let sandbox = cri::sandbox(pod, &assigned, &self.node)?;
         let prepared = cri::Prepared {
             image: &image,
@@ -170,7 +176,10 @@ impl<'a> Kubelet<'a> {
         self.ask(pod, container, sandbox, config, handler, log, &cgroup)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the above, which has them all at hand")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of the above, which has them all at hand"
+    )]
     fn ask(
         &self,
         pod: &PodSpec,
@@ -195,7 +204,14 @@ impl<'a> Kubelet<'a> {
         };
         let created = self.lab.call("CreateContainer", async |mut client| {
             client.create_container(request).await
-        })?;
+        });
+        let created = match created {
+            Ok(created) => created,
+            Err(error) => {
+                remove_sandbox(self.lab, &answer.pod_sandbox_id)?;
+                return Err(error);
+            }
+        };
         Ok(DaemonPod {
             lab: self.lab,
             container: container.clone(),
@@ -248,7 +264,12 @@ impl<'a> DaemonPod<'a> {
     pub(crate) fn pid(&self) -> Result<u64> {
         let processes = self.lab.processes_of(&self.cgroup)?;
         let first = processes.first().copied();
-        first.ok_or_else(|| LabError::pod(format!("nothing runs in the container; its log:\n{}", self.log.stderr())))
+        first.ok_or_else(|| {
+            LabError::pod(format!(
+                "nothing runs in the container; its log:\n{}",
+                self.log.stderr()
+            ))
+        })
     }
 
     /// `/proc/<pid>/task/*/status` of every thread in the container, by key.
@@ -318,12 +339,17 @@ impl<'a> DaemonPod<'a> {
 
     /// Whether the container logs these words, before it ends and within this time.
     pub(crate) fn says(&self, words: &str, within: Duration) -> Result<bool> {
-        tool::poll(words, within, || self.log.stderr(), || {
-            // Asked before the look, so that what was said before the end is found by it.
-            let ended = self.handle().status()?.state() == k8s_cri::v1::ContainerState::ContainerExited;
-            let said = self.log.stderr().contains(words);
-            Ok((said || ended).then_some(said))
-        })
+        tool::poll(
+            words,
+            within,
+            || self.log.stderr(),
+            || {
+                // Asked before the look, so that what was said before the end is found by it.
+                let ended = self.handle().status()?.state() == k8s_cri::v1::ContainerState::ContainerExited;
+                let said = self.log.stderr().contains(words);
+                Ok((said || ended).then_some(said))
+            },
+        )
     }
 
     fn still_running(&self) -> Result<()> {
@@ -353,29 +379,33 @@ impl<'a> DaemonPod<'a> {
             container_id: self.id.clone(),
             timeout: self.grace.into(),
         };
-        self.lab.call("StopContainer", async |mut client| {
-            client.stop_container(request).await
-        })?;
+        self.lab
+            .call("StopContainer", async |mut client| client.stop_container(request).await)?;
         self.collect()
     }
 
     /// Waits until the container has ended by itself, and collects what it left.
     pub(crate) fn collect(self) -> Result<Ended> {
         let code = self.handle().wait_ended()?;
-        let stop = StopPodSandboxRequest {
-            pod_sandbox_id: self.sandbox.clone(),
-        };
-        self.lab
-            .call("StopPodSandbox", async |mut client| client.stop_pod_sandbox(stop).await)?;
-        let remove = RemovePodSandboxRequest {
-            pod_sandbox_id: self.sandbox,
-        };
-        self.lab.call("RemovePodSandbox", async |mut client| {
-            client.remove_pod_sandbox(remove).await
-        })?;
+        remove_sandbox(self.lab, &self.sandbox)?;
         let (events, stderr) = self.log.finish()?;
         Ok(Ended { code, events, stderr })
     }
+}
+
+/// Stops a sandbox and removes it with all its containers.
+fn remove_sandbox(lab: &Containerd, id: &str) -> Result<()> {
+    let stop = StopPodSandboxRequest {
+        pod_sandbox_id: id.to_owned(),
+    };
+    lab.call("StopPodSandbox", async |mut client| client.stop_pod_sandbox(stop).await)?;
+    let remove = RemovePodSandboxRequest {
+        pod_sandbox_id: id.to_owned(),
+    };
+    lab.call("RemovePodSandbox", async |mut client| {
+        client.remove_pod_sandbox(remove).await
+    })?;
+    Ok(())
 }
 
 /// `MemTotal` in bytes.

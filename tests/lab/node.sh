@@ -2,6 +2,15 @@
 # pod, by a real low-level runtime, under containerd's AppArmor profile. Variables are set in front of it: RUNTIME,
 # CAPABILITIES (of the binary), DIRECTORIES and FILES (what the specification binds).
 set -e
+# runc wants the controller of devices, and those that its specification sets limits by. The newest kernels have not all of
+# version 1.
+if [ -d /sys/fs/cgroup/cpu ]; then
+    for controller in devices freezer cpuset cpuacct blkio; do
+        mkdir "/sys/fs/cgroup/$controller"
+        mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || rmdir "/sys/fs/cgroup/$controller"
+    done
+    mountpoint -q /sys/fs/cgroup/memory || rmdir /sys/fs/cgroup/memory
+fi
 mkdir -p /pod /node
 mount -t tmpfs tmpfs /pod
 mount -t tmpfs tmpfs /node

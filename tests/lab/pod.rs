@@ -246,10 +246,7 @@ impl<'a> Pod<'a> {
 impl<'a> PodContainer<'a> {
     /// One that was created by other means.
     pub(crate) fn of(lab: &'a Containerd, id: &str) -> Self {
-        Self {
-            lab,
-            id: id.to_owned(),
-        }
+        Self { lab, id: id.to_owned() }
     }
 
     /// The container's full id.

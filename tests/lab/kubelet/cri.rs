@@ -324,7 +324,9 @@ fn security_context(pod: &PodSpec, container: &Container, node: &Node) -> Result
         )?),
         // pkg/kubelet/kuberuntime/helpers.go, getAppArmorProfile: nothing is sent where nothing is asked for, and the
         // runtime then takes its default where the kernel has AppArmor.
-        apparmor: armor.map(|profile| security_profile(profile, str::to_owned)).transpose()?,
+        apparmor: armor
+            .map(|profile| security_profile(profile, str::to_owned))
+            .transpose()?,
         ..LinuxContainerSecurityContext::default()
     })
 }
@@ -348,7 +350,11 @@ fn security_profile(profile: &Profile, place: impl Fn(&str) -> String) -> Result
         (ProfileKind::Unconfined, None) => (ProfileType::Unconfined, String::new()),
         (ProfileKind::Localhost, Some(name)) => (ProfileType::Localhost, place(name)),
         // As validation by the API server has it.
-        _ => return Err(LabError::pod("localhostProfile goes with the type Localhost and no other")),
+        _ => {
+            return Err(LabError::pod(
+                "localhostProfile goes with the type Localhost and no other",
+            ));
+        }
     };
     Ok(SecurityProfile {
         profile_type: kind.into(),

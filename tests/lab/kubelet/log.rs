@@ -95,7 +95,11 @@ impl StandardOutput {
         let line = std::mem::take(&mut self.line);
         let mut words = line.splitn(4, |byte| *byte == b' ').skip(1);
         if let (Some(stream), Some(tag), Some(content)) = (words.next(), words.next(), words.next()) {
-            let whole = if tag.starts_with(b"P") { content.len() - 1 } else { content.len() };
+            let whole = if tag.starts_with(b"P") {
+                content.len() - 1
+            } else {
+                content.len()
+            };
             if stream == b"stdout" {
                 self.content.extend_from_slice(&content[..whole]);
             } else {

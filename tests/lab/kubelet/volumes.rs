@@ -29,8 +29,8 @@ pub(crate) fn mounts(
     let mut mounts = Vec::new();
     for wanted in &container.volume_mounts {
         let volume = pod.volumes.iter().find(|volume| volume.name == wanted.name);
-        let volume =
-            volume.ok_or_else(|| LabError::pod(format!("the container mounts no volume of the pod: {}", wanted.name)))?;
+        let volume = volume
+            .ok_or_else(|| LabError::pod(format!("the container mounts no volume of the pod: {}", wanted.name)))?;
         let (host, always_read_only) = match (&volume.host_path, &volume.config_map, &volume.empty_dir) {
             (Some(wanted), None, None) => (host_path(lab, &wanted.path, &wanted.kind)?, false),
             // pkg/volume/configmap/configmap.go, GetAttributes.
@@ -76,7 +76,9 @@ fn host_path(lab: &Containerd, path: &str, kind: &str) -> Result<PathBuf> {
     if let Some(flag) = test {
         let there = lab.daemon().command("test")?.args([flag, path]).status();
         if !there.map_err(LabError::file("look at", Path::new(path)))?.success() {
-            return Err(LabError::pod(format!("hostPath type check failed: {path} is not a {kind}")));
+            return Err(LabError::pod(format!(
+                "hostPath type check failed: {path} is not a {kind}"
+            )));
         }
     }
     Ok(PathBuf::from(path))
@@ -130,7 +132,10 @@ fn empty_dir(
     match &*source.medium {
         "" => {}
         "Memory" => {
-            let limit = source.size_limit.as_ref().or(container.resources.limits.memory.as_ref());
+            let limit = source
+                .size_limit
+                .as_ref()
+                .or(container.resources.limits.memory.as_ref());
             let size = limit.map_or(Ok(node.memory), |limit| limit.bytes())?;
             tool::run(
                 lab.daemon()
