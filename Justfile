@@ -4,7 +4,7 @@
 host := `rustc -vV | sed -n 's/^host: //p'`
 release := "target" / host / "release/agent"
 # The groups of tests/lab/setup that the tests of every change need.
-tested := "build fuzz lab oracle vm image"
+tested := "build fuzz lab oracle schemas vm image"
 
 # List the recipes.
 default:
@@ -31,7 +31,7 @@ demo: (setup "build" "lab") root clean-lab
     cargo run --quiet --example demo
 
 # All that must hold before a change goes in: format, lints, unit tests, integration tests.
-test: (setup tested) root clean-lab lint kernels test-unit test-integration (fuzz "20")
+test: (setup tested) root clean-lab lint kernels schemas test-unit test-integration (fuzz "20")
 
 # As `test`, and what takes longer: every call on every kernel, every runtime, the release build, licences, sources.
 test-full: test test-kernels test-runtimes build-release deny
@@ -47,7 +47,7 @@ test-unit: (setup "build")
     cargo test --lib --bins
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
-test-integration *args: (setup tested) root clean-lab kernels cargo-cyclonedx
+test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cyclonedx
     cargo test --test integration -- {{ args }}
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
@@ -99,6 +99,14 @@ cargo-fuzz:
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")
     tests/lab/kernels
+
+# Fetch the official schemas of Kubernetes' objects, once, into .tools/schemas.
+schemas: (setup "schemas")
+    tests/lab/schemas
+
+# Write profiles/*/manifest.yaml anew from profiles/objects, after a change of either.
+bless-manifests: (setup "build")
+    PINHOLE_BLESS=1 cargo test --lib manifest::
 
 # Fetch the containerds of other generations and Docker, once, into target/lab/runtimes.
 runtimes:

@@ -1,14 +1,35 @@
-//! Compiles the eBPF programs with clang and the admin protocol with protoc. What is missing on the machine is named
-//! with its package.
+//! Compiles the eBPF programs with clang and the admin protocol with protoc, and reads the profiles as the agent will. What
+//! is missing on the machine is named with its package.
 
 use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+// What the agent reads profiles with; most of what it declares nobody looks at here.
+#[allow(dead_code, unreachable_pub)]
+#[path = "src/platform/model.rs"]
+mod model;
+
 fn main() -> Result<(), Box<dyn Error>> {
+    check_profiles()?;
     compile_protocol()?;
     compile_programs()
+}
+
+/// A profile that the agent could not use is no reason to fail on a node: it fails here.
+fn check_profiles() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=profiles");
+    println!("cargo::rerun-if-changed=src/platform/model.rs");
+    for directory in std::fs::read_dir("profiles")? {
+        let path = directory?.path().join("platform.toml");
+        // profiles/objects has none.
+        if path.is_file() {
+            model::Platform::parse(&std::fs::read_to_string(&path)?)
+                .map_err(|problem| format!("{} cannot be used: {problem}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn compile_protocol() -> Result<(), Box<dyn Error>> {

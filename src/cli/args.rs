@@ -13,6 +13,7 @@ use crate::config::keys::{KEYS, Key};
 use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::control::server::MAX_WATCH;
 use crate::doctor::explain::Target;
+use crate::manifest;
 use crate::platform::profile;
 
 /// What `--version` prints after the name.
@@ -53,6 +54,21 @@ pub enum Command {
     /// Only hooks that were attached at the start can be turned on, and the life of processes and of cgroups always
     /// reports. Changes are for root and the agent's own user, are logged, and last until the agent ends.
     Hooks(HooksArgs),
+    /// Print the Kubernetes objects that put the agent on every node of a cluster
+    ///
+    /// Commented YAML on standard output, for `kubectl apply -f -`; every line that grants something says what breaks without
+    /// it. Talks to no cluster. The pod is not root, adds two capabilities for its start, and sees one directory of the host.
+    Manifest(ManifestArgs),
+    /// Print a seccomp profile, as container runtimes read them
+    ///
+    /// `setup` is for the pod (seccompProfile type Localhost) where the runtime's default profile refuses bpf(): put it on
+    /// every node as /var/lib/kubelet/seccomp/pinhole/agent-setup.json. `run` is what the agent installs on itself once it has
+    /// started; it is for reading, no pod could start under it.
+    Seccomp {
+        /// Which of the two
+        #[arg(value_enum)]
+        policy: SeccompPolicy,
+    },
     /// List, show or detect platform profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -139,6 +155,75 @@ pub enum FailOn {
     Warn,
     /// Failures only
     Fail,
+}
+
+/// `agent manifest`.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// The platform
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(profile::names()))]
+    pub profile: String,
+    /// Format: commented YAML for people, or one JSON object of kind List for programs
+    #[arg(long, value_enum, default_value_t = ManifestFormat::Yaml)]
+    pub format: ManifestFormat,
+    /// Where the image is; the default is the name that `just image` gives it
+    #[arg(long, value_name = "REFERENCE", default_value = manifest::IMAGE)]
+    pub image: String,
+    /// A secret of the namespace to pull the image with; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub pull_secret: Vec<String>,
+    /// The namespace that is made for it
+    #[arg(long, value_name = "NAME", default_value = "pinhole")]
+    pub namespace: String,
+    /// The priority class of the pods; empty for none
+    #[arg(long, value_name = "NAME", default_value = "system-node-critical")]
+    pub priority_class: String,
+    /// The tainted nodes that it runs on [default: the profile's]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub tolerate: Option<manifest::Tolerate>,
+    /// The runtime's socket on the nodes, whose directory is mounted [default: the profile's]
+    #[arg(long, value_name = "PATH", help_heading = "Platform")]
+    pub runtime_socket: Option<String>,
+    /// The seccomp profile of the container: runtime-default, localhost, or a path below the kubelet's seccomp directory
+    /// [default: the profile's]
+    ///
+    /// `localhost` is for runtimes whose default profile refuses bpf() without CAP_SYS_ADMIN (containerd before 1.6.9, CRI-O
+    /// before about 1.31) and stands for pinhole/agent-setup.json. The file must be on every node before the pod starts;
+    /// `agent seccomp setup` prints it.
+    #[arg(long, value_name = "PROFILE", value_parser = manifest::Seccomp::parse, help_heading = "Platform")]
+    pub seccomp: Option<manifest::Seccomp>,
+    /// Whether the pod names the runtime's AppArmor profile [default: the profile's]
+    ///
+    /// That profile applies anyway on nodes that have AppArmor. Named, the kubelet refuses the pod on nodes that have none.
+    #[arg(long, value_enum, value_name = "PROFILE", help_heading = "Platform")]
+    pub apparmor: Option<manifest::Apparmor>,
+    /// What costs privilege, all off by default
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "LIST",
+        help_heading = "Privilege"
+    )]
+    pub with: Vec<manifest::Extra>,
+}
+
+/// Format of a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ManifestFormat {
+    /// Documents with comments
+    Yaml,
+    /// One List
+    Json,
+}
+
+/// A seccomp profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeccompPolicy {
+    /// For the pod: what the agent does from its start until its own filter is in force
+    Setup,
+    /// What the agent keeps
+    Run,
 }
 
 /// `agent profile`.

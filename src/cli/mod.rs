@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod exit;
 mod explain;
 pub mod hooks;
+pub mod manifest;
 pub mod plan;
 pub mod profile;
 pub mod run;
@@ -34,6 +35,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(run) => with_settings(&run.overrides, run_agent),
         Command::Hooks(arguments) => with_settings(&arguments.overrides, |loaded| hooks::run(&arguments, loaded)),
         Command::Doctor(arguments) => examine(&arguments),
+        Command::Manifest(arguments) => manifest::run(arguments),
+        Command::Seccomp { policy } => say(manifest::policy(policy).as_bytes()),
         Command::Profile(command) => profile::run(&command),
     }
 }

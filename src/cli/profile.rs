@@ -19,7 +19,7 @@ pub fn run(command: &ProfileCommand) -> Exit {
 fn print(command: &ProfileCommand, out: &mut impl Write) -> io::Result<Exit> {
     match command {
         ProfileCommand::List => {
-            for profile in &profile::PROFILES {
+            for profile in profile::all().map_err(io::Error::other)? {
                 writeln!(out, "{:<12} {}", profile.name, profile.summary)?;
             }
         }

@@ -173,13 +173,13 @@ pub enum Error {
         /// What the parser says, with line and column.
         message: String,
     },
-    /// No profile has the name that a layer asks for.
+    /// There is no profile as a layer asks for it.
     #[error("profile from {origin}: {source}")]
-    UnknownProfile {
+    Profile {
         /// The layer.
         origin: String,
         /// The name, and the known ones.
-        source: profile::UnknownProfile,
+        source: profile::Error,
     },
     /// The layers are fine one by one and yet not together; only a defect of the agent can cause it.
     #[error("cannot merge the configuration: {0}")]
@@ -191,7 +191,7 @@ impl Error {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Value { origin, .. } | Self::UnknownProfile { origin, .. } => origin.starts_with("flag "),
+            Self::Value { origin, .. } | Self::Profile { origin, .. } => origin.starts_with("flag "),
             _ => false,
         }
     }
@@ -290,7 +290,7 @@ fn choose_profile(layers: &[Layer], facts: &platform::Facts) -> Result<ProfileCh
     });
     match named {
         Some((name, origin)) if name != "auto" => {
-            let profile = profile::get(name).map_err(|source| Error::UnknownProfile {
+            let profile = profile::get(name).map_err(|source| Error::Profile {
                 origin: origin.clone(),
                 source,
             })?;
@@ -316,7 +316,7 @@ fn profile_text(choice: &ProfileChoice) -> Result<&'static str, Error> {
     let origin = || choice.source.clone();
     profile::get(choice.name)
         .map(|profile| profile.settings)
-        .map_err(|source| Error::UnknownProfile {
+        .map_err(|source| Error::Profile {
             origin: origin(),
             source,
         })

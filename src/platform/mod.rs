@@ -5,6 +5,7 @@
 
 pub mod detect;
 pub mod facts;
+pub mod model;
 pub mod profile;
 
 pub use detect::{Detection, detect};

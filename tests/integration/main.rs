@@ -37,6 +37,7 @@ mod journald;
 mod kernels;
 mod ledger;
 mod limits;
+mod manifest;
 mod memory;
 mod pod;
 mod pod_process;

@@ -12,7 +12,7 @@ fn overrides(line: &str) -> Overrides {
         Command::Run(run) => run.overrides,
         Command::Doctor(doctor) => doctor.overrides,
         Command::Hooks(hooks) => hooks.overrides,
-        Command::Profile(_) => panic!("no settings"),
+        Command::Profile(_) | Command::Manifest(_) | Command::Seccomp { .. } => panic!("no settings"),
     }
 }
 

@@ -429,7 +429,7 @@ fn a_variable_that_is_no_text_is_named() {
 
 #[test]
 fn every_embedded_profile_loads_and_chooses_no_profile_itself() {
-    for profile in &profile::PROFILES {
+    for profile in profile::all().unwrap() {
         let loaded = try_load(None, &[], &[("profile", &[profile.name])]).unwrap();
         assert_eq!(loaded.profile.name, profile.name);
         let layer = Layer::parse(String::new(), profile.settings).unwrap();
