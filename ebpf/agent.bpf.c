@@ -9,6 +9,7 @@
 #include "socket.h"
 
 #include "hooks/process.h"
+#include "hooks/canary.h"
 #include "hooks/call.h"
 #ifndef PINHOLE_REDUCED
 #include "hooks/cgroup.h"

@@ -3,6 +3,7 @@
 //! Each power of two is divided into eight buckets, so a bucket is at most an eighth of its values wide. The largest value
 //! is kept exactly. Knows neither clocks nor what is measured.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 const STEPS: usize = 8;
 /// Microseconds up to 2^42: 51 days. What is longer counts in the last bucket.
 const BUCKETS: usize = STEPS * 40;
+/// The bounds of a [`Spread`], as powers of two of microseconds: at each of them a bucket ends.
+const SPREAD: RangeInclusive<u32> = 6..=23;
 
 /// What a histogram says, in microseconds. All zero when nothing was recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -30,10 +33,23 @@ pub struct Quantiles {
     pub max_us: u64,
 }
 
+/// A histogram in few and wide buckets, as Prometheus wants it. Of the same values it is always the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spread {
+    /// For each upper bound, in order, how many values are below it and not below the one before.
+    pub buckets: Vec<(Duration, u64)>,
+    /// How many are beyond the last bound.
+    pub beyond: u64,
+    /// All values together, each rounded down to a microsecond.
+    pub sum: Duration,
+}
+
 /// Counts by time. Never reallocated.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: Box<[AtomicU64; BUCKETS]>,
+    /// Microseconds.
+    sum: AtomicU64,
     max: AtomicU64,
 }
 
@@ -41,6 +57,7 @@ impl Default for Histogram {
     fn default() -> Self {
         Self {
             buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]),
+            sum: AtomicU64::new(0),
             max: AtomicU64::new(0),
         }
     }
@@ -51,6 +68,7 @@ impl Histogram {
     pub fn record(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.buckets[bucket(micros)].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(micros, Ordering::Relaxed);
         // Mostly not the largest: a look is cheaper than a locked instruction.
         if micros > self.max.load(Ordering::Relaxed) {
             self.max.fetch_max(micros, Ordering::Relaxed);
@@ -61,6 +79,24 @@ impl Histogram {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What was recorded so far, by powers of two from 64 µs to 8.4 s.
+    #[must_use]
+    pub fn spread(&self) -> Spread {
+        let count = |buckets: &[AtomicU64]| buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum();
+        let mut from = 0;
+        let buckets = SPREAD.map(|power| {
+            let to = (power as usize - 2) * STEPS;
+            let bucket = (Duration::from_micros(1 << power), count(&self.buckets[from..to]));
+            from = to;
+            bucket
+        });
+        Spread {
+            buckets: buckets.collect(),
+            beyond: count(&self.buckets[(*SPREAD.end() as usize - 2) * STEPS..]),
+            sum: Duration::from_micros(self.sum.load(Ordering::Relaxed)),
+        }
     }
 
     /// What was recorded so far. Values that come in meanwhile may count or not.
@@ -158,6 +194,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_spread_counts_what_is_below_each_bound(values in vec(prop_oneof![0_u64..200, 0_u64..1 << 26], 0..200)) {
+            let histogram = Histogram::default();
+            for value in &values {
+                histogram.record(Duration::from_micros(*value));
+            }
+            let spread = histogram.spread();
+            let mut below = 0;
+            for (bound, count) in &spread.buckets {
+                below += count;
+                let exact = values.iter().filter(|value| Duration::from_micros(**value) < *bound).count();
+                prop_assert_eq!(below, exact as u64, "{:?}", bound);
+            }
+            prop_assert_eq!(below + spread.beyond, values.len() as u64);
+            prop_assert_eq!(spread.sum, Duration::from_micros(values.iter().sum()));
+        }
+
         #[test]
         fn percentiles_are_never_below_the_exact_ones_and_at_most_an_eighth_above(
             mut values in vec(prop_oneof![0_u64..200, 0_u64..100_000, 0_u64..1 << 41], 1..400),

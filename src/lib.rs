@@ -5,8 +5,8 @@
 //! [`event`] (what is told) → [`output`] (how it is written). [`pipeline`] drives that path on one thread.
 //! [`histogram`] is what two of them measure with.
 //! Around it: [`config`] and [`platform`] decide the settings, [`privilege`] gives up every right after the start,
-//! [`control`] answers questions about the running agent, [`doctor`] judges all of it, [`manifest`] says how to deploy it,
-//! [`cli`] is the front door.
+//! [`control`] answers questions about the running agent, [`health`] says whether it works, [`doctor`] judges all of it,
+//! [`manifest`] says how to deploy it, [`cli`] is the front door.
 //!
 //! `docs/architecture.md` is the map.
 
@@ -17,6 +17,7 @@ pub mod container;
 pub mod control;
 pub mod doctor;
 pub mod event;
+pub mod health;
 pub mod histogram;
 pub mod manifest;
 pub mod output;

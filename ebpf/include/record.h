@@ -23,6 +23,7 @@ enum hook {
 	HOOK_SNAPSHOT,
 	HOOK_CGROUP_MKDIR,
 	HOOK_CGROUP_RMDIR,
+	HOOK_CANARY,
 	HOOK_CALLS,
 	/* Room, a power of two. */
 	HOOKS = 128,
@@ -181,6 +182,8 @@ struct cgroup_record {
 	u32 path_size;
 	u32 reserved;
 };
+
+/* HOOK_CANARY is a header and nothing more. */
 
 /* How a process entered the kernel. */
 enum abi {

@@ -9,6 +9,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::{Btf, Ebpf};
 
 use super::backend::attach_tracepoint;
+use super::canary;
 use super::cgroups;
 use super::error::{Error, Failure};
 use super::hook::HookSet;
@@ -31,8 +32,8 @@ pub(super) struct Base {
     pub(super) ring: RingBuf<MapData>,
     pub(super) switches: Switches,
     pub(super) lines: CounterLines,
-    /// Those of the hooks on cgroups that are in place.
-    pub(super) cgroups: HookSet,
+    /// Those of [`HookSet::OPTIONAL`] that are in place.
+    pub(super) optional: HookSet,
     /// The reduced programs, where they run; those of the object are not loaded then.
     pub(super) reduced: Option<Reduced>,
     /// The kernel's answer to the full programs, where the reduced ones run.
@@ -87,16 +88,20 @@ impl Base {
             Some(reduced) => attach_reduced(reduced, btf),
         };
         attached?.map_err(Error::Program)?;
-        let cgroups = match programs {
-            Programs::Full => cgroups::attach(&mut object, btf, hooks)?,
-            Programs::Reduced => cgroups::none(hooks),
+        let cgroups = match &reduced {
+            None => cgroups::attach(&mut object, btf, hooks)?,
+            Some(_) => cgroups::none(hooks),
         };
+        let canary = canary::attach(hooks, |program, tracepoint| match &mut reduced {
+            None => attach_tracepoint(&mut object, btf, program, tracepoint),
+            Some(reduced) => reduced.attach(btf, program, tracepoint),
+        })?;
         Ok(Self {
             object,
             ring,
             switches,
             lines,
-            cgroups,
+            optional: cgroups.or(canary),
             reduced,
             refused: None,
         })

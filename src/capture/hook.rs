@@ -2,13 +2,21 @@
 
 use super::calls::{CALLS, Call};
 
-/// One place in the kernel that reports: the life of processes, that of cgroups, or one system call. Its number is that of `enum hook`
+/// One place in the kernel that reports: the life of processes, that of cgroups, the agent's own canary, or one system call. Its number is that of `enum hook`
 /// in `ebpf/include/record.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hook(u8);
 
 /// Those that are no system call, in wire order.
-const NAMES: [&str; 6] = ["exec", "fork", "exit", "snapshot", "cgroup_mkdir", "cgroup_rmdir"];
+const NAMES: [&str; 7] = [
+    "exec",
+    "fork",
+    "exit",
+    "snapshot",
+    "cgroup_mkdir",
+    "cgroup_rmdir",
+    "canary",
+];
 /// `HOOKS` of the kernel side: room for hooks.
 pub(super) const ROOM: usize = 128;
 const _: () = assert!(Hook::COUNT <= ROOM, "more calls than the kernel side has room for");
@@ -26,6 +34,8 @@ impl Hook {
     pub const CGROUP_MKDIR: Self = Self(4);
     /// A cgroup was removed there.
     pub const CGROUP_RMDIR: Self = Self(5);
+    /// The agent renamed a thread of its own, to see whether that is seen.
+    pub const CANARY: Self = Self(6);
 
     /// How many there are.
     pub const COUNT: usize = NAMES.len() + CALLS.len();
@@ -74,6 +84,7 @@ impl Hook {
             Self::EXIT => Some("sched_process_exit"),
             Self::CGROUP_MKDIR => Some("cgroup_mkdir"),
             Self::CGROUP_RMDIR => Some("cgroup_rmdir"),
+            Self::CANARY => Some("task_rename"),
             _ => None,
         }
     }
@@ -101,6 +112,12 @@ impl HookSet {
 
     /// The hooks by which containers are known before their first event, and forgotten after their last.
     pub const CGROUPS: Self = Self::NONE.with(Hook::CGROUP_MKDIR).with(Hook::CGROUP_RMDIR);
+
+    /// The hook by which the agent sees whether it sees.
+    pub const CANARY: Self = Self::NONE.with(Hook::CANARY);
+
+    /// The hooks that a capture does without where the kernel refuses them.
+    pub const OPTIONAL: Self = Self::CGROUPS.or(Self::CANARY);
 
     /// The hooks that report as long as they are attached: what is told of everything else rests on them.
     pub const ALWAYS: Self = Self::BASE.or(Self::CGROUPS);

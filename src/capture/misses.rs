@@ -38,6 +38,7 @@ impl Misses {
             ("process_exit", Owner::Hook(Hook::EXIT)),
             ("cgroup_mkdir", Owner::Hook(Hook::CGROUP_MKDIR)),
             ("cgroup_rmdir", Owner::Hook(Hook::CGROUP_RMDIR)),
+            ("canary", Owner::Hook(Hook::CANARY)),
         ];
         let calls = calls.iter().filter_map(|attached| match attached.hook {
             Some(hook) => Some((attached.program.as_str(), Owner::Hook(hook))),

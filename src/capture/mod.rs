@@ -10,6 +10,7 @@ pub mod backend;
 mod base;
 pub mod call;
 pub mod calls;
+mod canary;
 mod cgroups;
 pub mod error;
 mod functions;

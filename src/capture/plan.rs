@@ -23,6 +23,8 @@ impl Default for Plan {
 
 /// Who wants the hooks on cgroups.
 pub const PREFETCH: &str = "runtime.prefetch: containers are looked up before their first event";
+/// Who wants the hook of the canary.
+pub const CANARY: &str = "the agent's health, always: it renames a thread of its own and waits for the record of it";
 
 impl Plan {
     /// Adds hooks and who wants them.

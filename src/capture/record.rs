@@ -25,6 +25,8 @@ pub enum Content<'a> {
     Process(Body<'a>),
     /// A cgroup came or went, as the hook says.
     Cgroup(Cgroup<'a>),
+    /// The agent's own canary, of the thread and the process that the header tells. No event is made of it.
+    Canary,
 }
 
 /// What every record tells.
@@ -218,6 +220,7 @@ impl<'a> Record<'a> {
         };
         let content = match hook {
             Hook::CGROUP_MKDIR | Hook::CGROUP_RMDIR => Content::Cgroup(decode_cgroup(bytes)?),
+            Hook::CANARY => Content::Canary,
             _ => Content::Process(decode_body(hook, bytes)?),
         };
         Ok(Self { header, content })

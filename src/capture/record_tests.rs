@@ -31,7 +31,7 @@ fn cgroup_record(hook: Hook, flags: u32, path_size: usize, tail: &[u8]) -> Vec<u
 fn cgroup(bytes: &[u8]) -> Cgroup<'_> {
     match Record::decode(bytes).unwrap().content {
         Content::Cgroup(cgroup) => cgroup,
-        Content::Process(body) => panic!("{body:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -89,7 +89,7 @@ impl Capture {
             ring,
             switches,
             lines,
-            cgroups,
+            optional,
             mut reduced,
             refused,
         } = Base::start(&btf, sizes, options.hooks, options.flows)?;
@@ -100,9 +100,9 @@ impl Capture {
         choice.reduced = refused.as_ref().map(running_reduced);
         let hooks = if choice.backend == Backend::None {
             tracing::warn!(why = choice.why, "no system call is told");
-            HookSet::BASE
+            HookSet::BASE.or(optional)
         } else {
-            options.hooks.without(HookSet::CGROUPS).or(cgroups)
+            options.hooks.without(HookSet::OPTIONAL).or(optional)
         };
         let misses = match &reduced {
             None => Misses::of(&attached, |name| object.program(name)?.fd().ok().map(AsFd::as_fd)),

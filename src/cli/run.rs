@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 
-use crate::capture::plan::PREFETCH;
+use crate::capture::plan::{CANARY, PREFETCH};
 use crate::capture::{Capture, Flows, HookSet, Options, Plan};
 use crate::config::settings::{EventClass, FlowChoice};
 use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
-use crate::control::{bind, server};
+use crate::control::{Answers, Doors, Duty, bind, server};
+use crate::event::BootClock;
+use crate::health::{Monitor, port};
 use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
@@ -41,6 +43,9 @@ pub enum Error {
     /// Privileges could not be given up.
     #[error(transparent)]
     Drop(#[from] drop::Error),
+    /// The port for health cannot be had.
+    #[error(transparent)]
+    Port(#[from] port::Error),
     /// The control thread could not be started.
     #[error(transparent)]
     Control(#[from] server::Error),
@@ -59,7 +64,7 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) => Exit::Configuration,
+            Self::Capture(_) | Self::Port(_) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -86,6 +91,8 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     let sink = Sink::new(stdout, Format::of(settings.output.format));
     let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
+    resolver.start_heartbeats();
+    let port = settings.health.address().map(port::bind).transpose()?;
 
     // 3. The kernel side.
     let mut capture = Capture::start(&Options {
@@ -100,7 +107,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     })?;
 
     // The admin socket comes after the hooks: who finds it there knows that the agent watches.
-    let listener = admin_socket(settings);
+    let admin = admin_socket(settings);
 
     // 4. Every capability goes, for good, while there is but one thread.
     drop::drop_all()?;
@@ -108,18 +115,15 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     // 5. The control thread, born without capabilities.
     let vitals = Arc::new(Vitals::new(node_name(settings), profile.to_owned(), &capture));
     let watches = Arc::new(ExecWatches::new());
-    let control = match listener {
-        Some(listener) => {
-            let switch = Arc::clone(vitals.reporting());
-            Some(server::spawn(
-                listener,
-                Arc::clone(&vitals) as _,
-                Arc::clone(&watches),
-                switch,
-            )?)
-        }
-        None => None,
+    let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
+    let answers = Answers {
+        source: Arc::clone(&vitals) as _,
+        watches: Arc::clone(&watches),
+        switch: Arc::clone(vitals.reporting()) as _,
+        monitor: Arc::clone(&monitor),
     };
+    let duties = vec![canary(Arc::clone(&vitals)), health(monitor)];
+    let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 6. The filter over both threads, then the kernel's own word on all of it.
     let filters = seccomp::install()?;
@@ -154,9 +158,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         losses: Losses::new(settings.loss.clone(), capture.started()),
     })?;
     let result = pipeline.run(&mut capture);
-    if let Some(control) = control {
-        control.stop();
-    }
+    control.stop();
     Ok(result?)
 }
 
@@ -171,6 +173,21 @@ fn admin_socket(settings: &Settings) -> Option<UnixListener> {
         .ok()
 }
 
+/// Sends the canary, by which the agent sees whether it sees.
+fn canary(vitals: Arc<Vitals>) -> Duty {
+    Duty::new(move || {
+        let sent = BootClock::reading().and_then(|now| vitals.pulse().send(now));
+        if let Err(error) = sent {
+            tracing::warn!(%error, "the kernel refused a canary");
+        }
+    })
+}
+
+/// Judges the agent's health, so that a change is logged when it happens and not when somebody asks.
+fn health(monitor: Arc<Monitor>) -> Duty {
+    Duty::new(move || drop(monitor.examine()))
+}
+
 /// The hooks whose events are printed.
 fn printed(classes: &[EventClass]) -> HookSet {
     classes
@@ -183,6 +200,7 @@ fn printed(classes: &[EventClass]) -> HookSet {
 #[must_use]
 pub fn plan(settings: &Settings) -> Plan {
     let mut plan = Plan::default();
+    plan.ask(HookSet::CANARY, CANARY);
     if settings.runtime.prefetch {
         plan.ask(HookSet::CGROUPS, PREFETCH);
     }

@@ -67,9 +67,10 @@ const CAPTURE: &str = "Capture";
 const RUNTIME: &str = "Container runtimes";
 const METADATA: &str = "Metadata of events";
 const OPERATION: &str = "Operation";
+const HEALTH: &str = "Health";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 26] = [
+pub const KEYS: [Key; 32] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -349,6 +350,75 @@ pub const KEYS: [Key; 26] = [
         allowed: "an absolute path of at most 107 bytes, or empty for none",
         choices: &[],
         heading: OPERATION,
+    },
+    Key {
+        name: "health.listen",
+        flag: "health-listen",
+        alias: None,
+        value_name: "ADDRESS",
+        help: "Where /livez, /readyz and /metrics are served over HTTP, beside the admin socket",
+        long_help: "Address and port, such as 0.0.0.0:9467 or [::]:9467. Whoever reaches the port can read them; they hold no \
+            events, no names of containers and no secrets. Empty opens no port.",
+        allowed: "an address and a port from 1 to 65535, or empty for none",
+        choices: &[],
+        heading: HEALTH,
+    },
+    Key {
+        name: "health.runtime",
+        flag: "health-runtime",
+        alias: None,
+        value_name: "NEED",
+        help: "Whether the agent is ready without a container runtime",
+        long_help: "With required it is not ready before a runtime has answered. With optional it is. Once one has answered, \
+            that one has to answer either way.",
+        allowed: "required or optional",
+        choices: &["required", "optional"],
+        heading: HEALTH,
+    },
+    Key {
+        name: "health.canary",
+        flag: "health-canary",
+        alias: None,
+        value_name: "TIME",
+        help: "How old the last canary may be for the agent to be ready",
+        long_help: "Each second the agent makes an event itself, which has to come back through the whole pipeline.",
+        allowed: "2s to 1h, for example 15s",
+        choices: &[],
+        heading: HEALTH,
+    },
+    Key {
+        name: "health.loss",
+        flag: "health-loss",
+        alias: None,
+        value_name: "SHARE",
+        help: "Share of events lost within health.loss_window from which on the agent is not ready",
+        long_help: "0% is any loss.",
+        allowed: "0% to 100% with at most four decimals, for example 1%",
+        choices: &[],
+        heading: HEALTH,
+    },
+    Key {
+        name: "health.loss_window",
+        flag: "health-loss-window",
+        alias: None,
+        value_name: "TIME",
+        help: "The time over which health.loss is taken",
+        long_help: "So long after the last loss the agent is ready again.",
+        allowed: "1s to 1h, for example 1m",
+        choices: &[],
+        heading: HEALTH,
+    },
+    Key {
+        name: "health.stall",
+        flag: "health-stall",
+        alias: None,
+        value_name: "TIME",
+        help: "How long a turn of the pipeline may take before the agent counts as dead",
+        long_help: "A turn waits for runtimes for a second or two, and for whoever reads standard output as long as that takes. \
+            Kubernetes restarts a container that is not alive.",
+        allowed: "1s to 1h, for example 30s",
+        choices: &[],
+        heading: HEALTH,
     },
     Key {
         name: "log.level",

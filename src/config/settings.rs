@@ -1,5 +1,6 @@
 //! The settings of the agent, their defaults and their limits. What is not a field here cannot be configured.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub metadata: Metadata,
     /// The admin socket.
     pub control: Control,
+    /// What makes the agent ready and alive, and where that is told.
+    pub health: Health,
 }
 
 /// `node`: what the agent says about where it runs.
@@ -221,6 +224,45 @@ pub struct Control {
     pub socket: PathBuf,
 }
 
+/// `health`: when the agent is ready and alive, and where that is told beside the admin socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Address and port for `/livez`, `/readyz` and `/metrics`; empty for none.
+    pub listen: String,
+    /// Whether the agent is ready without a container runtime.
+    pub runtime: RuntimeNeed,
+    /// How old the youngest canary that came through the pipeline may be.
+    #[serde(with = "humantime_text")]
+    pub canary: Duration,
+    /// The share of events at whose loss the agent is not ready any more.
+    pub loss: Share,
+    /// The time over which that share is taken.
+    #[serde(with = "humantime_text")]
+    pub loss_window: Duration,
+    /// How long a turn of the pipeline may take before it counts as standing still.
+    #[serde(with = "humantime_text")]
+    pub stall: Duration,
+}
+
+impl Health {
+    /// The address to listen at; `None` for none, and for what [`super::validate`] refuses.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+}
+
+/// Whether the agent is ready without a container runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuntimeNeed {
+    /// Not before one has answered.
+    Required,
+    /// It is; but once one has answered, that one has to.
+    Optional,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -263,6 +305,14 @@ impl Default for Settings {
             },
             control: Control {
                 socket: PathBuf::from("/run/pinhole/agent.sock"),
+            },
+            health: Health {
+                listen: String::new(),
+                runtime: RuntimeNeed::Required,
+                canary: Duration::from_secs(15),
+                loss: Share::of_millionths(10_000),
+                loss_window: Duration::from_secs(60),
+                stall: Duration::from_secs(30),
             },
         }
     }

@@ -11,6 +11,8 @@ use super::settings::{EventClass, Settings};
 /// The longest path that fits a socket address, without the terminating NUL (`sun_path` is 108 bytes).
 pub const MAX_SOCKET_PATH: usize = 107;
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// Items of a list of keys.
 const MAX_PATTERNS: usize = 64;
 /// The longest key of a label or annotation: a prefix of 253 bytes, a slash and a name of 63.
@@ -67,6 +69,14 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
             Duration::from_millis(1),
             Duration::from_secs(60),
         ),
+        ("health.canary", settings.health.canary, Duration::from_secs(2), HOUR),
+        (
+            "health.loss_window",
+            settings.health.loss_window,
+            Duration::from_secs(1),
+            HOUR,
+        ),
+        ("health.stall", settings.health.stall, Duration::from_secs(1), HOUR),
     ] {
         within(key, value, shortest, longest)?;
     }
@@ -79,6 +89,7 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
     if !settings.control.socket.as_os_str().is_empty() {
         socket("control.socket", &settings.control.socket)?;
     }
+    listen(settings)?;
     patterns("metadata.labels", &settings.metadata.labels)?;
     patterns("metadata.annotations", &settings.metadata.annotations)?;
     let prefix = &settings.runtime.host_prefix;
@@ -103,6 +114,19 @@ fn within<T: PartialOrd + Copy>(key: &'static str, value: T, low: T, high: T) ->
         return problem(key, "it is too large");
     }
     Ok(())
+}
+
+fn listen(settings: &Settings) -> Result<(), Problem> {
+    let health = &settings.health;
+    match health.address() {
+        Some(address) if address.port() > 0 => Ok(()),
+        Some(_) => problem("health.listen", "the port is 0"),
+        None if health.listen.is_empty() => Ok(()),
+        None => problem(
+            "health.listen",
+            format!("{:?} is no address with a port", health.listen),
+        ),
+    }
 }
 
 fn events(classes: &[EventClass]) -> Result<(), Problem> {
@@ -233,6 +257,29 @@ mod tests {
             Some("control.socket")
         );
         assert_eq!(key_of(|s| s.control.socket = "".into()), None);
+        for (listen, ok) in [
+            ("", true),
+            ("0.0.0.0:9467", true),
+            ("[::1]:9467", true),
+            ("127.0.0.1:0", false),
+            (":9467", false),
+            ("9467", false),
+            ("localhost:9467", false),
+            ("0.0.0.0:65536", false),
+        ] {
+            let found = key_of(|s| s.health.listen = listen.to_owned());
+            assert_eq!(found, Some("health.listen").filter(|_| !ok), "{listen}");
+        }
+        for (seconds, ok) in [(1, false), (2, true), (3600, true), (3601, false)] {
+            let found = key_of(|s| s.health.canary = Duration::from_secs(seconds));
+            assert_eq!(found, Some("health.canary").filter(|_| !ok), "{seconds}");
+        }
+        for (seconds, ok) in [(0, false), (1, true), (3600, true), (3601, false)] {
+            let found = key_of(|s| s.health.loss_window = Duration::from_secs(seconds));
+            assert_eq!(found, Some("health.loss_window").filter(|_| !ok), "{seconds}");
+            let found = key_of(|s| s.health.stall = Duration::from_secs(seconds));
+            assert_eq!(found, Some("health.stall").filter(|_| !ok), "{seconds}");
+        }
         assert_eq!(
             key_of(|s| s.runtime.host_prefix = "host".into()),
             Some("runtime.host_prefix")

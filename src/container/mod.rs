@@ -70,4 +70,5 @@ pub use outcome::{
     Container, Image, Kubernetes, Metadata, Mount, Outcome, Pod, Propagation, Qos, Reason, Source, Status,
 };
 pub use resolver::{CgroupName, Resolver};
+pub use runtime::{Answering, Now};
 pub use stats::{FirstEvents, LookupStats};

@@ -23,11 +23,12 @@ use super::lookup::Runtimes;
 use super::outcome::Outcome;
 use super::pacing::{Allowance, Patience};
 use super::removal::Removals;
-use super::runtime::{Given, Runtime};
+use super::runtime::{Answering, Given, Runtime};
 use super::selection::Selection;
 use super::stats::{Costs, LookupStats};
 use super::watch::Watch;
 use crate::config::settings;
+use crate::histogram::Histogram;
 
 mod asking;
 mod background;
@@ -108,6 +109,8 @@ pub struct Resolver {
     by_container: Containers,
     removals: Removals,
     inventory: Inventory,
+    /// Runtimes are asked now and then whether they answer.
+    heartbeats: bool,
     budget: Duration,
     call_timeout: Duration,
     patience: Patience,
@@ -187,6 +190,7 @@ impl Resolver {
             by_container: Containers::new(size),
             removals: Removals::default(),
             inventory: Inventory::default(),
+            heartbeats: false,
             budget,
             call_timeout,
             patience: Patience::new(settings.wait_share, 2 * budget, clock()),
@@ -301,6 +305,18 @@ impl Resolver {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// What lookups cost the runtimes, as it is counted from now on.
+    #[must_use]
+    pub fn lookup_times(&self) -> Arc<Histogram> {
+        self.costs.times()
+    }
+
+    /// Whether each candidate answers, by the last that is known of it.
+    #[must_use]
+    pub fn answering(&self) -> Vec<Answering> {
+        self.runtimes.all().iter().map(Runtime::answering).collect()
     }
 
     /// Every candidate socket as it was last seen.

@@ -19,7 +19,11 @@ use super::selection::Selection;
 use super::trace::{self, Note, Said};
 use super::{bounds, containerd, cri, engine};
 
+mod heartbeat;
 mod recovering;
+
+use heartbeat::Heartbeat;
+pub use heartbeat::{Answering, Now};
 
 /// What a runtime told about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +111,7 @@ pub(crate) struct Runtime {
     recoveries: Cell<u64>,
     /// The last opening of its circuit that somebody has looked into.
     probed: Cell<Option<u32>>,
+    heartbeat: Heartbeat,
 }
 
 impl Runtime {
@@ -118,6 +123,7 @@ impl Runtime {
         call_timeout: Duration,
         clock: fn() -> Instant,
     ) -> Self {
+        let heartbeat = Heartbeat::new(socket.clone(), call_timeout, clock);
         Self {
             connection: Connection::new(socket.clone(), call_timeout, clock),
             candidate: RefCell::new(Candidate::new(socket, origin, State::Timeout, Evidence::default())),
@@ -138,6 +144,7 @@ impl Runtime {
             missed: Cell::new(false),
             recoveries: Cell::new(0),
             probed: Cell::new(None),
+            heartbeat,
         }
     }
 
@@ -446,6 +453,8 @@ impl Runtime {
             self.failing.set(true);
         } else {
             self.has_recovered();
+            let candidate = self.candidate.borrow();
+            self.heartbeat.answered(&candidate.state, candidate.rank());
         }
         let backoff = match reason {
             None => {

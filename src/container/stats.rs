@@ -1,5 +1,6 @@
 //! How many lookups were made, for whom, what they cost, and how long the pipeline waited for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::histogram::Histogram;
@@ -49,7 +50,7 @@ pub struct FirstEvents {
 /// Counts as they are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Costs {
-    histogram: Histogram,
+    histogram: Arc<Histogram>,
     pub(crate) hits: u64,
     pub(crate) prefetched: u64,
     pub(crate) inventoried: u64,
@@ -69,6 +70,11 @@ impl Costs {
     pub(crate) fn wait(&mut self, waited: Duration) {
         self.waited += waited;
         self.longest_wait = self.longest_wait.max(waited);
+    }
+
+    /// What lookups take, for whoever counts along.
+    pub(crate) fn times(&self) -> Arc<Histogram> {
+        Arc::clone(&self.histogram)
     }
 
     /// Everything but what is counted elsewhere.

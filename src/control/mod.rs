@@ -1,6 +1,7 @@
 //! The admin socket: what the running agent answers about itself, and the client that asks it.
 //!
-//! This room owns the socket file, the thread that serves it and the registry of exec watches. It reads snapshots and
+//! This room owns the socket file, the thread that serves it and the port for health and does what is due each second
+//! ([`duties`]), and the registry of exec watches. It reads snapshots and
 //! offers seams to the pipeline; it never blocks the pipeline, changes nothing itself (it hands on who wishes what, see
 //! [`switch`]) and never spawns another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
 
@@ -8,6 +9,7 @@ pub mod bind;
 pub mod client;
 mod connection;
 pub mod containers;
+pub mod duties;
 pub mod peer;
 pub mod server;
 pub mod switch;
@@ -18,8 +20,9 @@ mod tests;
 
 pub use bind::bind;
 pub use client::Client;
+pub use duties::Duty;
 pub use peer::Peer;
-pub use server::{Handle, StatusSource, spawn};
+pub use server::{Answers, Doors, Handle, StatusSource, spawn};
 pub use switch::ReportSwitch;
 pub use watch::ExecWatches;
 

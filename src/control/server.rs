@@ -1,6 +1,8 @@
-//! The thread that answers on the admin socket.
+//! The thread that answers on the admin socket and the port for health.
 
+use std::fmt;
 use std::io;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::http;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
@@ -24,9 +28,12 @@ use super::api::{
 };
 use super::connection;
 use super::containers::{self, Busy};
+use super::duties::{Duty, each_second};
 use super::peer::Peer;
 use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, Armed, ExecWatches};
+use crate::health::answer::answer;
+use crate::health::{Monitor, port};
 
 /// Longest deadline that a watch may ask for.
 pub const MAX_WATCH: Duration = Duration::from_secs(30);
@@ -62,10 +69,10 @@ pub enum Error {
     #[error("cannot start the control thread: {0}")]
     Thread(#[source] io::Error),
     /// The thread could not make its event loop or take over the socket.
-    #[error("cannot serve the admin socket: {0}")]
+    #[error("cannot serve the admin socket or the port for health: {0}")]
     Runtime(#[source] io::Error),
     /// The thread ended before it served.
-    #[error("the control thread ended before it served the admin socket")]
+    #[error("the control thread ended before it served")]
     Ended,
 }
 
@@ -91,30 +98,46 @@ impl Handle {
     }
 }
 
-/// Starts the thread `control`, which serves the admin socket, and returns once it does.
+/// Where the thread can be asked. Without either it still does its duties.
+#[derive(Debug, Default)]
+pub struct Doors {
+    /// The admin socket: everything, and health.
+    pub admin: Option<UnixListener>,
+    /// The port: health and nothing else.
+    pub health: Option<TcpListener>,
+}
+
+/// Who answers what is asked.
+pub struct Answers {
+    /// The status, and questions about containers.
+    pub source: Arc<dyn StatusSource>,
+    /// Watches for one exec.
+    pub watches: Arc<ExecWatches>,
+    /// Wishes which hooks report.
+    pub switch: Arc<dyn ReportSwitch>,
+    /// Probes and metrics.
+    pub monitor: Arc<Monitor>,
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+/// Starts the thread `control`, which serves the admin socket and the port and does the duties, and returns once it serves.
 ///
 /// After that the thread makes no thread and opens no file: it accepts, reads, writes and waits. A seccomp filter may be
 /// set on all threads.
 ///
 /// # Errors
 /// When the thread or its event loop cannot be made.
-pub fn spawn(
-    listener: UnixListener,
-    source: Arc<dyn StatusSource>,
-    watches: Arc<ExecWatches>,
-    switch: Arc<dyn ReportSwitch>,
-) -> Result<Handle, Error> {
-    let service = Service {
-        source,
-        watches,
-        switch,
-        own_uid: nix::unistd::geteuid().as_raw(),
-    };
+pub fn spawn(doors: Doors, answers: Answers, duties: Vec<Duty>) -> Result<Handle, Error> {
     let (ready, started) = sync_mpsc::sync_channel(1);
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("control".to_owned())
-        .spawn(move || serve(listener, service, &ready, stopped))
+        .spawn(move || serve(doors, answers, duties, &ready, stopped))
         .map_err(Error::Thread)?;
     match started.recv() {
         Ok(Ok(())) => Ok(Handle { thread, stop }),
@@ -124,8 +147,9 @@ pub fn spawn(
 }
 
 fn serve(
-    listener: UnixListener,
-    service: Service,
+    doors: Doors,
+    answers: Answers,
+    duties: Vec<Duty>,
     ready: &sync_mpsc::SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -138,32 +162,89 @@ fn serve(
         Err(error) => return drop(ready.send(Err(error))),
     };
     runtime.block_on(async move {
-        let adopted = listener
-            .set_nonblocking(true)
-            .and_then(|()| tokio::net::UnixListener::from_std(listener));
-        let listener = match adopted {
-            Ok(listener) => listener,
+        let (admin, health) = match doors.adopted() {
+            Ok(adopted) => adopted,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let (taker, connections) = mpsc::channel(1);
-        tokio::spawn(connection::accept(listener, taker));
-        let admin = AdminServer::new(service)
-            .max_decoding_message_size(MAX_REQUEST)
-            .max_encoding_message_size(MAX_REPLY);
-        let server = Server::builder()
-            .timeout(CALL_DEADLINE)
-            .max_concurrent_streams(MAX_STREAMS)
-            .http2_max_header_list_size(8 * 1024)
-            .add_service(admin)
-            .serve_with_incoming(ReceiverStream::new(connections));
+        let port = health.map(|listener| port::serve(listener, Arc::clone(&answers.monitor)));
+        let admin = admin.map(|listener| serve_admin(listener, answers));
         let _ = ready.send(Ok(()));
-        // The server ends only by `stop`: what goes wrong with a connection ends that connection. A dropped handle
+        // Nothing ends by itself but by `stop`: what goes wrong with a connection ends that connection. A dropped handle
         // means that nobody will ever ask to stop.
         tokio::select! {
-            _ = server => {}
+            () = while_there(admin) => {}
+            () = while_there(port) => {}
+            () = each_second(duties) => {}
             () = asked_to_stop(stopped) => {}
         }
     });
+}
+
+impl Doors {
+    /// The listeners as those of the event loop that this is called in.
+    fn adopted(self) -> io::Result<(Option<tokio::net::UnixListener>, Option<tokio::net::TcpListener>)> {
+        let admin = self.admin.map(|listener| {
+            listener.set_nonblocking(true)?;
+            tokio::net::UnixListener::from_std(listener)
+        });
+        let health = self.health.map(tokio::net::TcpListener::from_std);
+        Ok((admin.transpose()?, health.transpose()?))
+    }
+}
+
+/// What is not there does not end.
+async fn while_there(served: Option<impl Future<Output = ()>>) {
+    match served {
+        Some(served) => served.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// gRPC and, on the same socket, the probes and metrics by HTTP/1, for `curl --unix-socket`.
+async fn serve_admin(listener: tokio::net::UnixListener, answers: Answers) {
+    let Answers {
+        source,
+        watches,
+        switch,
+        monitor,
+    } = answers;
+    let service = Service {
+        source,
+        watches,
+        switch,
+        own_uid: nix::unistd::geteuid().as_raw(),
+    };
+    let (taker, connections) = mpsc::channel(1);
+    tokio::spawn(connection::accept(listener, taker));
+    let admin = AdminServer::new(service)
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_REPLY);
+    let mut routes = Routes::new(admin);
+    let router = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = router.fallback(move |request: http::Request<axum::body::Body>| {
+        let answer = elsewhere(&monitor, &request);
+        async move { answer }
+    });
+    let server = Server::builder()
+        .accept_http1(true)
+        .timeout(CALL_DEADLINE)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_header_list_size(8 * 1024)
+        .add_routes(routes)
+        .serve_with_incoming(ReceiverStream::new(connections));
+    let _ = server.await;
+}
+
+/// What is no call of the admin service: one of a service that is not there, or HTTP.
+fn elsewhere(monitor: &Monitor, request: &http::Request<axum::body::Body>) -> http::Response<axum::body::Body> {
+    let is_grpc = request
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_grpc {
+        return Status::unimplemented("no such service").into_http();
+    }
+    answer(monitor, request.method(), request.uri().path(), request.headers()).map(axum::body::Body::from)
 }
 
 async fn asked_to_stop(stopped: oneshot::Receiver<()>) {

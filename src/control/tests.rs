@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::TryRecvError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,13 @@ use super::api::{
 };
 use super::client::{Client, Error};
 use super::containers::Busy;
+use super::duties::Duty;
 use super::peer::Peer;
-use super::server::{Handle, StatusSource, spawn};
+use super::server::{Answers, Doors, Handle, StatusSource, spawn};
 use super::switch::{Refused, ReportSwitch};
 use super::watch::{ArmError, ExecWatches, MAX_WATCHES};
 use super::{bind, connection};
+use crate::health::fixture;
 
 const SOON: Duration = Duration::from_secs(5);
 const BRIEF: Duration = Duration::from_millis(300);
@@ -91,16 +94,27 @@ struct Served {
     handle: Handle,
 }
 
+fn answers(watches: &Arc<ExecWatches>, switch: &Arc<Granting>) -> Answers {
+    Answers {
+        source: Arc::new(Counting::default()),
+        watches: Arc::clone(watches),
+        switch: Arc::clone(switch) as _,
+        monitor: fixture::monitor(),
+    }
+}
+
 fn served() -> Served {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/agent.sock");
     let watches = Arc::new(ExecWatches::new());
     let switch = Arc::new(Granting::default());
     let handle = spawn(
-        bind(&path).unwrap(),
-        Arc::new(Counting::default()),
-        Arc::clone(&watches),
-        Arc::clone(&switch) as _,
+        Doors {
+            admin: Some(bind(&path).unwrap()),
+            health: None,
+        },
+        answers(&watches, &switch),
+        Vec::new(),
     )
     .unwrap();
     Served {
@@ -421,5 +435,50 @@ fn a_question_about_containers_is_answered_or_rejected_with_the_rule() {
             }
         ),
         "{rejected}"
+    );
+}
+
+/// What curl sends to a unix socket.
+fn http(path: &Path, request: &str) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn probes_and_metrics_are_answered_beside_grpc() {
+    let served = served();
+    let ready = http(&served.path, "GET /readyz");
+    assert!(
+        ready.starts_with("HTTP/1.1 200") && ready.ends_with("\nready\n"),
+        "{ready}"
+    );
+    assert!(http(&served.path, "GET /metrics").contains("\npinhole_ready 1\n"));
+    assert!(http(&served.path, "GET /nothing").starts_with("HTTP/1.1 404"));
+    assert!(http(&served.path, "POST /readyz").starts_with("HTTP/1.1 405"));
+    let mut client = Client::connect(&served.path, SOON).unwrap();
+    assert_eq!(client.status(SOON).unwrap().pid, 7);
+}
+
+#[test]
+fn the_thread_does_its_duties_where_nobody_can_ask() {
+    let (done, told) = std::sync::mpsc::channel();
+    let handle = spawn(
+        Doors::default(),
+        answers(&Arc::new(ExecWatches::new()), &Arc::new(Granting::default())),
+        vec![Duty::new(move || drop(done.send(())))],
+    )
+    .unwrap();
+    told.recv_timeout(SOON).unwrap();
+    assert!(handle.is_serving());
+    handle.stop();
+    let more = told.try_iter().count();
+    assert_eq!(
+        told.try_recv(),
+        Err(TryRecvError::Disconnected),
+        "the thread has ended, after {more} more"
     );
 }

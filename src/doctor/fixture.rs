@@ -172,6 +172,11 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             max_us: 3100,
         }),
         dispatcher_missed: None,
+        canary_age_ms: Some(420),
+        canary_round_trip_us: Some(310),
+        canary_status: Some("complete".to_owned()),
+        canary_reason: None,
+        turn_age_ms: Some(12),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::finding::Finding;
-use super::judge::{capture, config, hooks, kernel, live, loss, memory, metadata, privilege, runtime};
+use super::judge::{capture, config, hooks, kernel, live, loss, memory, metadata, privilege, pulse, runtime};
 
 /// Ids of checks that no longer exist. An id is never given to another check.
 pub const RETIRED: &[&str] = &[];
@@ -223,6 +223,14 @@ pub const CHECKS: &[Definition] = &[
         needs: &[Agent, Exec],
         depends_on: &[Needs("PIN-BPF-001"), Through("PIN-LIVE-001")],
         judge: live::canary,
+    },
+    Definition {
+        id: "PIN-LIVE-003",
+        area: "live",
+        title: "The agent's own canary comes through",
+        needs: &[Agent],
+        depends_on: &[Through("PIN-LIVE-001")],
+        judge: pulse::canary,
     },
     Definition {
         id: "PIN-META-001",

@@ -70,12 +70,28 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// Writing failed.
     pub fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        self.append(event)?;
+        self.flush_when_full()
+    }
+
+    /// Does with an event all that is done with one that is written, and takes it back.
+    ///
+    /// # Errors
+    /// It has no such form.
+    pub fn rehearse(&mut self, event: &Event<'_>) -> io::Result<()> {
+        let before = self.pending.len();
+        let appended = self.append(event);
+        self.pending.truncate(before);
+        appended
+    }
+
+    fn append(&mut self, event: &Event<'_>) -> io::Result<()> {
         match self.format {
             Format::Json => self.events.append(&mut self.pending, event)?,
             Format::Count => {}
             Format::Text { colour } => text::event(&mut self.pending, event, colour)?,
         }
-        self.flush_when_full()
+        Ok(())
     }
 
     /// Whether everything that was taken is written.

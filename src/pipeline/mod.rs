@@ -10,6 +10,7 @@ mod held;
 mod latency;
 pub mod loss;
 mod lost_before;
+pub mod pulse;
 mod rates;
 pub mod reporting;
 pub mod signals;
@@ -17,5 +18,6 @@ pub mod vitals;
 
 pub use driver::{Error, Pipeline};
 pub use loss::Losses;
+pub use pulse::Pulse;
 pub use reporting::Reporting;
 pub use vitals::Vitals;

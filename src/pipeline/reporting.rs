@@ -124,7 +124,11 @@ impl Reporting {
             on: HookSet::NONE,
         };
         for (word, is_on) in words {
-            let hooks = word.hooks().and(self.attached).without(HookSet::ALWAYS);
+            let mut hooks = word.hooks().and(self.attached).without(HookSet::ALWAYS);
+            if !is_on && *word == Word::All {
+                // It tells of the agent, not of the host: who wants quiet does not want the agent to call itself blind.
+                hooks = hooks.without(HookSet::CANARY);
+            }
             if word.hooks().and(self.attached) == HookSet::NONE {
                 return Err(Refused::NotAttached(word.name().to_owned()));
             }
@@ -243,6 +247,7 @@ mod tests {
 
     fn attached() -> Reporting {
         let hooks = HookSet::ALWAYS
+            .or(HookSet::CANARY)
             .or(HookSet::of_class(Class::File))
             .or(HookSet::of_class(Class::Network));
         Reporting::new(hooks)
@@ -281,8 +286,9 @@ mod tests {
         assert_eq!(
             change(&reporting, &[], &["all"]).len(),
             calls,
-            "all but the life of processes and of cgroups"
+            "all but the life of processes and of cgroups, and the canary"
         );
+        assert_eq!(change(&reporting, &["all"], &["canary"]), ["canary"]);
         assert_eq!(change(&reporting, &["all"], &[]), [""; 0]);
     }
 

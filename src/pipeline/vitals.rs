@@ -3,24 +3,26 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::field_counts::FieldCounts;
 use super::loss::{Reading, Told};
+use super::pulse::Pulse;
 use super::rates::{History, rounded, sum};
 use super::reporting::{self, Reporting};
 use crate::capture::backend::Choice;
-use crate::capture::{Capture, Ledger};
-use crate::container::{Candidate, LookupStats, Outcome, Reason, Status};
+use crate::capture::{Capture, Hook, Ledger};
+use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
 use crate::control::api;
 use crate::control::containers::{Busy, Questions};
 use crate::control::server::StatusSource;
 use crate::event::loss::{Ring, Window};
 use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates};
 use crate::event::{self, BootClock, Loss, Summary};
+use crate::health::{self, Canary, Facts, Numbers, process};
 use crate::histogram::{Histogram, Quantiles};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
 
@@ -40,6 +42,7 @@ pub struct Vitals {
     fields: FieldCounts,
     runtimes: Mutex<Runtimes>,
     latency: Histogram,
+    pulse: Pulse,
     history: Mutex<History>,
 }
 
@@ -47,6 +50,8 @@ pub struct Vitals {
 struct Runtimes {
     lookups: LookupStats,
     candidates: Vec<Candidate>,
+    answering: Vec<Answering>,
+    times: Option<Arc<Histogram>>,
 }
 
 impl Vitals {
@@ -67,6 +72,7 @@ impl Vitals {
             fields: FieldCounts::default(),
             runtimes: Mutex::default(),
             latency: Histogram::default(),
+            pulse: Pulse::new(capture.started()),
             history: Mutex::new(History::new(capture.started())),
         }
     }
@@ -99,14 +105,32 @@ impl Vitals {
     }
 
     /// Takes over what is new about the container runtimes.
-    pub fn publish_runtimes(&self, lookups: LookupStats, candidates: Vec<Candidate>) {
-        *self.runtimes.lock().unwrap_or_else(PoisonError::into_inner) = Runtimes { lookups, candidates };
+    pub fn publish_runtimes(&self, resolver: &Resolver) {
+        let news = Runtimes {
+            lookups: resolver.stats(),
+            candidates: resolver.runtimes(),
+            answering: resolver.answering(),
+            times: Some(resolver.lookup_times()),
+        };
+        *self.runtimes() = news;
     }
 
     /// How old events are once they are written.
     #[must_use]
     pub fn latency(&self) -> &Histogram {
         &self.latency
+    }
+
+    /// Whether the pipeline turns, and the canary.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Whether a canary that is sent now can be seen: its hook is attached and not turned off.
+    #[must_use]
+    pub fn canary_reports(&self) -> bool {
+        self.reporting.on_and_off().0.contains(Hook::CANARY)
     }
 
     /// Takes a reading of the ledger, from which the rates are made. `now` in nanoseconds of CLOCK_BOOTTIME.
@@ -151,6 +175,11 @@ impl Vitals {
             |_| Rates::default(),
             |now| self.history().rates(now, sum(hooks.iter().map(|(_, line)| line))),
         )
+    }
+
+    fn runtimes(&self) -> MutexGuard<'_, Runtimes> {
+        // Replaced as a whole: a poisoned lock guards a whole value.
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -199,7 +228,48 @@ impl Vitals {
                 reason: self.reason_counts().collect(),
                 fields: self.fields.told(),
             },
-            lookups: self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).lookups,
+            lookups: self.runtimes().lookups,
+        }
+    }
+}
+
+impl health::Source for Vitals {
+    fn facts(&self) -> Facts {
+        // The clock is there: the pipeline would not have begun without it.
+        let now = BootClock::reading().unwrap_or_default();
+        let seen = self.pulse.last_canary(now).seen;
+        let hooks = self.ledger.counters();
+        Facts {
+            at: Duration::from_nanos(now),
+            attached: self.ledger.hooks(),
+            off: self.reporting.on_and_off().1,
+            canary: Some(Canary {
+                age: seen.map(|seen| seen.age),
+                round_trip: seen.map(|seen| seen.round_trip),
+            }),
+            turn_age: Some(self.pulse.turns(now).age),
+            runtimes: self.runtimes().answering.clone(),
+            counts: sum(hooks.iter().map(|(_, line)| line)),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let (runtimes, times) = {
+            let runtimes = self.runtimes();
+            (runtimes.answering.clone(), runtimes.times.clone())
+        };
+        let boot = BootClock::now().map_or(Timestamp::UNIX_EPOCH, |clock| clock.utc(0));
+        let process = process::read(boot.as_duration().as_secs_f64())
+            .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"));
+        Numbers {
+            summary: self.summary(),
+            profile: self.profile.clone(),
+            ring_size: self.ring_size,
+            latency: self.latency.spread(),
+            lookups: times.unwrap_or_default().spread(),
+            runtimes,
+            threads: own_threads(),
+            process: process.ok(),
         }
     }
 }
@@ -215,9 +285,12 @@ impl StatusSource for Vitals {
     fn status(&self) -> api::GetStatusReply {
         let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
         let (lookups, runtimes) = {
-            let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+            let runtimes = self.runtimes();
             (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
         };
+        // The clock is there: the pipeline would not have begun without it.
+        let now = BootClock::reading().unwrap_or_default();
+        let canary = self.pulse.last_canary(now).seen;
         api::GetStatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -265,8 +338,23 @@ impl StatusSource for Vitals {
             latency: Some(latency(self.latency.quantiles())),
             dispatcher_missed: self.ledger.dispatcher_missed(),
             reporting: Some(reporting::told(self.reporting.on_and_off().1)),
+            canary_age_ms: canary.map(|seen| milliseconds(seen.age)),
+            canary_round_trip_us: canary.map(|seen| microseconds(seen.round_trip)),
+            canary_status: canary.map(|seen| seen.status.as_str().to_owned()),
+            canary_reason: canary
+                .and_then(|seen| seen.reason)
+                .map(|reason| reason.as_str().to_owned()),
+            turn_age_ms: Some(milliseconds(self.pulse.turns(now).age)),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn field((word, count): (&'static str, FieldCount)) -> (String, api::FieldCount) {
@@ -319,11 +407,14 @@ fn latency(said: Quantiles) -> api::Latency {
 }
 
 fn threads() -> Vec<api::Thread> {
-    let threads = status::own_threads().unwrap_or_else(|error| {
+    own_threads().into_iter().map(thread).collect()
+}
+
+fn own_threads() -> Vec<ThreadStatus> {
+    status::own_threads().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read the status of the own threads");
         Vec::new()
-    });
-    threads.into_iter().map(thread).collect()
+    })
 }
 
 fn thread(status: ThreadStatus) -> api::Thread {

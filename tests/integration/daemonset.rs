@@ -1,6 +1,6 @@
 //! The agent's DaemonSet, run on a real containerd as a kubelet runs it, from the image as it is built for releases.
 
-use serde_json::Value;
+use std::process::Command;
 
 use crate::event::{agent, assert_never_silently_null, is_exec};
 use crate::lab::agent::AGENT_ID;
@@ -17,10 +17,12 @@ const CAP_PERFMON: u64 = 1 << 38;
 const CAP_BPF: u64 = 1 << 39;
 const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0aa";
 
-/// The pod by hand.
-pub(crate) fn by_hand() -> Objects {
-    let text = include_str!("../fixtures/kubernetes/daemonset.yaml");
-    Objects::of_list(serde_saphyr::from_str::<Value>(text).unwrap()).unwrap()
+/// The objects of a profile, as `agent manifest` prints them, with the image that is built here.
+pub(crate) fn manifest(profile: &str) -> Objects {
+    let image = agent_image(agent()).unwrap().reference;
+    let words = ["manifest", "--profile", profile, "--format", "json", "--image", &image];
+    let printed = tool::run(Command::new(agent()).args(words)).unwrap();
+    Objects::of_list(serde_json::from_slice(&printed.stdout).unwrap()).unwrap()
 }
 
 /// A node with the agent's image.
@@ -80,6 +82,7 @@ fn watches(lab: &Containerd, objects: &Objects, handler: &str) {
     assert_eq!(event["kubernetes"]["pod"]["uid"], SHOP, "{event}");
 
     assert_unprivileged(&pod);
+    assert_eq!(pod.probes().len(), 3, "startup, liveness, readiness");
     for (name, probe) in pod.probes() {
         let answer = pod.ask(probe).unwrap();
         assert!(answer.succeeded(), "{name}: {answer:?}");
@@ -93,35 +96,58 @@ fn watches(lab: &Containerd, objects: &Objects, handler: &str) {
     shop.remove().unwrap();
 }
 
-fn watches_by(release: Release, handler: &str) {
+fn watches_by(release: Release, profile: &str, handler: &str) {
     let _turn = Turn::take().unwrap();
     let lab = node(release);
+    let in_node = |script: &str| tool::run(lab.daemon().command("sh").unwrap().args(["-ec", script])).unwrap();
     if handler == "crun" {
         // It refuses a version 2 hierarchy beside those of version 1 (its function libcrun_get_cgroup_mode).
-        let part = "if [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then umount /sys/fs/cgroup/unified; fi";
-        tool::run(lab.daemon().command("sh").unwrap().args(["-c", part])).unwrap();
+        in_node("if [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then umount /sys/fs/cgroup/unified; fi");
     }
-    watches(&lab, &by_hand(), handler);
+    if profile == "openshift" {
+        // CRI-O is not to be had here: containerd stands at its place.
+        in_node(
+            "ln -s containerd.sock /run/containerd/crio.sock; mkdir /run/crio; mount --bind /run/containerd /run/crio",
+        );
+    }
+    watches(&lab, &manifest(profile), handler);
 }
 
 #[test]
-fn by_runc() {
-    watches_by(Release::installed().unwrap(), "runc");
+fn generic_by_runc() {
+    watches_by(Release::installed().unwrap(), "generic", "runc");
 }
 
 #[test]
-fn by_crun() {
-    watches_by(Release::installed().unwrap(), "crun");
+fn generic_by_crun() {
+    watches_by(Release::installed().unwrap(), "generic", "crun");
+}
+
+#[test]
+fn aks_by_runc() {
+    watches_by(Release::installed().unwrap(), "aks", "runc");
+}
+
+/// Its Localhost profile of seccomp is in force; of SELinux this kernel has nothing, and containerd passes its words by.
+#[test]
+fn openshift_by_runc() {
+    watches_by(Release::installed().unwrap(), "openshift", "runc");
 }
 
 #[test]
 #[ignore = "`just test-runtimes` fetches it"]
-fn on_containerd_1_7() {
-    watches_by(Release::of("trixie").unwrap(), "runc");
+fn aks_on_containerd_1_7() {
+    watches_by(Release::of("trixie").unwrap(), "aks", "runc");
 }
 
 #[test]
 #[ignore = "`just test-runtimes` fetches it"]
-fn on_containerd_2() {
-    watches_by(Release::of("sid").unwrap(), "runc");
+fn aks_on_containerd_2() {
+    watches_by(Release::of("sid").unwrap(), "aks", "runc");
+}
+
+#[test]
+#[ignore = "`just test-runtimes` fetches it"]
+fn openshift_on_containerd_2_by_crun() {
+    watches_by(Release::of("sid").unwrap(), "openshift", "crun");
 }

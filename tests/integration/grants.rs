@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::daemonset::{by_hand, node};
+use crate::daemonset::{manifest, node};
 use crate::event::{agent, is_exec};
 use crate::lab::containerd::Containerd;
 use crate::lab::error::LabError;
@@ -73,7 +73,7 @@ fn withhold(objects: &mut Objects, capability: &str) {
 
 /// The pod without this grant.
 fn without(grant: &str, lab: &Containerd, kubelet: &Kubelet<'_>) -> Objects {
-    let mut objects = by_hand();
+    let mut objects = manifest("generic");
     let of = &mut objects;
     match grant {
         "capabilities.add: BPF" => withhold(of, "BPF"),
@@ -147,7 +147,10 @@ fn seen(lab: &Containerd, kubelet: &Kubelet<'_>, objects: &Objects) -> (String, 
         let ended = pod.collect().unwrap();
         assert!(ended.events.is_empty(), "{:?}", ended.events);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        return (format!("exit {}", ended.code), ended.stderr);
+        return (
+            format!("exit {}", ended.code),
+            format!("{}\n{}", ended.reason, ended.stderr),
+        );
     }
     let shop = Pod::run(lab, PodSpec::new("shop", "web-0", SHOP)).unwrap();
     let web = shop.start("app", &["/bin/sleep", "1000"]).unwrap();

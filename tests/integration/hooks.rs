@@ -41,11 +41,11 @@ fn what_is_printed_beforehand_is_what_is_attached() {
         ];
         said(&unprivileged.command(arguments).unwrap().output().unwrap())["hooks"].take()
     };
-    let life = ["exec", "exit", "fork", "snapshot"];
+    let life = ["canary", "exec", "exit", "fork", "snapshot"];
     assert_eq!(
         names(&plan("none", "false")),
         life.map(str::to_owned).into(),
-        "nothing asked: the life of processes"
+        "nothing asked: the life of processes, and the canary"
     );
     let cgroups = ["cgroup_mkdir", "cgroup_rmdir"];
     assert_eq!(

@@ -97,6 +97,10 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
     let told = |line: &Value| line["missed"].is_u64();
     assert_eq!(told(&summary["hooks"]["exec"]), counts, "{summary}");
     assert_eq!(told(&summary["hooks"]["cgroup_mkdir"]), counts, "{summary}");
+    let canary = &summary["hooks"]["canary"];
+    assert!(canary["delivered"].as_u64() > Some(0), "{summary}\n{log}");
+    assert_eq!(told(canary), counts, "{summary}");
+    assert!(log.lines().any(|line| line.contains("a canary came through")), "{log}");
     // Two are made and one is removed in each hierarchy.
     let others = if parameters.contains(&"lab.cgroup=1") { 2 } else { 0 };
     for (hook, each, words) in [

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::daemonset::{by_hand, node};
+use crate::daemonset::{manifest, node};
 use crate::event::{agent, is_exec};
 use crate::lab::kernels::Kernel;
 use crate::lab::kubelet::Kubelet;
@@ -27,14 +27,14 @@ fn specification() -> Value {
     static MADE: OnceLock<Value> = OnceLock::new();
     MADE.get_or_init(|| {
         let lab = node(Release::installed().unwrap());
-        let pod = Kubelet::on(&lab).unwrap().create(&by_hand(), "runc").unwrap();
+        let pod = Kubelet::on(&lab).unwrap().create(&manifest("generic"), "runc").unwrap();
         pod.oci().unwrap()
     })
     .clone()
 }
 
 /// Where a node differs from the one that the specification was made on.
-fn moved(mut oci: Value, cgroup: u8, memlock: bool) -> (Value, Vec<String>) {
+fn moved(mut oci: Value, suite: &str, cgroup: u8, memlock: bool) -> (Value, Vec<String>) {
     let mut files = Vec::new();
     for mount in oci["mounts"].as_array_mut().unwrap() {
         if mount["type"] == "bind" {
@@ -53,6 +53,10 @@ fn moved(mut oci: Value, cgroup: u8, memlock: bool) -> (Value, Vec<String>) {
     if cgroup == 2 {
         // containerd does so on version 2 (pkg/cri/server/container_create_linux.go, containerSpec).
         namespaces.push(json!({"type": "cgroup"}));
+    }
+    if cgroup == 1 && suite == "sid" {
+        // The newest kernels of Debian have no memory controller of version 1, and runc refuses a limit that it cannot set.
+        oci["linux"]["resources"].as_object_mut().unwrap().remove("memory");
     }
     oci["root"]["path"] = json!("rootfs");
     // containerd does so where the kernel has AppArmor (pkg/cri/server, generateApparmorSpecOpts).
@@ -92,7 +96,7 @@ fn compiled(place: &Place) -> std::path::PathBuf {
 /// Runs the container on this kernel.
 fn run(suite: &str, cgroup: u8, runtime: &str, memlock: bool) -> Finished {
     let place = Place::new().unwrap();
-    let (oci, files) = moved(specification(), cgroup, memlock);
+    let (oci, files) = moved(specification(), suite, cgroup, memlock);
     let written = place.path().join("specification");
     fs::write(&written, oci.to_string()).unwrap();
     let capabilities = if memlock {
@@ -101,9 +105,10 @@ fn run(suite: &str, cgroup: u8, runtime: &str, memlock: bool) -> Finished {
         "cap_bpf,cap_perfmon=p"
     };
     let scenario = format!(
-        "RUNTIME={runtime}\nCAPABILITIES={capabilities}\nDIRECTORIES='{}'\nFILES='{}'\nSETTINGS='profile = \"generic\"'\n{}",
+        "RUNTIME={runtime}\nCAPABILITIES={capabilities}\nDIRECTORIES='{}'\nFILES='{}'\nSETTINGS='{}'\n{}",
         DIRECTORIES.join(" "),
         files.join(" "),
+        manifest("generic").config_maps[0].data["agent.toml"],
         include_str!("../lab/node.sh")
     );
     let tools = [

@@ -107,6 +107,9 @@ fn runs_reduced(suite: &str, cgroup: Option<&str>, calls: bool) {
     assert_eq!(summary["hooks"].get("openat").is_some(), calls, "{summary}");
     balanced_hooks(summary);
     assert!(summary["hooks"].get("cgroup_mkdir").is_none(), "{summary}");
+    assert!(summary["hooks"]["canary"]["delivered"].as_u64() > Some(0), "{summary}");
+    let canary = finding(&told.live, "PIN-LIVE-003");
+    assert_eq!(canary["status"], "ok", "{canary}");
     let without = told.log.lines().filter(|line| line.contains("cgroups are not watched"));
     assert_eq!(without.count(), 1, "{}", told.log);
     assert_never_silently_null(&told.events);

@@ -31,7 +31,7 @@ use log::ContainerLog;
 use spec::{Container, Objects, PodSpec, Probe};
 
 /// How long a pod may take to become ready, or a container to end.
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// What the kubelet knows of its node.
 #[derive(Debug, Clone)]
@@ -239,6 +239,8 @@ pub(crate) struct DaemonPod<'a> {
 pub(crate) struct Ended {
     /// The exit code of its container.
     pub(crate) code: i32,
+    /// The runtime's word for how it ended: `Completed`, `Error`, `OOMKilled`.
+    pub(crate) reason: String,
     /// Its standard output.
     pub(crate) events: Vec<Value>,
     /// Its standard error.
@@ -387,9 +389,15 @@ impl<'a> DaemonPod<'a> {
     /// Waits until the container has ended by itself, and collects what it left.
     pub(crate) fn collect(self) -> Result<Ended> {
         let code = self.handle().wait_ended()?;
+        let reason = self.handle().status()?.reason;
         remove_sandbox(self.lab, &self.sandbox)?;
         let (events, stderr) = self.log.finish()?;
-        Ok(Ended { code, events, stderr })
+        Ok(Ended {
+            code,
+            reason,
+            events,
+            stderr,
+        })
     }
 }
 

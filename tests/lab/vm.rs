@@ -136,8 +136,12 @@ impl Machine {
         let initramfs = place.path().join("initramfs");
         self.write_initramfs(&place, &initramfs, scenario)?;
         let (console, result) = (place.path().join("console"), place.path().join("result"));
+        // The emulated timer may be late on a busy machine, which is no reason to give up (`no_timer_check`).
         // `panic=-1` restarts at once, which `-no-reboot` turns into an end.
-        let parameters = format!("console=ttyS0 quiet panic=-1 {}", self.parameters.join(" "));
+        let parameters = format!(
+            "console=ttyS0 quiet panic=-1 no_timer_check {}",
+            self.parameters.join(" ")
+        );
         let mut child = Command::new(tool::find("setpriv", "util-linux")?)
             // The thread that waits below is the parent, so the machine cannot outlive a killed test.
             .args(["--pdeathsig", "KILL"])

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::settings::EventClass;
+use crate::config::settings::{EventClass, RuntimeNeed};
 
 /// A root directory with the default file holding `text`, if any.
 fn root(text: Option<&str>) -> tempfile::TempDir {
@@ -43,20 +43,29 @@ fn message(file: Option<&str>, environment: &[(&str, &str)], flags: &[(&'static 
     try_load(file, environment, flags).unwrap_err().to_string()
 }
 
+/// What holds where nothing is given: the profile of a host outside Kubernetes sets one thing.
+fn standalone() -> Settings {
+    let mut settings = Settings::default();
+    settings.health.runtime = RuntimeNeed::Optional;
+    settings
+}
+
 #[test]
 fn nothing_given_means_the_defaults_and_the_detected_profile() {
     let loaded = try_load(None, &[("PATH", "/bin"), ("HOME", "/")], &[]).unwrap();
-    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.settings, standalone());
     assert_eq!(loaded.file, None);
     assert_eq!(loaded.profile.name, "standalone");
     assert_eq!(loaded.profile.source, "detected");
     assert!(!loaded.profile.evidence.is_empty());
     assert_eq!(loaded.origins.len(), KEYS.len());
-    assert!(
-        loaded.origins.values().all(|origin| origin == DEFAULT_ORIGIN),
-        "{:?}",
-        loaded.origins
-    );
+    for (key, origin) in &loaded.origins {
+        let expected = match &**key {
+            "health.runtime" => "profile standalone",
+            _ => DEFAULT_ORIGIN,
+        };
+        assert_eq!(origin, expected, "{key}");
+    }
 }
 
 #[test]
@@ -105,8 +114,10 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
             (_, serde_json::Value::Number(_)) => "4242",
             ("capture.ring_size", _) => "4.0 MiB",
             ("capture.batch" | "runtime.call_timeout" | "runtime.lookup_budget", _) => "7ms",
-            ("loss.threshold" | "runtime.wait_share", _) => "2.5%",
-            ("loss.interval", _) => "7m",
+            ("loss.threshold" | "runtime.wait_share" | "health.loss", _) => "2.5%",
+            ("loss.interval" | "health.canary" | "health.loss_window" | "health.stall", _) => "7m",
+            ("health.listen", _) => "[::1]:9467",
+            ("health.runtime", _) => "required",
             ("log.level", _) => "debug",
             _ => key.choices.last().copied().unwrap_or("/some/where"),
         };
@@ -128,7 +139,7 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
         let by_flag = try_load(None, &[], &[(key.name, &[text])]).unwrap();
         assert_eq!(by_file.settings, by_variable.settings, "{}", key.name);
         assert_eq!(by_file.settings, by_flag.settings, "{}", key.name);
-        assert_ne!(by_file.settings, Settings::default(), "{}", key.name);
+        assert_ne!(by_file.settings, standalone(), "{}", key.name);
         assert_eq!(by_flag.origins[key.name], format!("flag --{}", key.flag));
     }
 }
@@ -234,7 +245,7 @@ fn variables_of_a_service_with_our_name_are_not_ours() {
         ("PINHOLE_AGENT_PORT_9090_TCP_ADDR", "10.0.0.7"),
         ("PINHOLE_PORT_9090_TCP", "tcp://10.0.0.7:9090"),
     ];
-    assert_eq!(try_load(None, &variables, &[]).unwrap().settings, Settings::default());
+    assert_eq!(try_load(None, &variables, &[]).unwrap().settings, standalone());
 }
 
 #[test]

@@ -108,18 +108,31 @@ impl Resolver {
         }
     }
 
-    /// Has runtimes looked at again, in the background, that lookups have to go without. Never blocks, and cheap when there
-    /// is none.
+    /// From now on runtimes are asked now and then whether they answer, without a lookup's need.
+    pub fn start_heartbeats(&mut self) {
+        self.heartbeats = true;
+    }
+
+    /// Has runtimes looked at again, in the background, that lookups have to go without, and asks the others whether they
+    /// answer when it is time to. Never blocks, and cheap when there is nothing to do.
     pub(super) fn look_after(&self) {
         for (index, runtime) in self.runtimes.all().iter().enumerate() {
-            let (due, hangs) = (runtime.is_due(), runtime.wants_a_probe());
+            let heartbeats = self.heartbeats;
+            let (due, hangs) = (runtime.is_due(heartbeats), runtime.wants_a_probe());
+            if heartbeats && runtime.wants_a_heartbeat() {
+                let (runtimes, timeout) = (Rc::clone(&self.runtimes), self.call_timeout);
+                self.flights.run(async move {
+                    runtimes.all()[index].beat(timeout).await;
+                    None
+                });
+            }
             if !due && !hangs {
                 continue;
             }
             let (runtimes, timeout) = (Rc::clone(&self.runtimes), self.call_timeout);
             self.flights.run(async move {
                 let runtime = &runtimes.all()[index];
-                if runtime.is_due() {
+                if runtime.is_due(heartbeats) {
                     runtime.look(Instant::now() + timeout).await;
                 }
                 if runtime.wants_a_probe() {

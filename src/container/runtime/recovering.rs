@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Runtime;
 use crate::container::connection::Connection;
 use crate::container::discovery::{self, State};
+use crate::container::outcome::Reason;
 use crate::container::pacing::Backoff;
 
 /// The first pause between two calls that find out whether a runtime which hangs has come back. They are made beside the
@@ -60,14 +61,17 @@ impl Runtime {
     }
 
     /// Whether lookups have gone without it and it is time to look again. One whose file is not there, or must not be
-    /// used, is told by its file when that changes.
-    pub(crate) fn is_due(&self) -> bool {
+    /// used, is told by its file when that changes. With `heartbeats` one that hangs or has answered before is missed even
+    /// where no lookup wanted it: by whoever asks for the agent's health.
+    pub(crate) fn is_due(&self, heartbeats: bool) -> bool {
         let may_change_unseen = matches!(
             self.candidate.borrow().state,
             State::Timeout | State::Refused { .. } | State::Failing { .. } | State::NotGrpc { .. }
         );
+        let is_missed =
+            self.missed.get() || heartbeats && (self.has_answered() || self.reason() == Some(Reason::RuntimeTimeout));
         may_change_unseen
-            && self.missed.get()
+            && is_missed
             && self.settled.get()
             && !self.looking.get()
             && (self.clock)() >= self.reprobe_at.get()

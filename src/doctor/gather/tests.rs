@@ -20,7 +20,8 @@ use crate::control::api::{GetContainersReply, GetContainersRequest, GetStatusRep
 use crate::control::api::{Reporting, SetReportingRequest};
 use crate::control::containers::Busy;
 use crate::control::switch::Refused;
-use crate::control::{ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
+use crate::control::{Answers, Doors, ExecWatches, Handle, Peer, ReportSwitch, StatusSource, bind, spawn};
+use crate::health;
 use tokio::sync::oneshot;
 
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -268,10 +269,17 @@ fn test_agent() -> TestAgent {
     let watches = Arc::new(ExecWatches::new());
     let source = Arc::new(Fixed(fixture::status(1000)));
     let handle = spawn(
-        bind(&socket).unwrap(),
-        Arc::clone(&source) as _,
-        Arc::clone(&watches),
-        source,
+        Doors {
+            admin: Some(bind(&socket).unwrap()),
+            health: None,
+        },
+        Answers {
+            source: Arc::clone(&source) as _,
+            watches: Arc::clone(&watches),
+            switch: source,
+            monitor: health::fixture::monitor(),
+        },
+        Vec::new(),
     )
     .unwrap();
     TestAgent {

@@ -9,6 +9,7 @@ pub(super) mod loss;
 pub(super) mod memory;
 pub(super) mod metadata;
 pub(super) mod privilege;
+pub(super) mod pulse;
 pub(super) mod runtime;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};

@@ -20,9 +20,11 @@ pub(crate) struct Objects {
     pub(crate) config_maps: Vec<ConfigMap>,
 }
 
-/// Kinds that end before the kubelet: made for, and read by, the API server and its admission.
-const OF_THE_API_SERVER: [&str; 6] = [
+/// Kinds that end before the kubelet: for the API server and its admission, a NetworkPolicy for the network plugin.
+const OF_THE_API_SERVER: [&str; 8] = [
     "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
     "ServiceAccount",
     "SecurityContextConstraints",
     "Role",

@@ -1,0 +1,70 @@
+//! What is judged and what is told, as values. Whoever runs the agent provides them.
+
+use std::time::Duration;
+
+use crate::capture::HookSet;
+use crate::container::Answering;
+use crate::event::Summary;
+use crate::event::loss::Counts;
+use crate::histogram::Spread;
+use crate::privilege::status::ThreadStatus;
+
+use super::process::ProcessNumbers;
+
+/// Where facts and numbers come from. Called on the control thread: it must not block.
+pub trait Source: Send + Sync + 'static {
+    /// What conditions are judged by: cheap, made at least every second.
+    fn facts(&self) -> Facts;
+
+    /// What metrics are made of: for each scrape.
+    fn numbers(&self) -> Numbers;
+}
+
+/// The running agent at one moment, as far as conditions need it.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The moment, on CLOCK_BOOTTIME.
+    pub at: Duration,
+    /// The hooks that are attached.
+    pub attached: HookSet,
+    /// Of these, those that were turned off.
+    pub off: HookSet,
+    /// The canary. `None`: this agent sends none.
+    pub canary: Option<Canary>,
+    /// How long ago the pipeline's loop began its present turn. `None`: it does not say.
+    pub turn_age: Option<Duration>,
+    /// The candidates for container runtimes.
+    pub runtimes: Vec<Answering>,
+    /// What became of all events since the start.
+    pub counts: Counts,
+}
+
+/// The event that the agent makes itself, to see it come back through the whole pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Canary {
+    /// How long ago the youngest one that came back was sent. `None`: none has.
+    pub age: Option<Duration>,
+    /// What it took from the kernel to the output.
+    pub round_trip: Option<Duration>,
+}
+
+/// What is told as metrics.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    /// The account of the run.
+    pub summary: Summary,
+    /// The profile in use.
+    pub profile: String,
+    /// The ring buffer, in bytes.
+    pub ring_size: u64,
+    /// From the hook to the output.
+    pub latency: Spread,
+    /// What lookups took the runtimes.
+    pub lookups: Spread,
+    /// The candidates for container runtimes.
+    pub runtimes: Vec<Answering>,
+    /// Every thread, as the kernel has it; empty where it cannot be read.
+    pub threads: Vec<ThreadStatus>,
+    /// What the process uses; absent where it cannot be read.
+    pub process: Option<ProcessNumbers>,
+}
