@@ -302,30 +302,35 @@ impl<'a> Agent<'a> {
 
     /// `/proc/<pid>/task/*/status` of every thread, by key.
     pub(crate) fn threads(&self) -> Result<Vec<BTreeMap<String, String>>> {
-        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid));
-        let mut threads = Vec::new();
-        for entry in fs::read_dir(&tasks).map_err(LabError::file("list", &tasks))? {
-            let path = entry.map_err(LabError::file("list", &tasks))?.path().join("status");
-            match fs::read_to_string(&path) {
-                Ok(text) => threads.push(
-                    text.lines()
-                        .filter_map(|line| line.split_once(':'))
-                        .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
-                        .collect(),
-                ),
-                // A thread may end between the listing and the reading.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => {
-                    return Err(LabError::File {
-                        operation: "read",
-                        path,
-                        source,
-                    });
-                }
+        threads_of(self.pid.as_raw().unsigned_abs().into())
+    }
+}
+
+/// `/proc/<pid>/task/*/status` of every thread of a process, by key.
+pub(crate) fn threads_of(pid: u64) -> Result<Vec<BTreeMap<String, String>>> {
+    let tasks = PathBuf::from(format!("/proc/{pid}/task"));
+    let mut threads = Vec::new();
+    for entry in fs::read_dir(&tasks).map_err(LabError::file("list", &tasks))? {
+        let path = entry.map_err(LabError::file("list", &tasks))?.path().join("status");
+        match fs::read_to_string(&path) {
+            Ok(text) => threads.push(
+                text.lines()
+                    .filter_map(|line| line.split_once(':'))
+                    .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+                    .collect(),
+            ),
+            // A thread may end between the listing and the reading.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(LabError::File {
+                    operation: "read",
+                    path,
+                    source,
+                });
             }
         }
-        Ok(threads)
     }
+    Ok(threads)
 }
 
 impl Drop for Agent<'_> {

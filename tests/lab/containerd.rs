@@ -170,6 +170,27 @@ impl Containerd {
         })
     }
 
+    /// Brings in the images of any archive, and waits until this one is there.
+    pub(crate) fn import_archive(&self, archive: &Path, name: &str) -> Result<()> {
+        self.daemon.import("k8s.io", archive)?;
+        tool::poll(
+            "import of an image",
+            READY,
+            || self.daemon.log(),
+            || Ok(self.image_id(name)?.map(drop)),
+        )
+    }
+
+    /// What an image is called by the runtime, if it is there: `sha256:…` of its configuration.
+    pub(crate) fn image_id(&self, name: &str) -> Result<Option<String>> {
+        self.runtime.block_on(image_id(&self.channel, name))
+    }
+
+    /// The process, its directories and its client.
+    pub(crate) fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
     /// What containerd has logged.
     pub(crate) fn log(&self) -> String {
         self.daemon.log()

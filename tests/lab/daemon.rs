@@ -17,13 +17,20 @@ use super::{image, tool};
 /// How long the runtime may take to answer its first call.
 pub(crate) const READY: Duration = Duration::from_secs(30);
 
-/// A network as containerd's CRI plugin asks for it, and none: an address on paper, without any interface. Pods get a
-/// network namespace of their own by it, and the machine's network stays as it is. Protocol: CNI specification 0.4.0,
-/// "Parameters".
-const NETWORK_PLUGIN: &str = r#"#!/bin/sh
+/// The address of every pod that has a network of its own, for use within it.
+pub(crate) const POD_ADDRESS: &str = "192.0.2.1";
+
+/// A network as containerd's CRI plugin asks for it, and hardly one: pods get a network namespace of their own, in which the
+/// loopback interface carries the pod's address, and the machine's network stays as it is. Protocol: CNI specification
+/// 0.4.0, "Parameters".
+const NETWORK_PLUGIN: &str = r#"#!/bin/sh -e
+in_pod() { nsenter --net="$CNI_NETNS" -- busybox "$@"; }
 case $CNI_COMMAND in
     VERSION) printf '{"cniVersion":"0.4.0","supportedVersions":["0.3.0","0.3.1","0.4.0"]}' ;;
-    ADD) printf '{"cniVersion":"0.3.1","interfaces":[{"name":"%s","sandbox":"%s"}],
+    ADD)
+        in_pod ip link set lo up
+        [ "$CNI_IFNAME" = lo ] || in_pod ip address add 192.0.2.1/32 dev lo
+        printf '{"cniVersion":"0.3.1","interfaces":[{"name":"%s","sandbox":"%s"}],
         "ips":[{"version":"4","address":"192.0.2.1/32","interface":0}]}' "$CNI_IFNAME" "$CNI_NETNS" ;;
 esac
 "#;
@@ -68,13 +75,15 @@ impl Daemon {
         let config = place.path().join("containerd.toml");
         write(&config, &configuration(&release, serves, &socket, &network), 0o644)?;
 
-        // Everything that containerd, its shims and runc keep lies below /run, which is a private memory file system
-        // here: overlayfs works on it whatever the machine's own file system is, and it goes with the namespace. What
-        // is known of networks lies below /var/lib.
+        // Everything that containerd and runc keep lies below /run, which is a private memory file system here: overlayfs
+        // works on it whatever the machine's own file system is, and it goes with the namespace. What is known of networks
+        // lies below /var/lib. The socket is where every node has it, and where this machine sees it too.
         let script = format!(
             "{}mount -t tmpfs -o mode=755 pinhole-lab /run\nmkdir /run/containerd\n\
+             mount --bind '{}' /run/containerd\n\
              mount -t tmpfs -o mode=755 pinhole-lab /var/lib\nexec '{}' --config '{}'",
             release.preparation(),
+            place.path().join("run").display(),
             release.program("containerd")?.display(),
             config.display()
         );
@@ -172,8 +181,8 @@ fn configuration(release: &Release, serves: Serves, socket: &Path, network: &Net
     let (socket, pause) = (socket.display(), image::PAUSE);
     let (networks, plugins) = (network.networks.display(), network.plugins.display());
     let common = format!(
-        r#"root = "/run/containerd/root"
-state = "/run/containerd/state"
+        r#"root = "/run/lab/root"
+state = "/run/lab/state"
 
 [grpc]
 address = "{socket}"
@@ -181,9 +190,14 @@ uid = 0
 gid = 0
 
 [plugins."io.containerd.internal.v1.opt"]
-path = "/run/containerd/opt"
+path = "/run/lab/opt"
 "#
     );
+    let handlers = handlers(if release.is_second_generation() {
+        "io.containerd.cri.v1.runtime"
+    } else {
+        "io.containerd.grpc.v1.cri"
+    });
     // Lowering a score of the out-of-memory killer needs CAP_SYS_RESOURCE, which not every machine gives to root.
     match (release.is_second_generation(), serves) {
         (false, Serves::OwnApi) => format!("version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n{common}"),
@@ -197,7 +211,7 @@ path = "/run/containerd/opt"
 [plugins."io.containerd.grpc.v1.cri"]
 restrict_oom_score_adj = true
 sandbox_image = "{pause}"
-
+{handlers}
 [plugins."io.containerd.grpc.v1.cri".cni]
 conf_dir = "{networks}"
 bin_dir = "{plugins}"
@@ -213,9 +227,27 @@ restrict_oom_score_adj = true
 conf_dir = "{networks}"
 bin_dirs = ["{plugins}"]
 
+{handlers}
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{pause}"
 "#
         ),
     }
+}
+
+/// What a pod's runtime class can ask for: the shim is the same, the program that makes the container another.
+fn handlers(plugin: &str) -> String {
+    ["runc", "crun"]
+        .map(|name| {
+            format!(
+                r#"
+[plugins."{plugin}".containerd.runtimes.{name}]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."{plugin}".containerd.runtimes.{name}.options]
+BinaryName = "{name}"
+"#
+            )
+        })
+        .concat()
 }

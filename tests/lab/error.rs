@@ -63,6 +63,9 @@ pub(crate) enum LabError {
     /// Standard output of the agent held something that is not JSON.
     #[error("the agent printed a line that is not JSON: {line:?}: {source}")]
     NotJson { line: String, source: serde_json::Error },
+    /// A pod cannot be run as its specification asks.
+    #[error("the pod: {why}")]
+    Pod { why: String },
     /// The place that the lab needs is not usable.
     #[error("no usable directory for the lab: {why}")]
     Place { why: String },
@@ -79,6 +82,11 @@ impl std::fmt::Debug for LabError {
 pub(crate) type Result<T> = std::result::Result<T, LabError>;
 
 impl LabError {
+    /// What keeps a pod from running.
+    pub(crate) fn pod(why: impl Into<String>) -> Self {
+        Self::Pod { why: why.into() }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn file(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -26,6 +26,9 @@ pub(crate) const BUSYBOX_TAG: &str = "1.36";
 /// The repository of an image that is only ever named by its digest, see [`Names`].
 pub(crate) const SIDECAR_REPOSITORY: &str = "registry.example/pinhole/sidecar";
 
+/// The image that [`write_agent_without_capabilities`] writes.
+const BARE_AGENT: &str = "registry.example/pinhole/agent-without-capabilities:1";
+
 /// What the images are called, and the digests of their manifests.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
@@ -61,6 +64,25 @@ pub(crate) fn write_archive(path: &Path) -> Result<Names> {
         sidecar: by_digest(&sidecar_digest),
         sidecar_digest,
     })
+}
+
+/// Writes an image of the agent whose binary has no file capabilities, and is otherwise as it should be.
+pub(crate) fn write_agent_without_capabilities(path: &Path, binary: &Path) -> Result<&'static str> {
+    let stripped = path.with_extension("stripped");
+    tool::run(
+        Command::new(tool::find("strip", "binutils")?)
+            .arg("-o")
+            .arg(&stripped)
+            .arg(binary),
+    )?;
+    let data = fs::read(&stripped).map_err(LabError::file("read", &stripped))?;
+    let mut tar = tar::Builder::new(Vec::new());
+    let layer = entry(&mut tar, EntryType::Regular, "agent", 0o755, &data).and_then(|()| tar.into_inner());
+    let layer = layer.map_err(LabError::file("write a layer for", path))?;
+    let mut archive = OciArchive::create(path)?;
+    archive.add(&layer, &["/agent", "run"], |_| BARE_AGENT.to_owned())?;
+    archive.finish()?;
+    Ok(BARE_AGENT)
 }
 
 /// A root file system. Applets are hard links, as in the well-known busybox images, so that each has a path of its own.

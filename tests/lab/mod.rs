@@ -17,6 +17,7 @@ pub(crate) mod image;
 pub(crate) mod initramfs;
 pub(crate) mod journal;
 pub(crate) mod kernels;
+pub(crate) mod kubelet;
 pub(crate) mod place;
 pub(crate) mod pod;
 pub(crate) mod podman;

@@ -243,7 +243,12 @@ impl<'a> Pod<'a> {
     }
 }
 
-impl PodContainer<'_> {
+impl<'a> PodContainer<'a> {
+    /// One that was created by other means.
+    pub(crate) fn of(lab: &'a Containerd, id: &str) -> Self {
+        Self { lab, id: id.to_owned() }
+    }
+
     /// The container's full id.
     pub(crate) fn id(&self) -> &str {
         &self.id

@@ -62,6 +62,7 @@ pub(crate) struct Machine {
     kernel: Kernel,
     parameters: Vec<String>,
     programs: Vec<(String, PathBuf)>,
+    files: Vec<(String, PathBuf)>,
     libraries: BTreeSet<PathBuf>,
     module: bool,
     counting: bool,
@@ -85,6 +86,7 @@ impl Machine {
             kernel,
             parameters: Vec::new(),
             programs: Vec::new(),
+            files: Vec::new(),
             libraries: BTreeSet::new(),
             module: false,
             counting: false,
@@ -109,6 +111,12 @@ impl Machine {
         self
     }
 
+    /// Puts a file of this machine into the root directory of the other, as it is.
+    pub(crate) fn file(mut self, name: &str, source: &Path) -> Self {
+        self.files.push((name.to_owned(), source.to_owned()));
+        self
+    }
+
     /// The same with a program that is not static: its loader and libraries go where it looks for them.
     pub(crate) fn dynamic_program(mut self, name: &str, source: &Path) -> Result<Self> {
         self.libraries.extend(libraries(source)?);
@@ -128,8 +136,12 @@ impl Machine {
         let initramfs = place.path().join("initramfs");
         self.write_initramfs(&place, &initramfs, scenario)?;
         let (console, result) = (place.path().join("console"), place.path().join("result"));
+        // The emulated timer may be late on a busy machine, which is no reason to give up (`no_timer_check`).
         // `panic=-1` restarts at once, which `-no-reboot` turns into an end.
-        let parameters = format!("console=ttyS0 quiet panic=-1 {}", self.parameters.join(" "));
+        let parameters = format!(
+            "console=ttyS0 quiet panic=-1 no_timer_check {}",
+            self.parameters.join(" ")
+        );
         let mut child = Command::new(tool::find("setpriv", "util-linux")?)
             // The thread that waits below is the parent, so the machine cannot outlive a killed test.
             .args(["--pdeathsig", "KILL"])
@@ -213,6 +225,9 @@ impl Machine {
                     .arg(source),
             )?;
             archive.program(&format!("bin/{name}"), &read_binary(&small)?)?;
+        }
+        for (name, source) in &self.files {
+            archive.program(name, &read_binary(source)?)?;
         }
         for library in &self.libraries {
             archive.copy(library)?;
