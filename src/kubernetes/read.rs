@@ -15,11 +15,11 @@ use super::object::{Objects, Source};
 
 /// Of one file.
 pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
-/// Objects of one file, lists counted by their items.
+/// Documents of one file, and objects, lists counted by their items.
 pub const MAX_OBJECTS: usize = 4096;
 /// Levels of a document.
 const MAX_DEPTH: usize = 100;
-/// Mappings, lists and scalars of a file.
+/// Mappings, lists and scalars of a document.
 const MAX_NODES: usize = 200_000;
 /// What aliases may repeat; manifests hardly use any.
 const MAX_REPLAYED: usize = 20_000;
@@ -42,7 +42,7 @@ pub enum Error {
         file: PathBuf,
     },
     /// The file holds more objects than are read.
-    #[error("{}: has more than {MAX_OBJECTS} objects", file.display())]
+    #[error("{}: has more than {MAX_OBJECTS} documents or objects", file.display())]
     TooMany {
         /// The file.
         file: PathBuf,
@@ -139,6 +139,10 @@ fn documents(file: &Path, bytes: &[u8]) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     let mut text = bytes;
     for (index, document) in serde_saphyr::read_with_options::<_, Value>(&mut text, options()).enumerate() {
+        // The parser's budget is one per document.
+        if index == MAX_OBJECTS {
+            return Err(Error::TooMany { file: file.to_owned() });
+        }
         // The parser's message may go over several lines; what is wrong stands in the first.
         let value = document.map_err(|error| {
             let cause = error.to_string();
@@ -158,7 +162,6 @@ fn options() -> serde_saphyr::Options {
             max_events: 2 * MAX_NODES,
             max_aliases: 1000,
             max_anchors: 1000,
-            max_documents: MAX_OBJECTS,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MAX_REPLAYED,
