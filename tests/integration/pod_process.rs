@@ -99,16 +99,17 @@ fn run(suite: &str, cgroup: u8, runtime: &str, memlock: bool) -> Finished {
     let (oci, files) = moved(specification(), suite, cgroup, memlock);
     let written = place.path().join("specification");
     fs::write(&written, oci.to_string()).unwrap();
+    let settings = place.path().join("settings");
+    fs::write(&settings, &manifest("generic").config_maps[0].data["agent.toml"]).unwrap();
     let capabilities = if memlock {
         "cap_bpf,cap_perfmon,cap_sys_resource=p"
     } else {
         "cap_bpf,cap_perfmon=p"
     };
     let scenario = format!(
-        "RUNTIME={runtime}\nCAPABILITIES={capabilities}\nDIRECTORIES='{}'\nFILES='{}'\nSETTINGS='{}'\n{}",
+        "RUNTIME={runtime}\nCAPABILITIES={capabilities}\nDIRECTORIES='{}'\nFILES='{}'\n{}",
         DIRECTORIES.join(" "),
         files.join(" "),
-        manifest("generic").config_maps[0].data["agent.toml"],
         include_str!("../lab/node.sh")
     );
     let tools = [
@@ -119,6 +120,7 @@ fn run(suite: &str, cgroup: u8, runtime: &str, memlock: bool) -> Finished {
     let machine = Machine::new(Kernel::of(suite).unwrap())
         .program("agent", agent())
         .file("specification", &written)
+        .file("settings", &settings)
         .file("apparmor", &compiled(&place))
         .parameter("security=apparmor")
         .parameter("lsm=lockdown,capability,yama,apparmor")

@@ -21,7 +21,7 @@ for directory in $DIRECTORIES; do mkdir -p "/node$directory"; done
 for file in $FILES; do mkdir -p "/node${file%/*}"; : >"/node$file"; done
 # pkg/volume/emptydir of Kubernetes makes it so.
 chmod 777 /node/run/pinhole
-printf '%s\n' "$SETTINGS" >/node/etc/pinhole/agent.toml
+install -m 644 /settings /node/etc/pinhole/agent.toml
 cp /specification /pod/config.json
 
 cat /apparmor >/sys/kernel/security/apparmor/.load
