@@ -150,7 +150,11 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         switch: Arc::clone(vitals.reporting()) as _,
         monitor: Arc::clone(&monitor),
     };
-    let duties = vec![canary(Arc::clone(&vitals)), health(monitor), privileges(Arc::clone(&vitals))];
+    let duties = vec![
+        canary(Arc::clone(&vitals)),
+        health(monitor),
+        privileges(Arc::clone(&vitals)),
+    ];
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.

@@ -34,30 +34,51 @@ pub struct ProcessNumbers {
     pub started: f64,
 }
 
-/// Reads what this process uses now. `boot` is the calendar time of the boot in seconds since the epoch; it counts at
-/// the first call, because a start time that moves with the calendar would look like a restart.
-///
-/// # Errors
-/// A file of the process cannot be read, or is not what kernels write.
-pub fn read(boot: f64) -> io::Result<ProcessNumbers> {
-    static STARTED: OnceLock<f64> = OnceLock::new();
-    let mut text = String::new();
-    File::open("/proc/self/stat")?
-        .take(STAT_LIMIT)
-        .read_to_string(&mut text)?;
-    let value = |name| Ok::<_, io::Error>(sysconf(name)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(1));
-    let units = Units {
-        ticks: value(SysconfVar::CLK_TCK)?.max(1),
-        page: value(SysconfVar::PAGE_SIZE)?,
-    };
-    let mut numbers = parse(&text, units).ok_or(io::ErrorKind::InvalidData)?;
-    numbers.started = *STARTED.get_or_init(|| boot + numbers.started);
-    // The directory itself is one of them while it is listed.
-    let listed = fs::read_dir("/proc/self/fd")?.take(MOST_DESCRIPTORS).count();
-    numbers.descriptors = u64::try_from(listed.saturating_sub(1)).unwrap_or(u64::MAX);
-    let (most, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    numbers.most_descriptors = Some(most).filter(|most| *most != nix::libc::RLIM_INFINITY);
-    Ok(numbers)
+/// Where this process's numbers come from: what does not change is asked for once, before the seccomp filter, which has
+/// no rule for it.
+#[derive(Debug)]
+pub struct Own {
+    units: Units,
+    most_descriptors: Option<u64>,
+    started: OnceLock<f64>,
+}
+
+impl Own {
+    /// Asks for the units and the limit of descriptors.
+    ///
+    /// # Errors
+    /// The system does not tell them.
+    pub fn new() -> io::Result<Self> {
+        let value = |name| Ok::<_, io::Error>(sysconf(name)?.and_then(|value| u64::try_from(value).ok()).unwrap_or(1));
+        let (most, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        Ok(Self {
+            units: Units {
+                ticks: value(SysconfVar::CLK_TCK)?.max(1),
+                page: value(SysconfVar::PAGE_SIZE)?,
+            },
+            most_descriptors: Some(most).filter(|most| *most != nix::libc::RLIM_INFINITY),
+            started: OnceLock::new(),
+        })
+    }
+
+    /// Reads what this process uses now. `boot` is the calendar time of the boot in seconds since the epoch; it counts at
+    /// the first call, because a start time that moves with the calendar would look like a restart.
+    ///
+    /// # Errors
+    /// A file of the process cannot be read, or is not what kernels write.
+    pub fn read(&self, boot: f64) -> io::Result<ProcessNumbers> {
+        let mut text = String::new();
+        File::open("/proc/self/stat")?
+            .take(STAT_LIMIT)
+            .read_to_string(&mut text)?;
+        let mut numbers = parse(&text, self.units).ok_or(io::ErrorKind::InvalidData)?;
+        numbers.started = *self.started.get_or_init(|| boot + numbers.started);
+        // The directory itself is one of them while it is listed.
+        let listed = fs::read_dir("/proc/self/fd")?.take(MOST_DESCRIPTORS).count();
+        numbers.descriptors = u64::try_from(listed.saturating_sub(1)).unwrap_or(u64::MAX);
+        numbers.most_descriptors = self.most_descriptors;
+        Ok(numbers)
+    }
 }
 
 /// What the kernel counts in.
@@ -109,9 +130,10 @@ mod tests {
 
     #[test]
     fn this_process_is_read_and_did_not_start_twice() {
-        let first = read(1000.0).unwrap();
+        let own = Own::new().unwrap();
+        let first = own.read(1000.0).unwrap();
         let (_one, _more) = (File::open("/dev/null").unwrap(), File::open("/dev/null").unwrap());
-        let second = read(2000.0).unwrap();
+        let second = own.read(2000.0).unwrap();
         assert_eq!(first.started, second.started);
         assert!(
             first.resident > 1 << 20 && first.virtual_memory >= first.resident,

@@ -48,6 +48,7 @@ pub struct Vitals {
     history: Mutex<History>,
     landlocked: Option<Landlocked>,
     guard: OnceLock<Guard>,
+    own: Option<process::Own>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +81,7 @@ impl Vitals {
             history: Mutex::new(History::new(capture.started())),
             landlocked: None,
             guard: OnceLock::new(),
+            own: process::Own::new().ok(),
         }
     }
 
@@ -283,8 +285,11 @@ impl health::Source for Vitals {
             (runtimes.answering.clone(), runtimes.times.clone())
         };
         let boot = BootClock::now().map_or(Timestamp::UNIX_EPOCH, |clock| clock.utc(0));
-        let process = process::read(boot.as_duration().as_secs_f64())
-            .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"));
+        let process = self.own.as_ref().and_then(|own| {
+            own.read(boot.as_duration().as_secs_f64())
+                .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"))
+                .ok()
+        });
         Numbers {
             summary: self.summary(),
             profile: self.profile.clone(),
@@ -293,7 +298,7 @@ impl health::Source for Vitals {
             lookups: times.unwrap_or_default().spread(),
             runtimes,
             threads: own_threads(),
-            process: process.ok(),
+            process,
         }
     }
 }

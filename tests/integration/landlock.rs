@@ -30,7 +30,9 @@ const PROOF: [&str; 4] = ["landlock::proof", "--exact", "--ignored", "--nocaptur
 /// What was in force where the proof was made.
 fn said(output: &str) -> (u32, &str) {
     let line = output.lines().find_map(|line| Some(line.split_once(SAYS)?.1));
-    let (abi, restricted) = line.and_then(|line| line.split_once(' ')).unwrap_or_else(|| panic!("{output}"));
+    let (abi, restricted) = line
+        .and_then(|line| line.split_once(' '))
+        .unwrap_or_else(|| panic!("{output}"));
     (abi.parse().unwrap(), restricted)
 }
 
@@ -43,7 +45,11 @@ fn the_running_kernel_refuses_what_is_closed_off() {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     said(&told);
 }
 
@@ -82,7 +88,9 @@ fn the_newest_linux_closes_off_all_that_is_known() {
 #[test]
 #[ignore = "the program that other tests start"]
 fn proof() {
-    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else {
+        return;
+    };
     let landlocked = Proof::prepare(&place).restricted();
     println!("\n{SAYS}{} {}", landlocked.abi, landlocked.restricted.as_str());
 }
@@ -116,7 +124,10 @@ impl Proof {
         for directory in ["run/runtime", "elsewhere"] {
             fs::create_dir_all(place.join(directory)).unwrap();
         }
-        let (runtime, other) = (place.join("run/runtime/runtime.sock"), place.join("elsewhere/other.sock"));
+        let (runtime, other) = (
+            place.join("run/runtime/runtime.sock"),
+            place.join("elsewhere/other.sock"),
+        );
         let name = SocketAddr::from_abstract_name(format!("pinhole-proof-{}", getpid())).unwrap();
         Self {
             _listeners: vec![
@@ -184,7 +195,12 @@ impl Proof {
 
     fn files(&self) {
         let config = self.bundles.join("id/config.json");
-        for path in [&self.secret, Path::new("/etc/hostname"), Path::new("/proc/1/status"), Path::new("/proc/sys/kernel/osrelease")] {
+        for path in [
+            &self.secret,
+            Path::new("/etc/hostname"),
+            Path::new("/proc/1/status"),
+            Path::new("/proc/sys/kernel/osrelease"),
+        ] {
             assert!(fs::metadata(path).is_ok(), "{} is there to be seen", path.display());
             refused(&format!("reading {}", path.display()), File::open(path));
         }
@@ -197,14 +213,26 @@ impl Proof {
         refused("renaming", fs::rename(&config, self.bundles.join("id/other")));
         refused("a new directory", fs::create_dir(self.bundles.join("more")));
         refused("a socket file", UnixListener::bind(self.bundles.join("socket")));
-        refused("a symbolic link", std::os::unix::fs::symlink("/", self.bundles.join("link")));
+        refused(
+            "a symbolic link",
+            std::os::unix::fs::symlink("/", self.bundles.join("link")),
+        );
         refused("a program", Command::new("/bin/true").status());
     }
 
     fn what_is_needed_still_works(&self) {
         assert_eq!(fs::read_to_string(self.bundles.join("id/config.json")).unwrap(), "{}");
-        for path in ["/proc/self/status", "/proc/thread-self/status", "/proc/self/mountinfo", "/proc/self/cgroup"] {
-            assert!(!fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}")).is_empty());
+        for path in [
+            "/proc/self/status",
+            "/proc/thread-self/status",
+            "/proc/self/mountinfo",
+            "/proc/self/cgroup",
+        ] {
+            assert!(
+                !fs::read_to_string(path)
+                    .unwrap_or_else(|error| panic!("{path}: {error}"))
+                    .is_empty()
+            );
         }
         assert!(fs::read_to_string(format!("/proc/self/task/{}/status", gettid())).is_ok());
         assert!(fs::read_dir("/proc/self/task").unwrap().count() > 1);

@@ -41,7 +41,12 @@ struct Bundle {
     place: Place,
     _replay: Replay,
     runtime: Value,
+    /// Where the agent serves probes and metrics.
+    listen: &'static str,
 }
+
+const IPV4: &str = "0.0.0.0:9467";
+const IPV6: &str = "[::]:9467";
 
 /// What came of a container under a policy. Two that worked equally well are equal.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,6 +84,7 @@ impl Bundle {
             place,
             _replay: replay,
             runtime,
+            listen: IPV4,
         }
     }
 
@@ -96,7 +102,11 @@ impl Bundle {
             "process": {
                 "user": {"uid": AGENT_ID, "gid": AGENT_ID, "additionalGids": [0]},
                 "args": arguments,
-                "env": ["PINHOLE_LOG_TARGET=stderr", "PINHOLE_RUNTIME_SOCKET=/run/runtime/replay.sock"],
+                "env": [
+                    "PINHOLE_LOG_TARGET=stderr",
+                    "PINHOLE_RUNTIME_SOCKET=/run/runtime/replay.sock",
+                    format!("PINHOLE_HEALTH_LISTEN={}", self.listen),
+                ],
                 "cwd": "/",
                 "capabilities": {"bounding": granted, "effective": granted, "permitted": granted},
                 "noNewPrivileges": true
@@ -263,11 +273,17 @@ fn for_the_start() -> Vec<super::policy::Rule> {
 
 fn each_rule_is_needed(starters: &[&str]) {
     let _turn = Turn::take().unwrap();
-    let bundle = Bundle::new();
+    let mut bundle = Bundle::new();
     let whole: Vec<Outcome> = starters
         .iter()
         .map(|starter| bundle.outcome(starter, AGENT_SETUP))
         .collect();
+    bundle.listen = IPV6;
+    assert_eq!(
+        bundle.outcome(starters[0], AGENT_SETUP),
+        whole[0],
+        "at an address of IPv6"
+    );
     for (starter, outcome) in starters.iter().zip(&whole) {
         assert!(outcome.ready && outcome.ended == Some(0), "{starter}: {outcome:?}");
         assert_eq!(outcome.complaints, [""; 0], "{starter}");
@@ -280,6 +296,8 @@ fn each_rule_is_needed(starters: &[&str]) {
             continue;
         }
         let policy = without(AGENT_SETUP, &rule);
+        // Apart from this, both are equal: the outcome says nothing of addresses.
+        bundle.listen = if rule.label == "socket 10" { IPV6 } else { IPV4 };
         let differs = starters
             .iter()
             .zip(&whole)
