@@ -82,3 +82,13 @@ proptest! {
         let _ = Record::decode(&bytes);
     }
 }
+
+#[test]
+fn a_canary_is_its_header_and_nothing_more() {
+    let bytes = cgroup_record(Hook::CANARY, 0, 0, &[]);
+    let record = Record::decode(&bytes[..size_of::<wire::RecordHeader>()]).unwrap();
+    assert!(matches!(record.content, Content::Canary), "{record:?}");
+    assert_eq!((record.header.hook, record.header.cgroup_id), (Hook::CANARY, 4711));
+    let short = &bytes[..size_of::<wire::RecordHeader>() - 1];
+    assert_eq!(Record::decode(short).unwrap_err(), DecodeError::Short(short.len()));
+}

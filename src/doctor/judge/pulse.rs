@@ -1,7 +1,5 @@
 //! The running agent's own word on whether it works: the turns of its loop and its canary, which no program has to run for.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::super::facts::{Facts, Place};
@@ -13,6 +11,8 @@ use crate::control::api::GetStatusReply;
 const LONGEST_TURN_MS: u64 = 10_000;
 /// One is sent each second, and may wait for a lookup of the agent's own container.
 const LONGEST_SILENCE_MS: u64 = 5_000;
+/// Until then none need have come.
+const JUST_BEGUN_S: f64 = 5.0;
 
 /// PIN-LIVE-003.
 pub(in super::super) fn canary(facts: &Facts) -> Finding {
@@ -32,20 +32,22 @@ pub(in super::super) fn canary(facts: &Facts) -> Finding {
                     .observed(observed(status));
             }
             None if !status.hooks.contains_key("canary") => unhooked(facts),
-            None if Duration::from_secs_f64(status.uptime_seconds.clamp(0.0, 1e9))
-                < Duration::from_millis(LONGEST_SILENCE_MS) =>
-            {
+            None if status.uptime_seconds < JUST_BEGUN_S => {
                 return Finding::unknown("the agent has just begun, and its first canary is on its way");
             }
             age => silent(facts, age),
         }
     };
+    let mut told = observed(status);
+    if let Some(line) = status.hooks.get("canary") {
+        told["hook"] = json!({
+            "seen": line.seen, "filtered": line.filtered, "delivered": line.delivered, "dropped": line.dropped,
+        });
+    }
     finding
         .observed(observed(status))
         .expected(json!({ "turn_age_ms": LONGEST_TURN_MS, "canary_age_ms": LONGEST_SILENCE_MS }))
-        .evidence(&facts.live, "GetStatus canary and turn", json!(status.hooks.get("canary").map(|line| {
-            json!({ "seen": line.seen, "filtered": line.filtered, "delivered": line.delivered, "dropped": line.dropped })
-        })))
+        .evidence(&facts.live, "GetStatus canary and turn", told)
 }
 
 fn is_off(status: &GetStatusReply) -> bool {
@@ -74,10 +76,9 @@ fn observed(status: &GetStatusReply) -> serde_json::Value {
 }
 
 fn seen(status: &GetStatusReply, age: u64) -> String {
-    let took = status.canary_round_trip_us.map_or_else(String::new, |us| {
-        format!(", which took {}.{} ms", us / 1000, us % 1000 / 100)
-    });
-    format!("the last canary came through {age} ms ago{took}")
+    let within = |us: u64| format!(", within {}.{} ms", us / 1000, us % 1000 / 100);
+    let round_trip = status.canary_round_trip_us.map(within).unwrap_or_default();
+    format!("its own canary came through {age} ms ago{round_trip}")
 }
 
 fn log(facts: &Facts) -> &'static str {
