@@ -185,7 +185,7 @@ fn enforce(needs: &Needs, abi: u32) -> Result<(), Error> {
         }
     }
     if abi >= SOCKETS {
-        for directory in socket_directories(&needs.sockets, |path| path.is_dir()) {
+        for directory in socket_directories(&needs.sockets, Path::is_dir) {
             rules = allow(rules, open(&directory)?, AccessFs::ResolveUnix)?;
         }
     }

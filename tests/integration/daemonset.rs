@@ -22,7 +22,7 @@ pub(crate) fn manifest(profile: &str) -> Objects {
     let image = agent_image(agent()).unwrap().reference;
     let words = ["manifest", "--profile", profile, "--format", "json", "--image", &image];
     let printed = tool::run(Command::new(agent()).args(words)).unwrap();
-    Objects::of_list(serde_json::from_slice(&printed.stdout).unwrap()).unwrap()
+    Objects::of_list(&serde_json::from_slice(&printed.stdout).unwrap()).unwrap()
 }
 
 /// A node with the agent's image.

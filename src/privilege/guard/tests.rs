@@ -40,7 +40,8 @@ fn good(tid: u32) -> ThreadStatus {
 #[test]
 fn each_thing_that_must_not_be_is_found_and_named() {
     let bpf = Capabilities::of(&[Capability::CAP_BPF]);
-    let cases: [(fn(&mut ThreadStatus, Capabilities), &str); 9] = [
+    type Harm = fn(&mut ThreadStatus, Capabilities);
+    let cases: [(Harm, &str); 9] = [
         (
             |it, bpf| it.permitted = bpf,
             "thread 8 (control) still holds CAP_BPF in its permitted set",

@@ -60,7 +60,7 @@ fn sockets_are_connected_to_where_they_are_and_where_they_may_appear() {
 #[test]
 fn never_below_the_root_as_a_whole() {
     for socket in ["/containerd.sock", "/not/there/containerd.sock", "containerd.sock", "/"] {
-        assert_eq!(directories(&[socket], &["/"]), [Path::new("/"); 0], "{socket}");
+        assert!(directories(&[socket], &["/"]).is_empty(), "{socket}");
     }
     assert_eq!(
         directories(&["/mounted/containerd.sock"], &["/", "/mounted"]),

@@ -12,6 +12,7 @@ use k8s_cri::v1::{
 
 use super::super::error::{LabError, Result};
 use super::super::pod::Qos;
+use super::quantity::Quantity;
 use super::spec::{Container, PodSpec, Profile, ProfileKind, SeLinuxOptions, Variable};
 use super::{Assigned, Node};
 
@@ -90,12 +91,12 @@ pub(crate) fn class(pod: &PodSpec) -> Result<Qos> {
         let (requests, limits) = (&container.resources.requests, &container.resources.limits);
         let pairs = [
             (
-                requests.cpu.as_ref().map(|cpu| cpu.milli()).transpose()?,
-                limits.cpu.as_ref().map(|cpu| cpu.milli()).transpose()?,
+                requests.cpu.as_ref().map(Quantity::milli).transpose()?,
+                limits.cpu.as_ref().map(Quantity::milli).transpose()?,
             ),
             (
-                requests.memory.as_ref().map(|memory| memory.bytes()).transpose()?,
-                limits.memory.as_ref().map(|memory| memory.bytes()).transpose()?,
+                requests.memory.as_ref().map(Quantity::bytes).transpose()?,
+                limits.memory.as_ref().map(Quantity::bytes).transpose()?,
             ),
         ];
         for (request, limit) in pairs {
@@ -425,10 +426,10 @@ fn value_of(variable: &Variable, pod: &PodSpec, assigned: &Assigned, node: &Node
 /// pkg/kubelet/kuberuntime/kuberuntime_container_linux.go, calculateLinuxResources.
 fn resources(pod: &PodSpec, container: &Container, node: &Node) -> Result<LinuxContainerResources> {
     let (requests, limits) = (&container.resources.requests, &container.resources.limits);
-    let request = requests.cpu.as_ref().map(|cpu| cpu.milli()).transpose()?;
-    let limit = limits.cpu.as_ref().map(|cpu| cpu.milli()).transpose()?;
-    let memory = limits.memory.as_ref().map(|memory| memory.bytes()).transpose()?;
-    let asked = requests.memory.as_ref().map(|memory| memory.bytes()).transpose()?;
+    let request = requests.cpu.as_ref().map(Quantity::milli).transpose()?;
+    let limit = limits.cpu.as_ref().map(Quantity::milli).transpose()?;
+    let memory = limits.memory.as_ref().map(Quantity::bytes).transpose()?;
+    let asked = requests.memory.as_ref().map(Quantity::bytes).transpose()?;
     let shares = match request.or(limit).unwrap_or(0) {
         0 => MIN_SHARES,
         milli => (milli * 1024 / 1000).clamp(MIN_SHARES, MAX_SHARES),

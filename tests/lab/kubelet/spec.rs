@@ -34,7 +34,7 @@ const OF_THE_API_SERVER: [&str; 8] = [
 
 impl Objects {
     /// Reads a `v1` List, as `agent manifest --format json` prints it.
-    pub(crate) fn of_list(list: Value) -> Result<Self> {
+    pub(crate) fn of_list(list: &Value) -> Result<Self> {
         let items = list.get("items").and_then(Value::as_array).cloned();
         Self::of(items.ok_or_else(|| LabError::pod("a List without items"))?)
     }

@@ -9,6 +9,7 @@ use k8s_cri::v1::Mount;
 use super::super::containerd::Containerd;
 use super::super::error::{LabError, Result};
 use super::super::tool;
+use super::quantity::Quantity;
 use super::spec::{ConfigMap, Container, PodSpec, Volume};
 use super::{Assigned, Node, cri};
 
@@ -136,7 +137,7 @@ fn empty_dir(
                 .size_limit
                 .as_ref()
                 .or(container.resources.limits.memory.as_ref());
-            let size = limit.map_or(Ok(node.memory), |limit| limit.bytes())?;
+            let size = limit.map_or(Ok(node.memory), Quantity::bytes)?;
             tool::run(
                 lab.daemon()
                     .command("mount")?
