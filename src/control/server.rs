@@ -167,7 +167,10 @@ fn serve(
             Err(error) => return drop(ready.send(Err(error))),
         };
         let port = health.map(|listener| port::serve(listener, Arc::clone(&answers.monitor)));
-        let admin = admin.map(|listener| serve_admin(listener, answers));
+        // Asked here, because an async function does nothing before it is polled, which may be under the filter: that does
+        // not let anybody ask.
+        let own_uid = nix::unistd::geteuid().as_raw();
+        let admin = admin.map(|listener| serve_admin(listener, answers, own_uid));
         let _ = ready.send(Ok(()));
         // Nothing ends by itself but by `stop`: what goes wrong with a connection ends that connection. A dropped handle
         // means that nobody will ever ask to stop.
@@ -201,7 +204,7 @@ async fn while_there(served: Option<impl Future<Output = ()>>) {
 }
 
 /// gRPC and, on the same socket, the probes and metrics by HTTP/1, for `curl --unix-socket`.
-async fn serve_admin(listener: tokio::net::UnixListener, answers: Answers) {
+async fn serve_admin(listener: tokio::net::UnixListener, answers: Answers, own_uid: u32) {
     let Answers {
         source,
         watches,
@@ -212,7 +215,7 @@ async fn serve_admin(listener: tokio::net::UnixListener, answers: Answers) {
         source,
         watches,
         switch,
-        own_uid: nix::unistd::geteuid().as_raw(),
+        own_uid,
     };
     let (taker, connections) = mpsc::channel(1);
     tokio::spawn(connection::accept(listener, taker));

@@ -21,7 +21,8 @@ for directory in $DIRECTORIES; do mkdir -p "/node$directory"; done
 for file in $FILES; do mkdir -p "/node${file%/*}"; : >"/node$file"; done
 # pkg/volume/emptydir of Kubernetes makes it so.
 chmod 777 /node/run/pinhole
-install -m 644 /settings /node/etc/pinhole/agent.toml
+cp /settings /node/etc/pinhole/agent.toml
+chmod 644 /node/etc/pinhole/agent.toml
 cp /specification /pod/config.json
 
 cat /apparmor >/sys/kernel/security/apparmor/.load
