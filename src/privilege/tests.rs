@@ -322,11 +322,14 @@ fn play_workload() {
         .name("control".to_owned())
         .spawn(move || {
             let runtime = event_loop();
+            let listener = {
+                let _inside = runtime.enter();
+                tokio::net::UnixListener::from_std(admin).unwrap()
+            };
             ready.send(()).unwrap();
             wait.recv().unwrap();
             runtime.block_on(async {
                 use tokio::io::AsyncWriteExt;
-                let listener = tokio::net::UnixListener::from_std(admin).unwrap();
                 let (mut stream, _) = listener.accept().await.unwrap();
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 stream.write_all(b"pong").await.unwrap();

@@ -87,7 +87,7 @@ fn this_kernel_and_this_process_are_readable() {
 
 #[test]
 fn the_own_status_gives_effective_ids_and_every_group_once() {
-    let text = "Name:\tagent\nUid:\t0\t65532\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t0 7 \nCapInh:\t0\nCapPrm:\tc000000000\n\
+    let text = "Name:\tagent\nUid:\t0\t65532\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t0 7 \nThreads:\t1\nCapInh:\t0\nCapPrm:\tc000000000\n\
                 CapEff:\t0\nCapBnd:\tff\nCapAmb:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n";
     let read = |text: &str| process::read(tree(&[("proc/self/status", text.as_bytes())]).path());
     let facts = read(text).unwrap();
@@ -134,7 +134,7 @@ fn the_own_container_is_found_in_every_form_of_cgroup_path() {
 
 #[test]
 fn agents_are_found_by_how_they_are_started_and_how_bare_they_are() {
-    let bare = "Name:\tagent\nUid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nGroups:\t0 \nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\n\
+    let bare = "Name:\tagent\nUid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nGroups:\t0 \nThreads:\t1\nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\n\
                 CapBnd:\tc000000000\nCapAmb:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\n";
     let privileged = bare.replace("CapPrm:\t0", "CapPrm:\tc000000000");
     let elsewhere = format!("0::/kubepods/pod1/{}", fixture::ID);
