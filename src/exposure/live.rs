@@ -218,8 +218,9 @@ fn container(process: &Path, threads: &[ThreadStatus], sights: &Sights) -> Conta
         no_new_privs,
         seccomp: match (unfiltered, filters) {
             (true, _) => Filter::None,
-            (false, 2..) => Filter::Own(format!("{filters} filters, one on the other")),
-            (false, _) => Filter::One("one filter".to_owned()),
+            // How narrow they are is not told, whoever installed them.
+            (false, 1) => Filter::One("one filter".to_owned()),
+            (false, _) => Filter::One(format!("{filters} filters, one on the other")),
         },
         apparmor,
         selinux,

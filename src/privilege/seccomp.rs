@@ -18,10 +18,10 @@ use self::policy::{Condition, Operator, Policy};
 use super::status::{self, SeccompMode, ThreadStatus};
 
 /// The policy that the agent runs under.
-pub const AGENT_RUN: &str = include_str!("../../seccomp/agent-run.json");
+pub static AGENT_RUN: &str = include_str!("../../seccomp/agent-run.json");
 
 /// The policy for the agent's container until then, where the runtime's default does not do. The agent only prints it.
-pub const AGENT_SETUP: &str = include_str!("../../seccomp/agent-setup.json");
+pub static AGENT_SETUP: &str = include_str!("../../seccomp/agent-setup.json");
 
 /// Why the filter could not be installed, or is not in force.
 #[derive(Debug, thiserror::Error)]

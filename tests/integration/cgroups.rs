@@ -161,7 +161,7 @@ fn without_prefetch_no_cgroup_is_watched() {
         .into_iter()
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(names.len(), 4, "the life of processes: {names:?}");
+    assert_eq!(names.len(), 5, "the life of processes, and the canary: {names:?}");
     assert!(!names.iter().any(|name| name.starts_with("cgroup")), "{names:?}");
     assert!(lines(&stopped, "a cgroup was").is_empty(), "{}", stopped.stderr);
 }

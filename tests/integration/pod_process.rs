@@ -15,6 +15,7 @@ use crate::lab::kubelet::Kubelet;
 use crate::lab::place::Place;
 use crate::lab::runtimes::Release;
 use crate::lab::tool;
+use crate::lab::turn::Turn;
 use crate::lab::vm::{Finished, Machine};
 
 /// What containerd names its profile.
@@ -26,6 +27,7 @@ const DIRECTORIES: [&str; 4] = ["/run/containerd", "/etc/pinhole", "/run/pinhole
 fn specification() -> Value {
     static MADE: OnceLock<Value> = OnceLock::new();
     MADE.get_or_init(|| {
+        let _turn = Turn::take().unwrap();
         let lab = node(Release::installed().unwrap());
         let pod = Kubelet::on(&lab).unwrap().create(&manifest("generic"), "runc").unwrap();
         pod.oci().unwrap()

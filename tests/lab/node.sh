@@ -9,7 +9,7 @@ if [ -d /sys/fs/cgroup/cpu ]; then
         mkdir "/sys/fs/cgroup/$controller"
         mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || rmdir "/sys/fs/cgroup/$controller"
     done
-    mountpoint -q /sys/fs/cgroup/memory || rmdir /sys/fs/cgroup/memory
+    grep -q " /sys/fs/cgroup/memory " /proc/mounts || rmdir /sys/fs/cgroup/memory
 fi
 mkdir -p /pod /node
 mount -t tmpfs tmpfs /pod

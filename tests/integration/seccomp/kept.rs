@@ -221,14 +221,15 @@ fn catches(agent: &Agent<'_>, signal: Signal) -> bool {
 /// The binary with another policy in the place of its own: JSON may have blanks behind it.
 pub(super) fn with_policy(binary: &[u8], policy: &str) -> Vec<u8> {
     let own = AGENT_RUN.as_bytes();
-    let at = binary
-        .windows(own.len())
-        .position(|window| window == own)
-        .expect("the binary carries its policy");
+    let windows = binary.windows(own.len()).enumerate();
+    let copies: Vec<usize> = windows.filter(|(_, window)| *window == own).map(|(at, _)| at).collect();
+    assert!(!copies.is_empty(), "the binary carries its policy");
     let mut binary = binary.to_vec();
-    let place = &mut binary[at..at + own.len()];
-    place.fill(b' ');
-    place[..policy.len()].copy_from_slice(policy.as_bytes());
+    for at in copies {
+        let place = &mut binary[at..at + own.len()];
+        place.fill(b' ');
+        place[..policy.len()].copy_from_slice(policy.as_bytes());
+    }
     binary
 }
 

@@ -21,7 +21,7 @@ const DEED: &str = "PINHOLE_SECCOMP_TEST_DEED";
 const LACKING: &str = "PINHOLE_SECCOMP_TEST_LACKING";
 
 /// The rules that are shown to be needed here.
-pub(super) const RULES: [&str; 11] = [
+pub(super) const RULES: [&str; 12] = [
     "mmap 4",
     "munmap",
     "mremap",
@@ -29,6 +29,7 @@ pub(super) const RULES: [&str; 11] = [
     "getrandom",
     "gettid",
     "getcwd",
+    "lseek",
     "rt_sigaction 6",
     "tgkill 6",
     "memfd_create",
@@ -39,7 +40,7 @@ pub(super) const RULES: [&str; 11] = [
 const DEEDS: [(&str, &[&str], Option<Signal>); 5] = [
     ("memory", &["mmap 4", "munmap", "mremap", "brk"], None),
     ("hash", &["getrandom"], None),
-    ("panic", &["gettid", "getcwd"], None),
+    ("panic", &["gettid", "getcwd", "lseek"], None),
     ("abort", &["rt_sigaction 6", "tgkill 6"], Some(Signal::SIGABRT)),
     ("journal", &["memfd_create"], None),
 ];
@@ -67,11 +68,13 @@ fn deed() {
         }
         "hash" => {
             // A thread's first table takes its seed from the kernel; the control thread's first is made when it is asked.
-            let (go, wait) = mpsc::channel::<()>();
+            let ((go, wait), (begin, begun)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
             let thread = std::thread::spawn(move || {
+                begin.send(()).unwrap();
                 wait.recv().unwrap();
                 HashMap::from([(1, 2)])[&1]
             });
+            begun.recv().unwrap();
             filter.install().unwrap();
             go.send(()).unwrap();
             assert_eq!(thread.join().unwrap(), 2);
