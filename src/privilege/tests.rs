@@ -308,8 +308,8 @@ fn play_workload() {
     let admin = UnixListener::bind(directory.path().join("admin")).unwrap();
     admin.set_nonblocking(true).unwrap();
     let path = directory.path().join("admin");
-    let (ask, asked) = std::sync::mpsc::sync_channel::<u32>(1);
-    let (installed, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let (ask, asked) = tokio::sync::oneshot::channel::<u32>();
+    let (installed, wait) = tokio::sync::oneshot::channel::<()>();
     let (ready, waited) = std::sync::mpsc::sync_channel::<()>(1);
     let event_loop = || {
         tokio::runtime::Builder::new_current_thread()
@@ -327,14 +327,14 @@ fn play_workload() {
                 tokio::net::UnixListener::from_std(admin).unwrap()
             };
             ready.send(()).unwrap();
-            wait.recv().unwrap();
+            wait.blocking_recv().unwrap();
             runtime.block_on(async {
                 use tokio::io::AsyncWriteExt;
                 let (mut stream, _) = listener.accept().await.unwrap();
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 stream.write_all(b"pong").await.unwrap();
             });
-            asked.recv().unwrap()
+            asked.blocking_recv().unwrap()
         })
         .unwrap();
     waited.recv().unwrap();

@@ -44,8 +44,8 @@ enum Deed {
     Container,
     /// Answers what it holds of containers.
     Containers,
-    /// Takes one connection after the other.
-    Connections,
+    /// Sends the canary that it sends each second.
+    Canary,
     /// Turns hooks off.
     Hooks,
     /// Sees the runtime's socket go and come back.
@@ -64,7 +64,7 @@ const LIFE: [Deed; 10] = [
     Deed::Start,
     Deed::Container,
     Deed::Containers,
-    Deed::Connections,
+    Deed::Canary,
     Deed::Hooks,
     Deed::Runtime,
     Deed::Stopped,
@@ -130,12 +130,10 @@ impl Node {
                     ask().is_ok_and(|mut client| client.containers(question.clone(), CALL).is_ok())
                 })
             }
-            Deed::Connections => {
-                for _ in 0..40 {
-                    until("an answer", &|| ask().is_ok())?;
-                }
-                Ok(())
-            }
+            Deed::Canary => until("the second canary", &|| {
+                let status = ask().and_then(|mut client| client.status(CALL));
+                status.is_ok_and(|status| status.uptime_seconds > 2.5)
+            }),
             Deed::Hooks => until("a change of hooks", &|| {
                 ask().is_ok_and(|mut client| client.set_reporting(&[], &["network".to_owned()], CALL).is_ok())
             }),
