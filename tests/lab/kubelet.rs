@@ -25,7 +25,7 @@ use serde_json::Value;
 use super::agent;
 use super::containerd::Containerd;
 use super::error::{LabError, Result};
-use super::pod::PodContainer;
+use super::pod::{ExecOutput, PodContainer};
 use super::tool;
 use log::ContainerLog;
 use spec::{Container, Objects, PodSpec, Probe};
@@ -250,6 +250,11 @@ pub(crate) struct Ended {
 impl<'a> DaemonPod<'a> {
     fn handle(&self) -> PodContainer<'a> {
         PodContainer::of(self.lab, &self.id)
+    }
+
+    /// Runs a program of the image beside the agent, as `kubectl exec` does.
+    pub(crate) fn exec(&self, command: &[&str]) -> Result<ExecOutput> {
+        self.handle().exec(command)
     }
 
     /// The container's id.
