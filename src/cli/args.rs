@@ -137,7 +137,7 @@ pub struct ExposureArgs {
     #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "What to judge")]
     pub manifest: Vec<PathBuf>,
     /// The process to judge
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to judge")]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "manifest", help_heading = "What to judge")]
     pub pid: Option<u32>,
     /// The highest score that is accepted, 0.0 to 10.0; the exit code is 2 above it
     ///
@@ -220,7 +220,7 @@ pub struct ManifestArgs {
     /// A secret of the namespace to pull the image with; may be repeated
     #[arg(long, value_name = "NAME")]
     pub pull_secret: Vec<String>,
-    /// The namespace that is made for it
+    /// The namespace that is made for it, and that uninstalling deletes
     #[arg(long, value_name = "NAME", default_value = "pinhole")]
     pub namespace: String,
     /// The priority class of the pods; empty for none

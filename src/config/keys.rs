@@ -79,7 +79,7 @@ pub const KEYS: [Key; 32] = [
         help: "Platform profile, a layer of settings over the built-in defaults",
         long_help: "auto looks at the host and chooses; `agent profile detect` says what it chose and why, `agent \
             profile show NAME` what a profile sets.",
-        allowed: "auto, aks, openshift, generic or standalone",
+        allowed: "auto, aks, openshift, eks, gke, k3s, generic or standalone",
         choices: &["auto", "aks", "openshift", "eks", "gke", "k3s", "generic", "standalone"],
         heading: PLATFORM,
     },

@@ -417,6 +417,17 @@ fn every_finding_says_what_it_costs_and_what_mends_it() {
                 "{}: remedy",
                 case.name
             );
+            for command in &remedy.commands {
+                let inside = command
+                    .split_once("exec POD -- ")
+                    .map_or("/agent", |(_, program)| program);
+                assert!(
+                    !command.starts_with("kubectl ") || command.starts_with("kubectl -n pinhole "),
+                    "{}: {command}",
+                    case.name
+                );
+                assert!(inside.starts_with("/agent"), "no path of the image: {command}");
+            }
             facts = (case.start)();
         }
     }

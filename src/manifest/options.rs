@@ -118,7 +118,7 @@ impl Options {
     /// # Errors
     /// [`Error::Value`] of the first that cannot.
     pub(super) fn check(&self) -> Result<(), Error> {
-        check("--namespace", &self.namespace, is_label, LABEL)?;
+        check("--namespace", &self.namespace, is_own_namespace, NAMESPACE)?;
         check("--image", &self.image, is_image, IMAGE_REFERENCE)?;
         if !self.priority_class.is_empty() {
             check("--priority-class", &self.priority_class, is_name, NAME)?;
@@ -139,8 +139,11 @@ impl Options {
 }
 
 const LABEL: &str = "1 to 63 lower-case letters, digits and inner hyphens";
+const NAMESPACE: &str = "1 to 63 lower-case letters, digits and inner hyphens: a namespace of its own, not default, kube-* or \
+    openshift-*, because it is made, labelled and in the end deleted with the agent";
 const NAME: &str = "1 to 253 lower-case letters, digits, inner hyphens and dots";
-const IMAGE_REFERENCE: &str = "a reference such as registry.example/pinhole-agent:1.0, of at most 512 characters";
+const IMAGE_REFERENCE: &str = "a reference such as registry.example/pinhole-agent:1.0 or …@sha256: with 64 hexadecimal digits, of at \
+    most 512 characters";
 const SOCKET: &str = "an absolute path of at most 107 bytes whose directory is the runtime's own, not / or /run, \
                       because that whole directory is mounted";
 
@@ -167,12 +170,37 @@ fn is_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// By its letters; whether there is such an image only a registry knows.
+/// The manifest labels the namespace, and whoever uninstalls deletes it.
+fn is_own_namespace(text: &str) -> bool {
+    let others =
+        ["default", "openshift"].contains(&text) || text.starts_with("kube-") || text.starts_with("openshift-");
+    is_label(text) && !others
+}
+
+/// By its letters; whether there is such an image only a registry knows. As far as a mistake is certain: a name in capitals, or a digest that is none, is what no kubelet takes. Tags and the host of a
+/// registry may have capitals.
 fn is_image(text: &str) -> bool {
-    let inner = |letter: char| letter.is_ascii_alphanumeric() || "._/-@:".contains(letter);
+    let (named, digest) = text
+        .split_once('@')
+        .map_or((text, None), |(named, digest)| (named, Some(digest)));
+    let is_digest = |digest: &str| {
+        digest
+            .strip_prefix("sha256:")
+            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+    };
+    let (path, last) = named.rsplit_once('/').map_or(("", named), |(path, last)| (path, last));
+    let name = last.split_once(':').map_or(last, |(name, _)| name);
+    let inner = |letter: char| letter.is_ascii_alphanumeric() || "._/-:".contains(letter);
     (1..=512).contains(&text.len())
-        && text.chars().all(inner)
-        && text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+        && named.chars().all(inner)
+        && named.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+        && !path
+            .split('/')
+            .skip(1)
+            .any(|part| part.contains(|letter: char| letter.is_ascii_uppercase()))
+        && !name.is_empty()
+        && !name.contains(|letter: char| letter.is_ascii_uppercase())
+        && digest.is_none_or(is_digest)
 }
 
 /// A path that needs no quoting anywhere and leads nowhere else.

@@ -74,7 +74,7 @@ fn a_host_outside_kubernetes_has_no_manifest() {
     assert!(render("rke", &Options::default()).unwrap_err().is_usage());
 }
 
-/// The whole of what the issue of least privilege is about, field by field and nothing beside.
+/// The least privileged pod, field by field and nothing beside.
 #[test]
 fn the_pod_is_the_least_privileged_one_on_every_platform() {
     for name in profiles() {
@@ -309,7 +309,9 @@ fn memlock_is_one_more_capability() {
 #[test]
 fn choices_arrive() {
     let options = Options {
-        image: "registry.example/a/pinhole-agent@sha256:0123".to_owned(),
+        image:
+            "registry.example/a/pinhole-agent@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+                .to_owned(),
         tolerate: Some(Tolerate::None),
         priority_class: String::new(),
         pull_secrets: vec!["one".to_owned(), "2".to_owned()],
@@ -362,7 +364,20 @@ fn values_that_cannot_be_are_refused() {
     let secret = |value: &str| changed(|options, value| options.pull_secrets = vec![value], value);
     let socket = |value: &str| changed(|options, value| options.runtime_socket = Some(value), value);
     let long = "a".repeat(64);
-    for bad in ["", "Pinhole", "a.b", "-a", "a-", "a\nb", "a b", &long] {
+    for bad in [
+        "",
+        "Pinhole",
+        "a.b",
+        "-a",
+        "a-",
+        "a\nb",
+        "a b",
+        &long,
+        "default",
+        "kube-system",
+        "openshift",
+        "openshift-etcd",
+    ] {
         assert!(
             matches!(
                 namespace(bad),
@@ -374,7 +389,20 @@ fn values_that_cannot_be_are_refused() {
             "{bad:?}"
         );
     }
-    for bad in ["", "a b", "a\nb", "a\"", "{{ user }}", "-a", "a#b"] {
+    for bad in [
+        "",
+        "a b",
+        "a\nb",
+        "a\"",
+        "{{ user }}",
+        "-a",
+        "a#b",
+        "Registry",
+        "a/B/c",
+        "a@sha256:0123",
+        "a@md5:0123",
+        "a/",
+    ] {
         assert!(
             matches!(image(bad), Err(Error::Value { option: "--image", .. })),
             "{bad:?}"

@@ -59,7 +59,7 @@ impl Platform {
         if percents.iter().any(|share| !(0.0..=100.0).contains(share)) {
             return Err("a threshold in percent is not from 0 to 100".to_owned());
         }
-        if self.thresholds.loss_window_seconds == 0 || self.thresholds.lookup_p99_ms == 0 {
+        if self.thresholds.lookup_p99_ms == 0 {
             return Err("a threshold in time is 0".to_owned());
         }
         if self.expect.cgroups.is_empty() {
@@ -314,10 +314,8 @@ pub enum Lockdown {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// From this share of dropped events on, in percent of the wanted ones over the window.
+    /// From this share of dropped events on, in percent of the wanted ones.
     pub loss_percent: f64,
-    /// The window of `loss_percent`, in seconds.
-    pub loss_window_seconds: u32,
     /// Above this 99th percentile of a container's lookup, in milliseconds.
     pub lookup_p99_ms: u32,
     /// Below this share of events with complete metadata, in percent of those of containers.
@@ -328,10 +326,8 @@ pub struct Thresholds {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
-    /// CPU that is kept free for it.
+    /// CPU that is kept free for it. There is no limit: an agent that is held back loses events.
     pub cpu_request: String,
-    /// CPU that it may take at most; absent for no limit, because an agent that is held back loses events.
-    pub cpu_limit: Option<String>,
     /// Memory that is kept free for it: what it takes on a small node.
     pub memory_request: String,
     /// Memory that it may take at most: the kernel's ring and maps, the agent, and room.
@@ -346,10 +342,6 @@ pub struct Resources {
 pub struct Kubernetes {
     /// The directory of the runtime's socket, the one path of the host that is mounted.
     pub runtime_directory: String,
-    /// Where the host's paths are in the container, before each; absent where they are at the same place.
-    pub host_prefix: Option<String>,
-    /// Whether the agent is ready without a runtime that answers.
-    pub runtime: Demand,
     /// Which seccomp profile lets the agent start.
     pub seccomp: Seccomp,
     /// The AppArmor profile that the pod asks for; absent where nodes have no AppArmor.
@@ -377,16 +369,6 @@ pub struct NodeLabel {
     pub label: String,
     /// Its value.
     pub value: String,
-}
-
-/// Whether something has to be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Demand {
-    /// Not ready without.
-    Required,
-    /// Ready without, and said so.
-    Optional,
 }
 
 /// A seccomp profile.

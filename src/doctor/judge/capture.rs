@@ -119,7 +119,8 @@ fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static
             match facts.place {
                 Place::Kubernetes => &[
                     "securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON, SYS_RESOURCE]",
-                    "setcap cap_bpf,cap_perfmon,cap_sys_resource=p agent",
+                    "agent manifest --with memlock",
+                    "FILE_CAPABILITIES=cap_bpf,cap_perfmon,cap_sys_resource=p image/build BINARY DIRECTORY",
                     "PINHOLE_CAPTURE_RING_SIZE=1MiB",
                 ],
                 Place::Container => &["--ulimit memlock=-1", "PINHOLE_CAPTURE_RING_SIZE=1MiB"],
@@ -128,14 +129,17 @@ fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static
         ),
         Some(libc::EPERM) if filtered => (
             "The capabilities are there, so the container's seccomp profile is what refuses bpf(2): containerd before \
-             1.6.9 and CRI-O before about 1.31 allow it to CAP_SYS_ADMIN only. Put seccomp/agent-setup.json, which comes with \
-             the agent, into the node's directory of profiles, and name it.",
+             1.6.9 and CRI-O before about 1.31 allow it to CAP_SYS_ADMIN only. `agent seccomp setup` prints a profile \
+             that does: put it into the node's directory of profiles, and name it.",
             match facts.place {
                 Place::Kubernetes => &[
-                    "install -m 0644 -D seccomp/agent-setup.json /var/lib/kubelet/seccomp/pinhole/agent-setup.json",
+                    "agent seccomp setup | install -m 0644 -D /dev/stdin /var/lib/kubelet/seccomp/pinhole/agent-setup.json",
                     "securityContext:\n  seccompProfile:\n    type: Localhost\n    localhostProfile: pinhole/agent-setup.json",
                 ],
-                _ => &["--security-opt seccomp=seccomp/agent-setup.json"],
+                _ => &[
+                    "agent seccomp setup >agent-setup.json",
+                    "--security-opt seccomp=agent-setup.json",
+                ],
             },
         ),
         Some(libc::EACCES | libc::EPERM) => (

@@ -26,7 +26,7 @@ pub(in super::super) fn loads(facts: &Facts) -> Finding {
             .remedy(
                 "Correct the key in the source that the message names.",
                 match facts.place {
-                    Place::Kubernetes => &["kubectl edit configmap pinhole-agent"],
+                    Place::Kubernetes => &["kubectl -n pinhole edit configmap pinhole-agent"],
                     _ => &["editor /etc/pinhole/agent.toml"],
                 },
             ),

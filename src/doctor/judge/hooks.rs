@@ -35,8 +35,8 @@ pub(in super::super) fn reporting(facts: &Facts) -> Finding {
              agent without them: --print-hooks says what it would attach, and why.",
             match facts.place {
                 Place::Kubernetes => &[
-                    "agent hooks --on all",
-                    "kubectl logs daemonset/pinhole-agent",
+                    "kubectl -n pinhole exec POD -- /agent hooks --on all",
+                    "kubectl -n pinhole logs POD",
                     "agent run --print-hooks",
                 ],
                 _ => &[

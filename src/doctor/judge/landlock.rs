@@ -25,7 +25,7 @@ pub(in super::super) fn closes_off(facts: &Facts) -> Finding {
                  runtimes' default profiles do, and so does the agent's own.",
                 match facts.place {
                     Place::Kubernetes => &["securityContext:\n  seccompProfile:\n    type: RuntimeDefault"],
-                    Place::Container | Place::Host => &["grep -c landlock_create_ruleset seccomp/agent-setup.json"],
+                    Place::Container | Place::Host => &["agent seccomp setup >agent-setup.json", "--security-opt seccomp=agent-setup.json"],
                 },
             )
     } else {

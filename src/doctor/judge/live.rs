@@ -46,7 +46,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "refused",
                     "The agent that made the socket is gone. Its last log lines say why.",
                     match facts.place {
-                        Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent --previous"],
+                        Place::Kubernetes => &["kubectl -n pinhole logs POD --previous"],
                         _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
@@ -54,7 +54,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "permission",
                     "Run the doctor as the agent's user or group, for example inside its container.",
                     match facts.place {
-                        Place::Kubernetes => &["kubectl exec daemonset/pinhole-agent -- agent doctor"],
+                        Place::Kubernetes => &["kubectl -n pinhole exec POD -- /agent doctor"],
                         _ => &["sudo agent doctor"],
                     },
                 ),
@@ -62,7 +62,7 @@ pub(in super::super) fn reachable(facts: &Facts) -> Finding {
                     "timeout",
                     "The agent accepts and does not answer: its control thread is stuck or starved of CPU.",
                     match facts.place {
-                        Place::Kubernetes => &["kubectl top pod", "kubectl logs daemonset/pinhole-agent"],
+                        Place::Kubernetes => &["kubectl -n pinhole top pod", "kubectl -n pinhole logs POD"],
                         _ => &["journalctl -t pinhole-agent --since -1h"],
                     },
                 ),
@@ -133,10 +133,10 @@ fn absent(facts: &Facts, socket: &Path, agents: &[RunningAgent]) -> Finding {
             "Run the doctor in the agent's container.",
             match facts.place {
                 Place::Host => &[
-                    "nsenter --target PID --mount --pid agent doctor",
-                    "kubectl exec daemonset/pinhole-agent -- agent doctor",
+                    "nsenter --target PID --mount --pid /agent doctor",
+                    "kubectl -n pinhole exec POD -- /agent doctor",
                 ],
-                Place::Kubernetes | Place::Container => &["kubectl exec daemonset/pinhole-agent -- agent doctor"],
+                Place::Kubernetes | Place::Container => &["kubectl -n pinhole exec POD -- /agent doctor"],
             },
         )
         .impact(UNASKED, &["doctor"], &[])
@@ -185,7 +185,7 @@ pub(in super::super) fn canary(facts: &Facts) -> Finding {
         .remedy(
             "See whether events are dropped (PIN-LOSS-001) and whether the pipeline is stuck: its log tells.",
             match facts.place {
-                Place::Kubernetes => &["kubectl logs daemonset/pinhole-agent"],
+                Place::Kubernetes => &["kubectl -n pinhole logs POD"],
                 _ => &["journalctl -t pinhole-agent --since -1h"],
             },
         ),

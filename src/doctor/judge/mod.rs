@@ -34,7 +34,6 @@ fn no_agent() -> super::finding::Finding {
 fn thresholds(facts: &Facts) -> Thresholds {
     const USUAL: Thresholds = Thresholds {
         loss_percent: 1.0,
-        loss_window_seconds: 60,
         lookup_p99_ms: 250,
         complete_percent: 95.0,
     };

@@ -372,7 +372,7 @@ fn name_of(thread: &Thread) -> Value {
 
 fn restart(place: Place) -> &'static [&'static str] {
     match place {
-        Place::Kubernetes => &["kubectl rollout restart daemonset pinhole-agent"],
+        Place::Kubernetes => &["kubectl -n pinhole rollout restart daemonset/pinhole-agent"],
         Place::Container | Place::Host => &["agent run"],
     }
 }

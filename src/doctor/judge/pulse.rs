@@ -83,7 +83,7 @@ fn seen(status: &GetStatusReply, age: u64) -> String {
 
 fn log(facts: &Facts) -> &'static str {
     match facts.place {
-        Place::Kubernetes => "kubectl logs daemonset/pinhole-agent",
+        Place::Kubernetes => "kubectl -n pinhole logs POD",
         _ => "journalctl -t pinhole-agent --since -1h",
     }
 }
