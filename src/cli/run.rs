@@ -14,12 +14,11 @@ use crate::config::{Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{Answers, Doors, Duty, bind, server};
-use crate::event::BootClock;
 use crate::health::{Monitor, port};
 use crate::output::{Format, Sink, Stdout};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
-use crate::pipeline::{Losses, Pipeline, Vitals};
+use crate::pipeline::{Losses, Pipeline, Vitals, pulse};
 use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
 
@@ -150,11 +149,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         switch: Arc::clone(vitals.reporting()) as _,
         monitor: Arc::clone(&monitor),
     };
-    let duties = vec![
-        canary(Arc::clone(&vitals)),
-        health(monitor),
-        privileges(Arc::clone(&vitals)),
-    ];
+    let duties = vec![canary(), health(monitor), privileges(Arc::clone(&vitals))];
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.
@@ -207,10 +202,9 @@ fn admin_socket(settings: &Settings) -> Option<UnixListener> {
 }
 
 /// Sends the canary, by which the agent sees whether it sees.
-fn canary(vitals: Arc<Vitals>) -> Duty {
-    Duty::new(move || {
-        let sent = BootClock::reading().and_then(|now| vitals.pulse().send(now));
-        if let Err(error) = sent {
+fn canary() -> Duty {
+    Duty::new(|| {
+        if let Err(error) = pulse::send() {
             tracing::warn!(%error, "the kernel refused a canary");
         }
     })

@@ -3,7 +3,8 @@
 //! This room owns the socket file, the thread that serves it and the port for health and does what is due each second
 //! ([`duties`]), and the registry of exec watches. It reads snapshots and
 //! offers seams to the pipeline; it never blocks the pipeline, changes nothing itself (it hands on who wishes what, see
-//! [`switch`]) and never spawns another thread: after [`server::spawn`] has returned, nothing here opens a file or makes a thread.
+//! [`switch`]) and never spawns another thread: after [`server::spawn`] has returned, nothing here makes a thread, or opens
+//! a file other than those of its own process below `/proc`.
 
 pub mod bind;
 pub mod client;

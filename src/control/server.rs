@@ -127,7 +127,7 @@ impl fmt::Debug for Answers {
 
 /// Starts the thread `control`, which serves the admin socket and the port and does the duties, and returns once it serves.
 ///
-/// After that the thread makes no thread and opens no file: it accepts, reads, writes and waits. A seccomp filter may be
+/// After that the thread makes no thread and opens nothing but files of its own process below `/proc`: it accepts, reads, writes and waits. A seccomp filter may be
 /// set on all threads.
 ///
 /// # Errors
@@ -137,12 +137,26 @@ pub fn spawn(doors: Doors, answers: Answers, duties: Vec<Duty>) -> Result<Handle
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("control".to_owned())
-        .spawn(move || serve(doors, answers, duties, &ready, stopped))
+        .spawn(move || {
+            let _ends = EndsTheAgent;
+            serve(doors, answers, duties, &ready, stopped);
+        })
         .map_err(Error::Thread)?;
     match started.recv() {
         Ok(Ok(())) => Ok(Handle { thread, stop }),
         Ok(Err(error)) => Err(Error::Runtime(error)),
         Err(sync_mpsc::RecvError) => Err(Error::Ended),
+    }
+}
+
+/// Without this thread nobody verifies the agent's privileges nor says how it is: a panic on it is the agent's end.
+struct EndsTheAgent;
+
+impl Drop for EndsTheAgent {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
     }
 }
 

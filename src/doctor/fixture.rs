@@ -185,7 +185,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         landlock: Some(Landlock {
             abi: 9,
             restricted: "full".to_owned(),
-            why: "all that it controls and the agent never needs is closed off".to_owned(),
+            why: "it closes off all that it controls, but for what the agent needs and unix sockets near those of the runtimes".to_owned(),
             refused: false,
         }),
         privilege_checks: Some(PrivilegeChecks { count: 3, age_ms: 1500 }),

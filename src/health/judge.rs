@@ -53,7 +53,7 @@ pub(super) fn hooks(facts: &Facts) -> Judgement {
 /// A canary that is young enough has to have come through.
 pub(super) fn canary(facts: &Facts, limits: &Health) -> Judgement {
     let Some(canary) = facts.canary else {
-        return unknown("this agent sends none");
+        return unknown("the kernel refused its hook");
     };
     let Some(age) = canary.age else {
         return judged(false, "none has come through the pipeline yet");

@@ -85,12 +85,13 @@ fn log(report: &Report, first: bool) {
         .map(|condition| format!("{}: {}", condition.name, condition.reason))
         .collect();
     let (ready, live) = (report.is_ready(), report.is_live());
+    let what = if live { "not ready" } else { "not alive" };
     if unmet.is_empty() {
         tracing::info!(ready, live, "the agent is ready");
     } else if first {
         // At the start nothing has come through yet.
-        tracing::info!(ready, live, "the agent is not ready yet: {}", unmet.join("; "));
+        tracing::info!(ready, live, "the agent is {what} yet: {}", unmet.join("; "));
     } else {
-        tracing::warn!(ready, live, "the agent is not ready: {}", unmet.join("; "));
+        tracing::warn!(ready, live, "the agent is {what}: {}", unmet.join("; "));
     }
 }

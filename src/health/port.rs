@@ -86,6 +86,9 @@ pub async fn serve(listener: tokio::net::TcpListener, monitor: Arc<Monitor>) {
             let _ = timeout(DEADLINE, served).await;
         });
         open.push_back(connection.abort_handle());
+        // Those that are open have their turn before the next one comes: while connections wait, accepting never does, and
+        // whose request is here would be pushed out before it was looked at.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -16,7 +16,10 @@ struct Served {
 }
 
 fn served() -> Served {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    serve_on(bind("127.0.0.1:0".parse().unwrap()).unwrap())
+}
+
+fn serve_on(listener: TcpListener) -> Served {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let monitor = fixture::monitor();
@@ -88,6 +91,27 @@ fn what_is_no_request_of_bounded_size_is_refused() {
         );
     }
     assert!(served.ask("GET /livez HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+/// More than there is room for, whose requests are all there before the first is accepted.
+#[test]
+fn who_asks_in_whole_is_answered_however_many_wait() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let waiting: Vec<TcpStream> = (0..2 * MOST)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(2 * DEADLINE)).unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let _served = serve_on(listener);
+    for (number, mut stream) in waiting.into_iter().enumerate() {
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{number}: {read:?} {answer}");
+    }
 }
 
 /// More than there is room for, which all begin a request and go no further.

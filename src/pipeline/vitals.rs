@@ -153,12 +153,6 @@ impl Vitals {
         &self.pulse
     }
 
-    /// Whether a canary that is sent now can be seen: its hook is attached and not turned off.
-    #[must_use]
-    pub fn canary_reports(&self) -> bool {
-        self.reporting.on_and_off().0.contains(Hook::CANARY)
-    }
-
     /// Takes a reading of the ledger, from which the rates are made. `now` in nanoseconds of CLOCK_BOOTTIME.
     pub fn read_ledger(&self, now: u64, peak: Option<u64>) -> Reading {
         let hooks = self.ledger.counters();
@@ -263,17 +257,17 @@ impl health::Source for Vitals {
     fn facts(&self) -> Facts {
         // The clock is there: the pipeline would not have begun without it.
         let now = BootClock::reading().unwrap_or_default();
-        let seen = self.pulse.last_canary(now).seen;
+        let seen = self.pulse.last_canary(now);
         let hooks = self.ledger.counters();
         Facts {
             at: Duration::from_nanos(now),
             attached: self.ledger.hooks(),
             off: self.reporting.on_and_off().1,
-            canary: Some(Canary {
+            canary: self.ledger.hooks().contains(Hook::CANARY).then(|| Canary {
                 age: seen.map(|seen| seen.age),
                 round_trip: seen.map(|seen| seen.round_trip),
             }),
-            turn_age: Some(self.pulse.turns(now).age),
+            turn_age: Some(self.pulse.turn_age(now)),
             runtimes: self.runtimes().answering.clone(),
             counts: sum(hooks.iter().map(|(_, line)| line)),
         }
@@ -319,7 +313,7 @@ impl StatusSource for Vitals {
         };
         // The clock is there: the pipeline would not have begun without it.
         let now = BootClock::reading().unwrap_or_default();
-        let canary = self.pulse.last_canary(now).seen;
+        let canary = self.pulse.last_canary(now);
         api::GetStatusReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -373,7 +367,7 @@ impl StatusSource for Vitals {
             canary_reason: canary
                 .and_then(|seen| seen.reason)
                 .map(|reason| reason.as_str().to_owned()),
-            turn_age_ms: Some(milliseconds(self.pulse.turns(now).age)),
+            turn_age_ms: Some(milliseconds(self.pulse.turn_age(now))),
             landlock: self.landlocked.as_ref().map(|it| api::Landlock {
                 abi: it.abi,
                 restricted: it.restricted.as_str().to_owned(),
@@ -451,7 +445,8 @@ fn threads() -> Vec<api::Thread> {
 
 fn own_threads() -> Vec<ThreadStatus> {
     status::own_threads().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot read the status of the own threads");
+        // Whoever scrapes decides how often: not for the log.
+        tracing::debug!(%error, "cannot read the status of the own threads");
         Vec::new()
     })
 }

@@ -129,7 +129,7 @@ fn enforced(abi: u32) -> Landlocked {
         },
         refused: false,
         why: if open.is_empty() {
-            "all that it controls and the agent never needs is closed off".to_owned()
+            "it closes off all that it controls, but for what the agent needs and unix sockets near those of the runtimes".to_owned()
         } else {
             format!("version {abi} of it controls files, not yet: {}", open.join(", "))
         },
@@ -185,7 +185,7 @@ fn enforce(needs: &Needs, abi: u32) -> Result<(), Error> {
         }
     }
     if abi >= SOCKETS {
-        for directory in socket_directories(&needs.sockets, Path::is_dir) {
+        for directory in socket_directories(&whereabouts(&needs.sockets), Path::is_dir) {
             rules = allow(rules, open(&directory)?, AccessFs::ResolveUnix)?;
         }
     }
@@ -209,6 +209,24 @@ fn open(path: &Path) -> Result<PathFd, Error> {
 /// Leaves the descriptor open until the process ends.
 fn pin(directory: PathFd) {
     std::mem::forget(directory);
+}
+
+/// The sockets as they are called and as they are: a rule holds to the real place, and `/var/run` or a socket may be a link.
+fn whereabouts(sockets: &[PathBuf]) -> Vec<PathBuf> {
+    let places = |socket: &PathBuf| {
+        let directory = socket.parent().and_then(|directory| directory.canonicalize().ok());
+        let there = directory
+            .zip(socket.file_name())
+            .map(|(directory, name)| directory.join(name));
+        [socket.canonicalize().ok(), there, Some(socket.clone())]
+    };
+    let mut found: Vec<PathBuf> = Vec::new();
+    for place in sockets.iter().flat_map(places).flatten() {
+        if !found.contains(&place) {
+            found.push(place);
+        }
+    }
+    found
 }
 
 /// Where sockets may be connected to: for each the directory above its own, because a runtime may make its own directory anew and

@@ -105,7 +105,7 @@ fn stuck(facts: &Facts, turn_ms: u64) -> Finding {
 fn unhooked(facts: &Facts) -> Finding {
     Finding::warn("the kernel refused the hook of the canary")
         .impact(
-            "The agent cannot tell by itself whether it sees, and so is never ready.",
+            "The agent cannot tell by itself whether it sees, and its readiness does not count that.",
             &["health"],
             &[],
         )

@@ -67,3 +67,29 @@ fn never_below_the_root_as_a_whole() {
         [Path::new("/mounted")]
     );
 }
+
+#[test]
+fn a_link_is_followed_to_where_the_socket_is() {
+    let place = tempfile::tempdir().unwrap();
+    let real = place.path().canonicalize().unwrap().join("run");
+    std::fs::create_dir(&real).unwrap();
+    let link = place.path().join("var-run");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    // Not there yet, but its directory is.
+    let socket = link.join("docker.sock");
+    assert_eq!(
+        whereabouts(&[socket.clone()]),
+        [real.join("docker.sock"), socket.clone()]
+    );
+    // There, and itself a link.
+    let (elsewhere, target) = (real.join("podman"), real.join("podman/podman.sock"));
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(&target, "").unwrap();
+    std::os::unix::fs::symlink(&target, real.join("docker.sock")).unwrap();
+    assert_eq!(
+        whereabouts(&[socket.clone()]),
+        [target, real.join("docker.sock"), socket.clone()]
+    );
+    let nowhere = PathBuf::from("/not/there/at.sock");
+    assert_eq!(whereabouts(std::slice::from_ref(&nowhere)), [nowhere]);
+}
