@@ -131,6 +131,8 @@ fn own(mount: &Mount, all: &[Mount]) -> bool {
     (pseudo && ["/proc", "/sys", "/dev"].iter().any(|top| below(&mount.point, top)))
         || USUAL.iter().any(|path| below(&mount.point, path))
         || (mount.kind == "tmpfs" && mount.root == "/" && !holds_sockets(&mount.point))
+        // Masks over files of its own /proc, whatever a runtime makes them of: no runtime lets a pod mount anything there.
+        || (below(&mount.point, "/proc") && all.iter().any(|own| own.point == "/proc" && own.kind == "proc") && mount.point != "/proc")
         || (mount.kind == "tmpfs" && ["/proc", "/sys"].iter().any(|top| below(&mount.point, top)))
         || root(all).is_some_and(|root| root.device == mount.device && root.kind == "overlay")
 }

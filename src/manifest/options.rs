@@ -138,7 +138,6 @@ impl Options {
     }
 }
 
-const LABEL: &str = "1 to 63 lower-case letters, digits and inner hyphens";
 const NAMESPACE: &str = "1 to 63 lower-case letters, digits and inner hyphens: a namespace of its own, not default, kube-* or \
     openshift-*, because it is made, labelled and in the end deleted with the agent";
 const NAME: &str = "1 to 253 lower-case letters, digits, inner hyphens and dots";

@@ -78,7 +78,7 @@ fn a_link_is_followed_to_where_the_socket_is() {
     // Not there yet, but its directory is.
     let socket = link.join("docker.sock");
     assert_eq!(
-        whereabouts(&[socket.clone()]),
+        whereabouts(std::slice::from_ref(&socket)),
         [real.join("docker.sock"), socket.clone()]
     );
     // There, and itself a link.
@@ -87,7 +87,7 @@ fn a_link_is_followed_to_where_the_socket_is() {
     std::fs::write(&target, "").unwrap();
     std::os::unix::fs::symlink(&target, real.join("docker.sock")).unwrap();
     assert_eq!(
-        whereabouts(&[socket.clone()]),
+        whereabouts(std::slice::from_ref(&socket)),
         [target, real.join("docker.sock"), socket.clone()]
     );
     let nowhere = PathBuf::from("/not/there/at.sock");

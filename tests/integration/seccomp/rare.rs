@@ -170,8 +170,9 @@ fn without_a_vdso_clocks_are_asked_by_system_call() {
         .run(
             "for agent in agent agent-lacking; do\n\
              chmod 755 /bin/$agent\n\
-             PINHOLE_CONTROL_SOCKET=/tmp/$agent.sock timeout -s TERM 20 $agent run --output count >/tmp/out 2>/tmp/log &\n\
-             until grep -q 'without any capability' /tmp/log || ! kill -0 $!; do usleep 50000; done\n\
+             : >/tmp/$agent.log\n\
+             PINHOLE_CONTROL_SOCKET=/tmp/$agent.sock $agent run --output count >/tmp/out 2>/tmp/$agent.log &\n\
+             until grep -q 'without any capability' /tmp/$agent.log || ! kill -0 $!; do usleep 50000; done\n\
              kill -TERM $!\n\
              wait $!\n\
              echo \"$agent $?\"\n\

@@ -25,12 +25,13 @@ use crate::lab::tool;
 use crate::lab::turn::Turn;
 
 /// Rules for what this build on this machine cannot do, and why they are there.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     (
         "prlimit64",
         "before Linux 5.11 the agent lifts RLIMIT_MEMLOCK, if it is granted CAP_SYS_RESOURCE",
     ),
     ("dup3", "arm64 has no dup2"),
+    ("readlinkat", "arm64 has no readlink"),
 ];
 
 /// How long a container may take to be ready, or to end.
@@ -61,6 +62,8 @@ struct Outcome {
     descriptors: BTreeSet<String>,
     /// What the doctor makes of every check.
     checks: BTreeMap<String, String>,
+    /// What the exposure score finds in each row.
+    exposure: BTreeMap<String, String>,
     /// What an agent says that was granted nothing.
     refusal: String,
 }
@@ -228,6 +231,18 @@ impl Bundle {
             .iter()
             .map(|check| (check["id"].to_string(), check["status"].to_string()))
             .collect();
+        let scored = self.play(
+            starter,
+            policy,
+            &["/agent", "exposure", "--pid", "1", "--json"],
+            GRANTED,
+        );
+        let reports: Value = serde_json::from_slice(&scored.stdout).unwrap_or_default();
+        let rows = reports[0]["rows"].as_array().cloned().unwrap_or_default();
+        outcome.exposure = rows
+            .iter()
+            .map(|row| (row["id"].to_string(), row["status"].to_string()))
+            .collect();
         let refused = self.play(starter, policy, &["/agent", "run"], &[]);
         outcome.refusal = String::from_utf8_lossy(&refused.stderr).into_owned();
         outcome
@@ -287,7 +302,7 @@ fn each_rule_is_needed(starters: &[&str]) {
     for (starter, outcome) in starters.iter().zip(&whole) {
         assert!(outcome.ready && outcome.ended == Some(0), "{starter}: {outcome:?}");
         assert_eq!(outcome.complaints, [""; 0], "{starter}");
-        assert!(outcome.checks.len() > 20, "{outcome:?}");
+        assert!(outcome.checks.len() > 20 && outcome.exposure.len() > 20, "{outcome:?}");
         assert!(outcome.refusal.contains("CAP_BPF"), "{outcome:?}");
     }
     let mut unneeded = Vec::new();
