@@ -238,7 +238,7 @@ impl Bundle {
             GRANTED,
         );
         let reports: Value = serde_json::from_slice(&scored.stdout).unwrap_or_default();
-        let rows = reports[0]["rows"].as_array().cloned().unwrap_or_default();
+        let rows = reports["reports"][0]["rows"].as_array().cloned().unwrap_or_default();
         outcome.exposure = rows
             .iter()
             .map(|row| (row["id"].to_string(), row["status"].to_string()))
