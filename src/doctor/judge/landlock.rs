@@ -29,10 +29,24 @@ pub(in super::super) fn closes_off(facts: &Facts) -> Finding {
                 },
             )
     } else {
-        Finding::ok(format!("{}: {}", landlock.restricted, landlock.why))
+        Finding::ok(format!(
+            "Landlock is {} in force: {}",
+            adverb(&landlock.restricted),
+            landlock.why
+        ))
     };
     finding
         .observed(json!({ "abi": landlock.abi, "restricted": landlock.restricted }))
         .expected(json!({ "restricted": "as much as the kernel can" }))
         .evidence(&facts.live, "GetStatus landlock", &*landlock.why)
+}
+
+/// For `full`, `partial` and `none`; a word of a later agent is left as it is.
+fn adverb(restricted: &str) -> &str {
+    match restricted {
+        "full" => "fully",
+        "partial" => "partly",
+        "none" => "not",
+        other => other,
+    }
 }
