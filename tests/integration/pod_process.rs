@@ -56,8 +56,8 @@ fn moved(mut oci: Value, suite: &str, cgroup: u8, memlock: bool) -> (Value, Vec<
         // containerd does so on version 2 (pkg/cri/server/container_create_linux.go, containerSpec).
         namespaces.push(json!({"type": "cgroup"}));
     }
-    if cgroup == 1 && suite == "sid" {
-        // The newest kernels of Debian have no memory controller of version 1, and runc refuses a limit that it cannot set.
+    if cgroup == 1 && !["bullseye", "bookworm"].contains(&suite) {
+        // From 6.12 on Debian's kernels have no memory controller of version 1, and runc refuses a limit that it cannot set.
         oci["linux"]["resources"].as_object_mut().unwrap().remove("memory");
     }
     oci["root"]["path"] = json!("rootfs");
