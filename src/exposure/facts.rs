@@ -77,9 +77,9 @@ pub struct Container {
 pub enum Filter {
     /// Not at all, or only where the kubelet was told to.
     None,
-    /// By the runtime's own profile, or by one filter of unknown origin.
+    /// By the runtime's own profile, or by filters of which nobody tells how narrow they are.
     One(String),
-    /// By a profile of its own, or by a second filter on top.
+    /// By a profile of its own.
     Own(String),
 }
 

@@ -328,7 +328,7 @@ fn what_is_dropped_after_the_start_shows_in_the_process_alone() {
     let mut running = start.clone();
     running.phase = Phase::Running;
     running.containers[0].capabilities = crate::privilege::Capabilities::NONE;
-    running.containers[0].seccomp = super::facts::Filter::Own("2 filters, one on the other".to_owned());
+    running.containers[0].seccomp = super::facts::Filter::One("3 filters, one on the other".to_owned());
     let (start, running) = (assess(&start), assess(&running));
     assert!(running.exposure < start.exposure);
     assert!(running.exposure <= 1.0, "{}", running.exposure);
