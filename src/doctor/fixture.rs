@@ -192,6 +192,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             refused: false,
         }),
         privilege_checks: Some(PrivilegeChecks { count: 3, age_ms: 1500 }),
+        ..GetStatusReply::default()
     }
 }
 
