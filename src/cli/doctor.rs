@@ -8,16 +8,35 @@ use std::time::Duration;
 use super::args::{DoctorArgs, FailOn, ReportFormat};
 use super::exit::Exit;
 use crate::config::load::DETECTED;
-use crate::config::{self, Loaded, Settings};
-use crate::doctor::facts::{ConfigFacts, ProfileFacts};
+use crate::config::{self, Effective, Loaded, Settings};
+use crate::doctor::facts::{ConfigFacts, ProfileFacts, SettingFact};
 use crate::doctor::gather::{Input, gather};
 use crate::doctor::render::{Look, json, text};
 use crate::doctor::{self, report};
 use crate::platform::Detection;
 
+/// How long the examination may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// The canary's event.
+    pub live: Duration,
+    /// Everything together.
+    pub total: Duration,
+}
+
+impl From<&DoctorArgs> for Times {
+    fn from(arguments: &DoctorArgs) -> Self {
+        Self {
+            live: arguments.live_timeout,
+            total: arguments.timeout,
+        }
+    }
+}
+
 /// What the doctor is told about the settings that `agent run` would have.
 #[must_use]
-pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
+pub fn input(loaded: Loaded, times: Times) -> Input {
+    let settings = config::effective(&loaded).into_iter().map(setting).collect();
     let sources: BTreeSet<String> = loaded.origins.into_values().collect();
     let (declared, detection) = (!loaded.profile.is_detected(), loaded.profile.detection);
     Input {
@@ -25,6 +44,8 @@ pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
             sources: sources.into_iter().collect(),
             problem: None,
             lookup_budget: loaded.settings.runtime.lookup_budget,
+            file: loaded.file.as_ref().map(|file| file.display().to_string()),
+            settings,
         },
         profile: ProfileFacts {
             name: loaded.profile.name.to_owned(),
@@ -35,19 +56,30 @@ pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
             evidence: detection.evidence,
         },
         settings: loaded.settings,
-        live_timeout,
+        live_timeout: times.live,
+        timeout: times.total,
+    }
+}
+
+fn setting(it: Effective) -> SettingFact {
+    SettingFact {
+        key: it.key.to_owned(),
+        value: it.value,
+        origin: it.origin,
     }
 }
 
 /// The same where the settings are wrong: the built-in defaults, and what is wrong.
 #[must_use]
-pub fn input_without_settings(error: &config::Error, detection: Detection, live_timeout: Duration) -> Input {
+pub fn input_without_settings(error: &config::Error, detection: Detection, times: Times) -> Input {
     let settings = Settings::default();
     Input {
         config: ConfigFacts {
             sources: vec!["built-in default".to_owned()],
             problem: Some(error.to_string()),
             lookup_budget: settings.runtime.lookup_budget,
+            file: None,
+            settings: Vec::new(),
         },
         profile: ProfileFacts {
             name: detection.profile.to_owned(),
@@ -58,7 +90,8 @@ pub fn input_without_settings(error: &config::Error, detection: Detection, live_
             evidence: detection.evidence,
         },
         settings,
-        live_timeout,
+        live_timeout: times.live,
+        timeout: times.total,
     }
 }
 

@@ -74,10 +74,10 @@ fn examine(arguments: &DoctorArgs) -> Exit {
         };
     }
     let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => doctor::input(loaded, arguments.live_timeout),
+        Ok(loaded) => doctor::input(loaded, arguments.into()),
         Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
         Err(error) => match detect(&sources.facts) {
-            Ok(detection) => doctor::input_without_settings(&error, detection, arguments.live_timeout),
+            Ok(detection) => doctor::input_without_settings(&error, detection, arguments.into()),
             Err(error) => return complain(&error, Exit::Internal),
         },
     };

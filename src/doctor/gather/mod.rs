@@ -6,6 +6,8 @@ mod canary;
 mod facts;
 pub mod kernel;
 mod live;
+mod log;
+mod outside;
 pub mod process;
 pub mod runtime;
 mod step;
