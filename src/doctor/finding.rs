@@ -155,6 +155,11 @@ impl Finding {
         self
     }
 
+    /// Whether another check's failure is in the way.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked_by.is_some()
+    }
+
     /// How it ended.
     pub(super) fn status(&self) -> Status {
         self.status

@@ -2,8 +2,8 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime,
+    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, memory,
+    metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -128,7 +128,10 @@ pub struct Definition {
 /// Every check by area, in the order of the report.
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
+    log::CHECKS,
+    drift::CHECKS,
     profile::CHECKS,
+    version::CHECKS,
     kernel::CHECKS,
     btf::CHECKS,
     capability::CHECKS,
@@ -140,8 +143,16 @@ pub const AREAS: &[&[Definition]] = &[
     runtime::CHECKS,
     live::CHECKS,
     pulse::CHECKS,
+    ready::CHECKS,
+    pace::CHECKS,
+    clock::CHECKS,
+    port::CHECKS,
     metadata::CHECKS,
     loss::CHECKS,
+    ledger::CHECKS,
+    records::CHECKS,
+    output::CHECKS,
+    ring::CHECKS,
 ];
 
 /// Every check, in the order of the report.

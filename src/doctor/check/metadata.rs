@@ -170,7 +170,7 @@ fn remedy(reason: Option<Reason>) -> (&'static str, &'static [&'static str]) {
 }
 
 /// PIN-META-002.
-fn latency(facts: &Facts) -> Finding {
+pub(super) fn latency(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
     let Some(lookups) = agent.second.lookups.filter(|lookups| lookups.count > 0) else {
         return Finding::skipped("the agent has not looked up a container yet");
