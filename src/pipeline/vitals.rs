@@ -378,6 +378,7 @@ impl StatusSource for Vitals {
                 count: guard.checks(),
                 age_ms: milliseconds(guard.age()),
             }),
+            ..api::GetStatusReply::default()
         }
     }
 }
@@ -483,5 +484,6 @@ fn runtime(candidate: &Candidate) -> api::Runtime {
         rank: candidate.rank().as_str().to_owned(),
         evidence: candidate.evidence.describe(),
         origin: candidate.origin.as_str().to_owned(),
+        ..api::Runtime::default()
     }
 }
