@@ -97,19 +97,17 @@ impl Manifest {
 
     /// Makes the change that a remedy asks for, if it is one of a manifest or of a setting; false if it is the node's.
     pub(super) fn apply(&mut self, change: &Value) -> bool {
-        if let Some(key) = change["setting"].as_str() {
-            let name = format!("PINHOLE_{}", key.replace('.', "_").to_uppercase());
-            let value = &change["value"];
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            self.set(&name, &text);
-            return true;
+        let text = |key: &str| change[key].as_str().unwrap_or_default();
+        match text("change") {
+            "setting" => {
+                let name = format!("PINHOLE_{}", text("key").replace('.', "_").to_uppercase());
+                let value = &change["value"];
+                self.set(&name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            }
+            "manifest" => patch(self.object(text("kind")), text("op"), text("path"), &change["value"]),
+            "node" => return false,
+            other => panic!("a change of an unknown kind {other:?}: {change}"),
         }
-        let (Some(kind), Some(op), Some(path)) =
-            (change["object"].as_str(), change["op"].as_str(), change["path"].as_str())
-        else {
-            return false;
-        };
-        patch(self.object(kind), op, path, &change["value"]);
         true
     }
 }
