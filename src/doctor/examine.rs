@@ -5,22 +5,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::facts::{Facts, LiveFacts, Place};
 use super::finding::Finding;
 use super::graph;
-use super::registry::{CHECKS, Definition};
+use super::registry::{Definition, checks};
 use super::report::{Agent, Check, Counts, Host, Mode, Profile, Report, SCHEMA_VERSION};
 
 /// Judges every check of the registry, in its order, and folds what follows from a failure under its root.
 #[must_use]
 pub fn examine(facts: &Facts) -> Vec<Check> {
-    let mut checks: Vec<Check> = CHECKS.iter().map(|definition| judge(definition, facts)).collect();
-    graph::fold(CHECKS, &mut checks);
-    checks
+    let definitions: Vec<&Definition> = checks().collect();
+    let mut judged: Vec<Check> = definitions.iter().map(|definition| judge(definition, facts)).collect();
+    graph::fold(&definitions, &mut judged);
+    judged
 }
 
 /// Judges one check. A judge is a pure function; should one break down all the same, the others still count.
 pub(super) fn judge(definition: &Definition, facts: &Facts) -> Check {
-    catch_unwind(AssertUnwindSafe(|| (definition.judge)(facts)))
-        .unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
-        .of(definition)
+    match definition.judge {
+        Some(judge) => guarded(|| judge(facts)),
+        None => Finding::skipped("judged in manifests only: agent doctor --manifest FILE"),
+    }
+    .of(definition)
+}
+
+fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
 }
 
 /// The whole report. `time` is when the examination began, RFC 3339; `node` the configured name of the node.
@@ -55,6 +62,7 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
         mode: if status.is_some() { Mode::Live } else { Mode::Cold },
         verdict: counts.verdict(),
         counts,
+        fix_first: graph::fix_first(&checks),
         checks,
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::facts::{Gap, Gathered};
+use super::change::Change;
+use super::facts::{Gap, Gathered, View};
 use super::registry::Definition;
 use super::report::{Check, Evidence, Impact, Remedy, Status};
 
@@ -96,6 +97,7 @@ impl Finding {
             value: value.into(),
             at: from.at.clone(),
             duration_us: from.duration_us,
+            view: from.view,
         });
         self
     }
@@ -107,6 +109,7 @@ impl Finding {
             value: value.into(),
             at: None,
             duration_us: None,
+            view: View::Cold,
         });
         self
     }
@@ -118,6 +121,7 @@ impl Finding {
             text: text.into(),
             features: words(features),
             fields: words(fields),
+            rules: super::rules::that_use(fields),
         });
         self
     }
@@ -127,8 +131,22 @@ impl Finding {
         self.remedy = Some(Remedy {
             text: text.into(),
             commands: commands.iter().map(|&line| line.to_owned()).collect(),
+            patch: Vec::new(),
         });
         self
+    }
+
+    /// One change that is part of the remedy, for machines; to be called after [`Self::remedy`].
+    pub(super) fn change(mut self, change: Change) -> Self {
+        if let Some(remedy) = &mut self.remedy {
+            remedy.patch.push(change);
+        }
+        self
+    }
+
+    /// Several of them.
+    pub(super) fn changes(self, changes: impl IntoIterator<Item = Change>) -> Self {
+        changes.into_iter().fold(self, Self::change)
     }
 
     /// Not judged because of the check `id`.
@@ -145,9 +163,9 @@ impl Finding {
     /// Gives the finding its identity.
     pub(super) fn of(self, definition: &Definition) -> Check {
         Check {
-            id: definition.id,
-            area: definition.area,
-            title: definition.title,
+            id: definition.id.into(),
+            area: definition.area.into(),
+            title: definition.title.into(),
             status: self.status,
             summary: self.summary,
             observed: self.observed,
@@ -155,7 +173,8 @@ impl Finding {
             evidence: self.evidence,
             impact: self.impact,
             remedy: self.remedy,
-            blocked_by: self.blocked_by,
+            blocked_by: self.blocked_by.map(Into::into),
+            suppressed: None,
             reason: self.reason,
         }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
     MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
+    View,
 };
 use crate::container::Rank;
 use crate::control::api::{
@@ -104,7 +105,8 @@ pub(super) fn live() -> Facts {
         between: [1020, 1050, 1080].map(|seen| status(seen).hooks).into(),
         cpus: 4,
         window: Duration::from_millis(1000),
-    })));
+    })))
+    .seen(View::Live);
     facts.canary = timed(CanaryFact::Seen {
         program: "/bin/true".to_owned(),
         latency_us: 4321,
@@ -113,7 +115,8 @@ pub(super) fn live() -> Facts {
             "container": { "id": ID, "name": "agent" },
             "metadata": { "status": "complete", "source": "cri", "lookup_us": 900 },
         }),
-    });
+    })
+    .seen(View::Live);
     facts
 }
 
@@ -277,5 +280,6 @@ fn timed<T>(value: T) -> Gathered<T> {
         value: Ok(value),
         at: Some("2026-01-02T03:04:05.678Z".to_owned()),
         duration_us: Some(1500),
+        view: View::Cold,
     }
 }

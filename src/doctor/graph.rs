@@ -1,14 +1,15 @@
 //! Roots and followers: a check that cannot hold because another one failed is skipped and names that root, so that one
-//! cause makes one finding.
+//! cause makes one finding; and which of the roots to mend first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::registry::{Definition, Edge};
-use super::report::{Check, Status};
+use super::registry::{Definition, Edge, Weight, find};
+use super::report::{Check, Fix, Status, Word};
 
 /// Marks the followers of failed checks as skipped. `checks` and `definitions` are in the same order.
-pub fn fold(definitions: &[Definition], checks: &mut [Check]) {
-    let mut settled: BTreeMap<&str, (Status, Option<&'static str>)> = BTreeMap::new();
+pub fn fold(definitions: &[&Definition], checks: &mut [Check]) {
+    let mut settled: BTreeMap<&str, (Status, Option<Word>)> = BTreeMap::new();
     // A follower may stand before its root in the report, so each round settles those whose own roots are settled. The
     // graph has no cycle, so every round settles at least one.
     while settled.len() < checks.len() {
@@ -26,7 +27,7 @@ pub fn fold(definitions: &[Definition], checks: &mut [Check]) {
             {
                 skip(check, root);
             }
-            settled.insert(definition.id, (check.status, check.blocked_by));
+            settled.insert(definition.id, (check.status, check.blocked_by.clone()));
         }
         if settled.len() == before {
             return;
@@ -35,16 +36,16 @@ pub fn fold(definitions: &[Definition], checks: &mut [Check]) {
 }
 
 /// The root that blocks a check with this status through this edge.
-fn root(edge: Edge, own: Status, settled: &BTreeMap<&str, (Status, Option<&'static str>)>) -> Option<&'static str> {
-    let &(status, blocked_by) = settled.get(edge.id())?;
+fn root(edge: Edge, own: Status, settled: &BTreeMap<&str, (Status, Option<Word>)>) -> Option<Word> {
+    let (status, blocked_by) = settled.get(edge.id())?;
     let blocks = match edge {
-        Edge::Needs(_) => status == Status::Fail || (status == Status::Skipped && blocked_by.is_some()),
+        Edge::Needs(_) => *status == Status::Fail || (*status == Status::Skipped && blocked_by.is_some()),
         Edge::Through(_) => own == Status::Unknown && !matches!(status, Status::Ok | Status::Warn),
     };
-    blocks.then(|| blocked_by.unwrap_or(edge.id()))
+    blocks.then(|| blocked_by.clone().unwrap_or(edge.id().into()))
 }
 
-fn skip(check: &mut Check, root: &'static str) {
+fn skip(check: &mut Check, root: Word) {
     check.status = Status::Skipped;
     check.summary = "not judged".to_owned();
     check.reason = Some(format!("waits for {root}"));
@@ -52,4 +53,33 @@ fn skip(check: &mut Check, root: &'static str) {
     check.expected = None;
     check.impact = None;
     check.remedy = None;
+}
+
+/// Findings in the order in which mending them pays: by their own weight and that of what waits for them. A warning weighs
+/// half of what a failure does; among equals the order of the report decides.
+#[must_use]
+pub fn fix_first(checks: &[Check]) -> Vec<Fix> {
+    let points = |id: &str| find(id).map_or(Weight::Minor, |definition| definition.weight).points();
+    let mut fixes: Vec<Fix> = checks
+        .iter()
+        .filter(|check| check.suppressed.is_none())
+        .filter_map(|check| {
+            let own = match check.status {
+                Status::Fail => 2 * points(&check.id),
+                Status::Warn => points(&check.id),
+                Status::Ok | Status::Unknown | Status::Skipped => return None,
+            };
+            let waiting = checks
+                .iter()
+                .filter(|other| other.blocked_by.as_ref() == Some(&check.id));
+            let unblocks: Vec<Word> = waiting.map(|other| other.id.clone()).collect();
+            Some(Fix {
+                points: own + unblocks.iter().map(|id| points(id)).sum::<u32>(),
+                id: check.id.clone(),
+                unblocks,
+            })
+        })
+        .collect();
+    fixes.sort_by_key(|fix| Reverse(fix.points));
+    fixes
 }

@@ -4,27 +4,35 @@
 //! the running agent, loads small programs that it throws away, and runs one harmless program, the canary.
 //!
 //! * [`gather`] is the thin edge: it turns the machine into [`facts`], each step within its deadline.
-//! * `judge` holds pure functions from facts to a verdict, one file per area; [`registry`] lists them as data.
-//! * [`graph`] folds what follows from a failure under its root; [`examine`] makes the [`report`] of it all.
+//! * `check` holds the checks, one file per area: definitions as data beside pure functions from facts to a verdict.
+//!   [`registry`] lists the areas.
+//! * [`graph`] folds what follows from a failure under its root and says what to mend first; [`examine`] makes the
+//!   [`report`] of it all.
 //! * [`render`] writes the report as text or JSON.
 //!
 //! [`explain`] walks the lookup of one container step by step.
 //!
 //! `docs/doctor.md` explains every check.
 
+pub mod change;
+mod check;
 pub mod examine;
 pub mod explain;
 pub mod facts;
 mod finding;
 pub mod gather;
 pub mod graph;
-mod judge;
+
+pub mod pages;
 pub mod registry;
 pub mod render;
 pub mod report;
+mod rules;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod grid;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,13 @@
-//! The checks as data: one entry per check, in the order of the report. The only list of checks there is.
+//! The checks as data, in the order of the report. Each area keeps its definitions beside its judges; this is the only list
+//! of areas there is.
 
+use super::check::{
+    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
+    pulse, runtime,
+};
 use super::facts::Facts;
+use super::facts::manifests::Manifests;
 use super::finding::Finding;
-use super::judge::{capture, config, hooks, kernel, landlock, live, loss, memory, metadata, privilege, pulse, runtime};
 
 /// Ids of checks that no longer exist. An id is never given to another check.
 pub const RETIRED: &[&str] = &[];
@@ -24,6 +29,25 @@ pub enum Need {
     Exec,
     /// The settings.
     Settings,
+    /// Manifests: nothing of any machine.
+    Manifests,
+}
+
+impl Need {
+    /// In words, as pages say it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Kernel => "files of /proc and /sys",
+            Self::Process => "the doctor's own process",
+            Self::Capture => "loading small programs",
+            Self::Runtime => "sockets of container runtimes",
+            Self::Agent => "the admin socket of the running agent",
+            Self::Exec => "running a program",
+            Self::Settings => "the settings",
+            Self::Manifests => "manifests",
+        }
+    }
 }
 
 /// How a check hangs on another one.
@@ -45,6 +69,39 @@ impl Edge {
     }
 }
 
+/// What hangs on a check that fails: it orders what is to be mended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Something is dearer or more open than it need be.
+    Minor,
+    /// A promise of the agent does not hold: events lack their metadata, are lost, or privileges stand.
+    Major,
+    /// The agent does not work at all.
+    Blocks,
+}
+
+impl Weight {
+    /// Points in the ranking: one that blocks everything comes before any number of smaller ones on a page.
+    #[must_use]
+    pub fn points(self) -> u32 {
+        match self {
+            Self::Minor => 1,
+            Self::Major => 10,
+            Self::Blocks => 100,
+        }
+    }
+
+    /// In words, as pages say it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Minor => "minor: something is dearer or more open than it need be",
+            Self::Major => "major: a promise of the agent does not hold",
+            Self::Blocks => "blocks: the agent does not work",
+        }
+    }
+}
+
 /// One check.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
@@ -54,236 +111,46 @@ pub struct Definition {
     pub area: &'static str,
     /// What it examines.
     pub title: &'static str,
+    /// What hangs on it.
+    pub weight: Weight,
     /// What it looks at.
     pub needs: &'static [Need],
     /// What it hangs on.
     pub depends_on: &'static [Edge],
-    /// Facts to verdict.
-    pub judge: fn(&Facts) -> Finding,
+    /// Facts of a machine to a verdict; absent where only manifests tell.
+    pub judge: Option<fn(&Facts) -> Finding>,
+    /// Manifests to a verdict; absent where they cannot tell.
+    pub offline: Option<fn(&Manifests) -> Finding>,
+    /// What it examines, why, and what mends it: Markdown, from which `docs/checks/` and `agent doctor explain` are made.
+    pub page: &'static str,
 }
 
-use Edge::{Needs, Through};
-use Need::{Agent, Capture, Exec, Kernel, Process, Runtime, Settings};
+/// Every check by area, in the order of the report.
+pub const AREAS: &[&[Definition]] = &[
+    configuration::CHECKS,
+    profile::CHECKS,
+    kernel::CHECKS,
+    btf::CHECKS,
+    capability::CHECKS,
+    privilege::CHECKS,
+    landlock::CHECKS,
+    capture::CHECKS,
+    memory::CHECKS,
+    hooks::CHECKS,
+    runtime::CHECKS,
+    live::CHECKS,
+    pulse::CHECKS,
+    metadata::CHECKS,
+    loss::CHECKS,
+];
 
 /// Every check, in the order of the report.
-pub const CHECKS: &[Definition] = &[
-    Definition {
-        id: "PIN-CFG-001",
-        area: "configuration",
-        title: "The configuration loads",
-        needs: &[Settings],
-        depends_on: &[],
-        judge: config::loads,
-    },
-    Definition {
-        id: "PIN-PRF-001",
-        area: "profile",
-        title: "The profile fits the platform",
-        needs: &[Settings],
-        depends_on: &[],
-        judge: config::declared,
-    },
-    Definition {
-        id: "PIN-PRF-002",
-        area: "profile",
-        title: "The platform is as the profile expects it",
-        needs: &[Settings, Kernel, Runtime],
-        depends_on: &[Needs("PIN-PRF-001")],
-        judge: config::expected,
-    },
-    Definition {
-        id: "PIN-KRN-001",
-        area: "kernel",
-        title: "The kernel is new enough",
-        needs: &[Kernel],
-        depends_on: &[],
-        judge: kernel::release,
-    },
-    Definition {
-        id: "PIN-KRN-002",
-        area: "kernel",
-        title: "Lockdown lets programs read kernel memory",
-        needs: &[Kernel, Capture, Agent],
-        depends_on: &[],
-        judge: kernel::lockdown,
-    },
-    Definition {
-        id: "PIN-BTF-001",
-        area: "kernel",
-        title: "The kernel's type information is readable",
-        needs: &[Kernel],
-        depends_on: &[],
-        judge: kernel::btf,
-    },
-    Definition {
-        id: "PIN-CAP-001",
-        area: "privilege",
-        title: "The needed capabilities are held",
-        needs: &[Process, Agent],
-        depends_on: &[],
-        judge: privilege::needed,
-    },
-    Definition {
-        id: "PIN-CAP-002",
-        area: "privilege",
-        title: "No capability is held without need",
-        needs: &[Process, Agent],
-        depends_on: &[],
-        judge: privilege::surplus,
-    },
-    Definition {
-        id: "PIN-PRV-001",
-        area: "privilege",
-        title: "no_new_privs is set",
-        needs: &[Process, Agent],
-        depends_on: &[],
-        judge: privilege::no_new_privs,
-    },
-    Definition {
-        id: "PIN-PRV-002",
-        area: "privilege",
-        title: "Every thread of the agent runs under a seccomp filter",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: privilege::seccomp,
-    },
-    Definition {
-        id: "PIN-PRV-003",
-        area: "privilege",
-        title: "The agent is not root",
-        needs: &[Process, Agent],
-        depends_on: &[],
-        judge: privilege::non_root,
-    },
-    Definition {
-        id: "PIN-PRV-004",
-        area: "privilege",
-        title: "Landlock closes off what the agent never needs",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: landlock::closes_off,
-    },
-    Definition {
-        id: "PIN-BPF-001",
-        area: "capture",
-        title: "The base programs load",
-        needs: &[Capture, Agent],
-        depends_on: &[
-            Needs("PIN-KRN-001"),
-            Needs("PIN-KRN-002"),
-            Needs("PIN-BTF-001"),
-            Needs("PIN-CAP-001"),
-        ],
-        judge: capture::base,
-    },
-    Definition {
-        id: "PIN-BPF-002",
-        area: "capture",
-        title: "A backend for system calls works",
-        needs: &[Capture, Agent],
-        depends_on: &[Needs("PIN-BPF-001"), Through("PIN-BPF-001")],
-        judge: capture::backend,
-    },
-    Definition {
-        id: "PIN-BPF-003",
-        area: "capture",
-        title: "The kernel side's memory fits",
-        needs: &[Kernel, Settings],
-        depends_on: &[],
-        judge: memory::kernel_side,
-    },
-    Definition {
-        id: "PIN-BPF-004",
-        area: "capture",
-        title: "All attached hooks report",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: hooks::reporting,
-    },
-    Definition {
-        id: "PIN-RUN-001",
-        area: "runtime",
-        title: "A container runtime answers",
-        needs: &[Runtime, Agent],
-        depends_on: &[],
-        judge: runtime::answers,
-    },
-    Definition {
-        id: "PIN-RUN-002",
-        area: "runtime",
-        title: "The runtime speaks a current interface",
-        needs: &[Runtime, Agent],
-        depends_on: &[Needs("PIN-RUN-001"), Through("PIN-RUN-001")],
-        judge: runtime::version,
-    },
-    Definition {
-        id: "PIN-RUN-003",
-        area: "runtime",
-        title: "The runtime knows the agent's own container",
-        needs: &[Runtime, Exec],
-        depends_on: &[Needs("PIN-RUN-001"), Through("PIN-RUN-001")],
-        judge: runtime::own_container,
-    },
-    Definition {
-        id: "PIN-LIVE-001",
-        area: "live",
-        title: "The running agent answers",
-        needs: &[Agent],
-        depends_on: &[],
-        judge: live::reachable,
-    },
-    Definition {
-        id: "PIN-LIVE-002",
-        area: "live",
-        title: "A canary program is seen and enriched",
-        needs: &[Agent, Exec],
-        depends_on: &[Needs("PIN-BPF-001"), Through("PIN-LIVE-001")],
-        judge: live::canary,
-    },
-    Definition {
-        id: "PIN-LIVE-003",
-        area: "live",
-        title: "The agent's own canary comes through",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: pulse::canary,
-    },
-    Definition {
-        id: "PIN-META-001",
-        area: "metadata",
-        title: "Events of containers carry complete metadata",
-        needs: &[Agent],
-        depends_on: &[Needs("PIN-RUN-001"), Through("PIN-LIVE-001")],
-        judge: metadata::completeness,
-    },
-    Definition {
-        id: "PIN-META-002",
-        area: "metadata",
-        title: "Container lookups are quick",
-        needs: &[Agent],
-        depends_on: &[Needs("PIN-RUN-001"), Through("PIN-LIVE-001")],
-        judge: metadata::latency,
-    },
-    Definition {
-        id: "PIN-LOSS-001",
-        area: "loss",
-        title: "No event is dropped",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: loss::drops,
-    },
-    Definition {
-        id: "PIN-LOSS-002",
-        area: "loss",
-        title: "The ledger balances",
-        needs: &[Agent],
-        depends_on: &[Through("PIN-LIVE-001")],
-        judge: loss::ledger,
-    },
-];
+pub fn checks() -> impl Iterator<Item = &'static Definition> + Clone {
+    AREAS.iter().copied().flatten()
+}
 
 /// The check with this id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Definition> {
-    CHECKS.iter().find(|definition| definition.id == id)
+    checks().find(|definition| definition.id == id)
 }

@@ -3,14 +3,22 @@
 //! Its shape is published as `docs/doctor-report.schema.json`. It grows only by addition: no field is renamed, removed or
 //! given another meaning within one [`SCHEMA_VERSION`]. A key without a value is absent, never null.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::change::Change;
+use super::facts::View;
+
+/// A word of the registry, or one that was read in a report of another version.
+pub type Word = Cow<'static, str>;
 
 /// Version of the report's shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that the doctor found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -28,43 +36,57 @@ pub struct Report {
     pub verdict: Verdict,
     /// Checks by status.
     pub counts: Counts,
+    /// What to mend first: findings by what they weigh and what waits for them, the heaviest first.
+    #[serde(default)]
+    pub fix_first: Vec<Fix>,
     /// Every check of the registry, in its order; none is left out.
     pub checks: Vec<Check>,
 }
 
+/// A finding in the order in which mending pays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// The check.
+    pub id: Word,
+    /// Checks that could be judged again, because they wait for it.
+    pub unblocks: Vec<Word>,
+    /// The weight of both, in points.
+    pub points: u32,
+}
+
 /// The agent that was examined.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agent {
     /// Version of the binary that examines.
     pub version: String,
     /// Version of the running agent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_version: Option<String>,
     /// Process id of the running agent, as it sees itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Seconds since the running agent attached its hooks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime_seconds: Option<f64>,
 }
 
 /// Where the examination ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Kernel release.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
     /// Machine architecture.
     pub arch: String,
     /// Name of the node.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// Whether the doctor runs in a container.
     pub in_container: bool,
 }
 
 /// The platform profile in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Its name.
     pub name: String,
@@ -75,17 +97,19 @@ pub struct Profile {
 }
 
 /// Whether a running agent took part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The running agent answered.
     Live,
     /// No agent answered: judged from this process alone.
     Cold,
+    /// Manifests were judged, and no machine.
+    Offline,
 }
 
 /// The end of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -115,7 +139,7 @@ impl Status {
 }
 
 /// The worst of all checks; findings outweigh what is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Everything that applies is as it should be.
@@ -129,7 +153,7 @@ pub enum Verdict {
 }
 
 /// Checks by status.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// As they should be.
     pub ok: usize,
@@ -141,60 +165,77 @@ pub struct Counts {
     pub unknown: usize,
     /// Not judged.
     pub skipped: usize,
+    /// Findings that somebody has accepted for a time: counted here and not among those above.
+    #[serde(default)]
+    pub suppressed: usize,
 }
 
 /// One check and what it found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// Stable id, never reused; `docs/doctor.md` has a section for each.
-    pub id: &'static str,
+    pub id: Word,
     /// The area it belongs to.
-    pub area: &'static str,
+    pub area: Word,
     /// What it examines.
-    pub title: &'static str,
+    pub title: Word,
     /// How it ended.
     pub status: Status,
     /// One sentence: what was found.
     pub summary: String,
     /// The value that was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Value>,
     /// The value that was wanted, of the same form.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
     /// Where the values come from.
     pub evidence: Vec<Evidence>,
     /// What suffers; on warn and fail.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<Impact>,
     /// What mends it; on warn and fail.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
     /// The id of the check whose failure blocks this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blocked_by: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<Word>,
+    /// Accepted by somebody; the finding stays in the report and does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<Suppressed>,
     /// Why there is no verdict; on unknown and skipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
+/// That somebody accepts a finding, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppressed {
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds, `YYYY-MM-DD`.
+    pub until: String,
+}
+
 /// One value and where it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// A file, a system call, a call to the agent.
     pub source: String,
     /// What it said.
     pub value: Value,
     /// When it was read, RFC 3339, UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// How long the reading took, in microseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// From where: this machine and process, the running agent, or a manifest.
+    pub view: View,
 }
 
 /// What suffers from a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impact {
     /// In one sentence.
     pub text: String,
@@ -202,15 +243,21 @@ pub struct Impact {
     pub features: Vec<String>,
     /// Keys of events that are absent or unreliable.
     pub fields: Vec<String>,
+    /// Fields of Falco's rules that cannot be judged then: a rule that uses one of them is unknown where it hangs on it.
+    #[serde(default)]
+    pub rules: Vec<String>,
 }
 
 /// What mends a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remedy {
     /// In one or two sentences.
     pub text: String,
     /// Commands to run or lines of a manifest to set, as they are to be typed.
     pub commands: Vec<String>,
+    /// The same as changes that a machine can make: of the profile's manifest, of a setting, or of the node.
+    #[serde(default)]
+    pub patch: Vec<Change>,
 }
 
 /// From which status on the exit code says "findings".
@@ -226,13 +273,21 @@ impl Counts {
     /// Counts checks by status.
     #[must_use]
     pub fn of(checks: &[Check]) -> Self {
-        let count = |status| checks.iter().filter(|check| check.status == status).count();
+        let counts = |check: &&Check| check.suppressed.is_none();
+        let count = |status| {
+            checks
+                .iter()
+                .filter(counts)
+                .filter(|check| check.status == status)
+                .count()
+        };
         Self {
             ok: count(Status::Ok),
             warn: count(Status::Warn),
             fail: count(Status::Fail),
             unknown: count(Status::Unknown),
             skipped: count(Status::Skipped),
+            suppressed: checks.iter().filter(|check| check.suppressed.is_some()).count(),
         }
     }
 

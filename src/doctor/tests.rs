@@ -2,263 +2,33 @@
 //! registry as a whole.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::examine::{examine, judge, report};
-use super::facts::{
-    CanaryFact, Facts, Gap, Gathered, LiveFacts, LiveFailure, LockdownFact, MemoryFacts, OsError, Place, RunningAgent,
-    RuntimeClass, SocketFile,
-};
+use super::facts::{Facts, Gap, Gathered, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, SocketFile};
 use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
 use super::graph;
-use super::registry::{CHECKS, Definition, Edge, RETIRED, find};
+use super::grid;
+use super::grid::harm::{class, dropped, each_reading, runtime_of};
+use super::registry::{Definition, Edge, RETIRED, checks, find};
 use super::report::{Check, Counts, FailOn, Report, Status};
 use crate::capture::memory::{Estimate, Sizes};
 use crate::config::{Overrides, Sources, load};
-use crate::control::api::HookCounters;
 use crate::platform::{Confidence, profile};
 use crate::privilege::file::FileCapabilities;
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
-fn roots(facts: &Facts) -> Vec<(&'static str, Status)> {
+pub(super) fn roots(facts: &Facts) -> Vec<(&'static str, Status)> {
     examine(facts)
         .into_iter()
         .filter(|check| matches!(check.status, Status::Warn | Status::Fail | Status::Unknown))
-        .map(|check| (check.id, check.status))
+        .map(|check| (super::registry::find(&check.id).unwrap().id, check.status))
         .collect()
 }
 
-fn check(facts: &Facts, id: &str) -> Check {
+pub(super) fn check(facts: &Facts, id: &str) -> Check {
     examine(facts).into_iter().find(|check| check.id == id).unwrap()
-}
-
-struct Case {
-    name: &'static str,
-    start: fn() -> Facts,
-    harm: fn(&mut Facts),
-    root: (&'static str, Status),
-    /// Checks that must be skipped because of the root.
-    blocks: &'static [&'static str],
-}
-
-fn reduce(facts: &mut Facts) {
-    let capture = facts.capture.value.as_mut().unwrap();
-    let mut refused = refusal("load a tp_btf program on sched_process_fork", libc::EINVAL);
-    refused.verifier = Some("unknown func bpf_probe_read_kernel#113".to_owned());
-    (capture.base, capture.reduced) = (Err(refused), Some(Ok(())));
-}
-
-fn runtime_of(facts: &mut Facts) -> &mut super::facts::RuntimeFact {
-    &mut facts.runtimes.value.as_mut().unwrap()[0]
-}
-
-fn class(facts: &mut Facts, class: RuntimeClass, errno: Option<i32>) {
-    let runtime = runtime_of(facts);
-    (runtime.class, runtime.errno) = (class, errno);
-}
-
-const RUNTIME_FOLLOWERS: &[&str] = &["PIN-RUN-002", "PIN-RUN-003"];
-const LIVE_FOLLOWERS: &[&str] = &[
-    "PIN-PRV-002",
-    "PIN-PRV-004",
-    "PIN-BPF-004",
-    "PIN-LIVE-002",
-    "PIN-LIVE-003",
-    "PIN-META-001",
-    "PIN-META-002",
-    "PIN-LOSS-001",
-    "PIN-LOSS-002",
-];
-const BPF_FOLLOWERS: &[&str] = &["PIN-BPF-001", "PIN-BPF-002"];
-
-#[rustfmt::skip]
-const GRID: &[Case] = &[
-    Case { name: "bad configuration", start: cold, root: ("PIN-CFG-001", Status::Fail), blocks: &[],
-        harm: |f| f.config.problem = Some("unknown key capture.rign_size in /etc/pinhole/agent.toml".to_owned()) },
-    Case { name: "other platform than the profile's", start: cold, root: ("PIN-PRF-001", Status::Warn), blocks: &["PIN-PRF-002"],
-        harm: |f| f.profile.detected = Ok(Some("openshift".to_owned())) },
-    Case { name: "platform not detected", start: cold, root: ("PIN-PRF-001", Status::Unknown), blocks: &[],
-        harm: |f| f.profile.detected = Err(Gap::Crashed) },
-    Case { name: "a kernel that the platform no longer has", start: cold, root: ("PIN-PRF-002", Status::Warn), blocks: &[],
-        harm: |f| f.kernel.value.as_mut().unwrap().release = "5.10.0-1023-azure".to_owned() },
-    Case { name: "a runtime that the platform does not have", start: cold, root: ("PIN-PRF-002", Status::Warn), blocks: &[],
-        harm: |f| for runtime in f.runtimes.value.as_mut().unwrap() { runtime.name = Some("cri-o".to_owned()); } },
-    Case { name: "old kernel", start: cold, root: ("PIN-KRN-001", Status::Fail), blocks: BPF_FOLLOWERS,
-        harm: |f| { f.kernel.value.as_mut().unwrap().release = "4.19.0-27-amd64".to_owned();
-                    f.capture.value.as_mut().unwrap().base = Err(refusal("create ring buffer", libc::EINVAL)); } },
-    Case { name: "kernel older than tested", start: cold, root: ("PIN-KRN-001", Status::Warn), blocks: &[],
-        harm: |f| f.kernel.value.as_mut().unwrap().release = "5.8.0".to_owned() },
-    Case { name: "old number with newer parts", start: cold, root: ("PIN-KRN-001", Status::Warn), blocks: &[],
-        harm: |f| f.kernel.value.as_mut().unwrap().release = "4.18.0-553.el8".to_owned() },
-    Case { name: "lockdown confidentiality", start: cold, root: ("PIN-KRN-002", Status::Fail), blocks: BPF_FOLLOWERS,
-        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned());
-                    f.capture.value.as_mut().unwrap().base = Err(refusal("load", libc::EINVAL)); } },
-    Case { name: "lockdown confidentiality, running reduced", start: cold, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
-        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned()); reduce(f); } },
-    Case { name: "lockdown out of sight, running reduced", start: cold, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
-        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Absent; reduce(f); } },
-    Case { name: "a running agent is reduced", start: live, root: ("PIN-KRN-002", Status::Warn), blocks: &[],
-        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode("confidentiality".to_owned());
-                    agent(f).second.backend.as_mut().unwrap().reduced = Some("refused".to_owned()); } },
-    Case { name: "reduced without lockdown", start: cold, root: ("PIN-BPF-001", Status::Warn), blocks: &[], harm: reduce },
-    Case { name: "no type information", start: cold, root: ("PIN-BTF-001", Status::Fail), blocks: BPF_FOLLOWERS,
-        harm: |f| { f.kernel.value.as_mut().unwrap().btf = Err(OsError { errno: Some(libc::ENOENT), message: "No such file or directory".to_owned() });
-                    f.capture.value.as_mut().unwrap().base = Err(refusal("read type information", libc::ENOENT)); } },
-    Case { name: "CAP_PERFMON not granted", start: cold, root: ("PIN-CAP-001", Status::Fail), blocks: BPF_FOLLOWERS,
-        harm: |f| { let p = f.process.value.as_mut().unwrap(); (p.permitted, p.bounding) = (1 << 39, 1 << 39);
-                    f.capture.value.as_mut().unwrap().base = Err(refusal("load", libc::EPERM)); } },
-    Case { name: "more capabilities than needed", start: cold, root: ("PIN-CAP-002", Status::Warn), blocks: &[],
-        harm: |f| f.process.value.as_mut().unwrap().permitted |= 1 << 21 },
-    Case { name: "privilege escalation allowed", start: cold, root: ("PIN-PRV-001", Status::Warn), blocks: &[],
-        harm: |f| f.process.value.as_mut().unwrap().no_new_privs = false },
-    Case { name: "root", start: cold, root: ("PIN-PRV-003", Status::Warn), blocks: &[],
-        harm: |f| f.process.value.as_mut().unwrap().uid = 0 },
-    Case { name: "base programs refused", start: cold, root: ("PIN-BPF-001", Status::Fail), blocks: &["PIN-BPF-002"],
-        harm: |f| f.capture.value.as_mut().unwrap().base = Err(refusal("load tp_btf/sched_process_exec", libc::EPERM)) },
-    Case { name: "no backend", start: cold, root: ("PIN-BPF-002", Status::Fail), blocks: &[],
-        harm: |f| { let c = f.capture.value.as_mut().unwrap(); c.trampoline = Err(refusal("load fexit", libc::EPERM));
-                    c.dispatcher = Err(refusal("load tp_btf/sys_exit", libc::EINVAL)); } },
-    Case { name: "maps beyond the memory limit", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: &[],
-        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(8 << 20) },
-    Case { name: "a memory limit just above the maps", start: live, root: ("PIN-BPF-003", Status::Warn), blocks: &[],
-        harm: |f| f.memory.value.as_mut().unwrap().limit = Some(32 << 20) },
-    Case { name: "memory unknown", start: cold, root: ("PIN-BPF-003", Status::Unknown), blocks: &[],
-        harm: |f| f.memory.value = Err(Gap::Crashed) },
-    Case { name: "no socket", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| *runtime_of(f) = absent(CONTAINERD) },
-    Case { name: "socket is a file", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::NotASocket, None) },
-    Case { name: "socket refused", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::Refused, Some(libc::ECONNREFUSED)) },
-    Case { name: "socket forbidden", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::Permission, Some(libc::EACCES)) },
-    Case { name: "socket hangs", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::Timeout, None) },
-    Case { name: "not gRPC", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::NotGrpc, None) },
-    Case { name: "CRI disabled", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| { class(f, RuntimeClass::CriUnimplemented, None); runtime_of(f).api = None; } },
-    Case { name: "runtime answers with an error", start: cold, root: ("PIN-RUN-001", Status::Fail), blocks: RUNTIME_FOLLOWERS,
-        harm: |f| class(f, RuntimeClass::Failing, None) },
-    Case { name: "maps refused", start: cold, root: ("PIN-BPF-001", Status::Fail), blocks: &["PIN-BPF-002"],
-        harm: |f| f.capture.value.as_mut().unwrap().object = Err(refusal("create the ring buffer", libc::EPERM)) },
-    Case { name: "containerd without CRI", start: cold, root: ("PIN-RUN-002", Status::Warn), blocks: &[],
-        harm: |f| { class(f, RuntimeClass::CriUnimplemented, None); runtime_of(f).api = Some("containerd".to_owned()); } },
-    Case { name: "old CRI", start: cold, root: ("PIN-RUN-002", Status::Warn), blocks: &[],
-        harm: |f| { class(f, RuntimeClass::OldApi, None); runtime_of(f).api = Some("v1alpha2".to_owned()); } },
-    Case { name: "socket mounted alone", start: cold, root: ("PIN-RUN-001", Status::Warn), blocks: &[],
-        harm: |f| runtime_of(f).mounted_alone = true },
-    Case { name: "own container unknown", start: cold, root: ("PIN-RUN-003", Status::Fail), blocks: &[],
-        harm: |f| f.own.value.as_mut().unwrap().known_by = Ok(Vec::new()) },
-    Case { name: "own container hidden", start: cold, root: ("PIN-RUN-003", Status::Unknown), blocks: &[],
-        harm: |f| f.own.value.as_mut().unwrap().id = None },
-    Case { name: "the doctor's own capture fails", start: cold, root: ("PIN-LIVE-002", Status::Fail), blocks: &[],
-        harm: |f| f.canary = Gathered::known(CanaryFact::NotWatched { message: "cannot load the eBPF object: create the maps".to_owned() }) },
-    Case { name: "the runtime hangs now, whatever the agent remembers", start: live, root: ("PIN-RUN-001", Status::Fail), blocks: &["PIN-RUN-002"],
-        harm: |f| class(f, RuntimeClass::Timeout, None) },
-    Case { name: "agent without admin socket", start: cold, root: ("PIN-LIVE-001", Status::Fail), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = unasked(None) },
-    Case { name: "agent in another container", start: cold, root: ("PIN-LIVE-001", Status::Unknown), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = unasked(Some("ab12".to_owned())) },
-    Case { name: "stale admin socket", start: cold, root: ("PIN-LIVE-001", Status::Fail), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = broken(LiveFailure::Stale) },
-    Case { name: "silent agent", start: cold, root: ("PIN-LIVE-001", Status::Fail), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = broken(LiveFailure::Timeout) },
-    Case { name: "foreign admin socket", start: cold, root: ("PIN-LIVE-001", Status::Fail), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = broken(LiveFailure::Protocol) },
-    Case { name: "admin socket forbidden", start: cold, root: ("PIN-LIVE-001", Status::Unknown), blocks: LIVE_FOLLOWERS,
-        harm: |f| f.live = broken(LiveFailure::Permission) },
-    Case { name: "asking the agent was late", start: cold, root: ("PIN-LIVE-001", Status::Unknown), blocks: LIVE_FOLLOWERS,
-        harm: |f| { f.live = Gathered::gap(Gap::Late(Duration::from_secs(9))); f.canary = Gathered::gap(Gap::Crashed); } },
-    Case { name: "hooks were turned off", start: live, root: ("PIN-BPF-004", Status::Warn), blocks: &[],
-        harm: |f| agent(f).second.reporting.as_mut().unwrap().off.push("openat".to_owned()) },
-    Case { name: "an agent of before hooks could be turned off", start: live, root: ("PIN-BPF-004", Status::Unknown), blocks: &[],
-        harm: |f| agent(f).second.reporting = None },
-    Case { name: "a thread holds a capability", start: live, root: ("PIN-CAP-002", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.threads[1].cap_permitted = 1 << 39 },
-    Case { name: "a thread without no_new_privs", start: live, root: ("PIN-PRV-001", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.threads[1].no_new_privs = false },
-    Case { name: "a thread without filter", start: live, root: ("PIN-PRV-002", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.threads[1].seccomp = 0 },
-    Case { name: "a thread with the container runtime's filter alone", start: live, root: ("PIN-PRV-002", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.threads[1].seccomp_filters = Some(1) },
-    Case { name: "Landlock refused", start: live, root: ("PIN-PRV-004", Status::Warn), blocks: &[],
-        harm: |f| { let l = agent(f).second.landlock.as_mut().unwrap();
-                    (l.abi, l.restricted, l.refused) = (0, "none".to_owned(), true); } },
-    Case { name: "an agent of before Landlock", start: live, root: ("PIN-PRV-004", Status::Unknown), blocks: &[],
-        harm: |f| agent(f).second.landlock = None },
-    Case { name: "agent is root", start: live, root: ("PIN-PRV-003", Status::Warn), blocks: &[],
-        harm: |f| agent(f).uid = Some(0) },
-    Case { name: "agent finds no runtime", start: live, root: ("PIN-RUN-001", Status::Fail),
-        blocks: &["PIN-RUN-002", "PIN-RUN-003", "PIN-LIVE-002", "PIN-META-001", "PIN-META-002"],
-        harm: |f| { agent(f).second.runtimes[0].state = "absent".to_owned(); unenriched(f); } },
-    Case { name: "canary not seen", start: live, root: ("PIN-LIVE-002", Status::Fail), blocks: &[],
-        harm: |f| f.canary = Gathered::known(CanaryFact::NotSeen { program: "/bin/true".to_owned(), waited: Duration::from_secs(3) }) },
-    Case { name: "canary not enriched", start: live, root: ("PIN-LIVE-002", Status::Fail), blocks: &[], harm: unenriched },
-    Case { name: "canary cannot run", start: live, root: ("PIN-LIVE-002", Status::Unknown), blocks: &[],
-        harm: |f| f.canary = Gathered::known(CanaryFact::NotRun { program: "/bin/true".to_owned(), message: "exec format error".to_owned() }) },
-    Case { name: "the agent's loop stands still", start: live, root: ("PIN-LIVE-003", Status::Fail), blocks: &[],
-        harm: |f| { agent(f).second.turn_age_ms = Some(12_000); agent(f).second.canary_age_ms = Some(12_400); } },
-    Case { name: "the agent's own canary stays away", start: live, root: ("PIN-LIVE-003", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.canary_age_ms = Some(6_000) },
-    Case { name: "the agent's own canary never came", start: live, root: ("PIN-LIVE-003", Status::Fail), blocks: &[],
-        harm: |f| { agent(f).second.canary_age_ms = None; agent(f).second.hooks.insert("canary".to_owned(), quiet()); } },
-    Case { name: "the agent's first canary is on its way", start: live, root: ("PIN-LIVE-003", Status::Unknown), blocks: &[],
-        harm: |f| { agent(f).second.canary_age_ms = None; agent(f).second.uptime_seconds = 0.5;
-                    agent(f).second.hooks.insert("canary".to_owned(), quiet()); } },
-    Case { name: "no hook for the canary", start: live, root: ("PIN-LIVE-003", Status::Warn), blocks: &[],
-        harm: |f| agent(f).second.canary_age_ms = None },
-    Case { name: "the canary's hook was turned off", start: live, root: ("PIN-BPF-004", Status::Warn), blocks: &["PIN-LIVE-003"],
-        harm: |f| { agent(f).second.canary_age_ms = Some(60_000);
-                    agent(f).second.reporting.as_mut().unwrap().off.push("canary".to_owned()); } },
-    Case { name: "an agent of before the canary", start: live, root: ("PIN-LIVE-003", Status::Unknown), blocks: &[],
-        harm: |f| agent(f).second.turn_age_ms = None },
-    Case { name: "some metadata missing", start: live, root: ("PIN-META-001", Status::Warn), blocks: &[],
-        harm: |f| { agent(f).second.metadata_status.insert("missing".to_owned(), 5);
-                    agent(f).second.metadata_reason.insert("runtime_timeout".to_owned(), 5); } },
-    Case { name: "much metadata missing", start: live, root: ("PIN-META-001", Status::Fail), blocks: &[],
-        harm: |f| { agent(f).second.metadata_status.insert("partial".to_owned(), 500);
-                    agent(f).second.metadata_reason.insert("container_unknown".to_owned(), 500); } },
-    Case { name: "slow lookups", start: live, root: ("PIN-META-002", Status::Warn), blocks: &[],
-        harm: |f| agent(f).second.lookups.as_mut().unwrap().p99_us = 400_000 },
-    Case { name: "lookups past the budget", start: live, root: ("PIN-META-002", Status::Fail), blocks: &[],
-        harm: |f| agent(f).second.lookups.as_mut().unwrap().p99_us = 1_000_000 },
-    Case { name: "few drops", start: live, root: ("PIN-LOSS-001", Status::Warn), blocks: &[], harm: |f| dropped(f, 2) },
-    Case { name: "many drops", start: live, root: ("PIN-LOSS-001", Status::Fail), blocks: &[], harm: |f| dropped(f, 100) },
-    Case { name: "skipped runs", start: live, root: ("PIN-LOSS-001", Status::Warn), blocks: &[],
-        harm: |f| each_reading(f, |hook, _| hook.missed = Some(3)) },
-    Case { name: "ledger off", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],
-        harm: |f| each_reading(f, |hook, _| { *hook = quiet(); hook.seen += 3; }) },
-    Case { name: "counted twice", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],
-        harm: |f| each_reading(f, |hook, _| { *hook = quiet(); hook.delivered += 3; }) },
-    Case { name: "more unaccounted than can be under way", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],
-        harm: |f| each_reading(f, |hook, reading| hook.seen += 17 + reading) },
-    Case { name: "the same small difference while counters move", start: live, root: ("PIN-LOSS-002", Status::Unknown), blocks: &[],
-        harm: |f| each_reading(f, |hook, _| hook.seen += 3) },
-];
-
-/// Changes the counters of openat in every reading; readings are numbered from 0.
-fn each_reading(facts: &mut Facts, change: impl Fn(&mut HookCounters, u64)) {
-    let agent = agent(facts);
-    let readings = [&mut agent.first.hooks]
-        .into_iter()
-        .chain(&mut agent.between)
-        .chain([&mut agent.second.hooks]);
-    for (hooks, number) in readings.zip(0..) {
-        change(hooks.get_mut("openat").unwrap(), number);
-    }
-}
-
-/// Counters of a hook that nothing happens to.
-fn quiet() -> HookCounters {
-    HookCounters {
-        seen: 1000,
-        filtered: 400,
-        delivered: 600,
-        ..HookCounters::default()
-    }
 }
 
 #[test]
@@ -271,44 +41,6 @@ fn hooks_under_way_in_every_reading_are_no_fault() {
     // A negative difference: the counters moved between the reading of `seen` and that of `delivered`.
     each_reading(&mut facts, |hook, reading| hook.delivered += 1 + reading % 2);
     assert_eq!(roots(&facts), []);
-}
-
-fn unasked(elsewhere: Option<String>) -> Gathered<LiveFacts> {
-    Gathered::known(LiveFacts::Absent {
-        socket: "/run/pinhole/agent.sock".into(),
-        agents: vec![RunningAgent { pid: 7, elsewhere }],
-    })
-}
-
-fn broken(kind: LiveFailure) -> Gathered<LiveFacts> {
-    Gathered::known(LiveFacts::Broken {
-        socket: "/run/pinhole/agent.sock".into(),
-        kind,
-        message: "it is broken".to_owned(),
-    })
-}
-
-fn unenriched(facts: &mut Facts) {
-    facts.canary = Gathered::known(CanaryFact::Seen {
-        program: "/bin/true".to_owned(),
-        latency_us: 900,
-        event: json!({ "metadata": { "status": "missing", "reason": "no_runtime_socket" } }),
-    });
-}
-
-/// Drops since the start, none of them in the window; the ledger still balances.
-fn dropped(facts: &mut Facts, count: u64) {
-    each_reading(facts, |hook, _| {
-        hook.dropped += count;
-        hook.seen += count;
-    });
-    // An agent that is a minute old: its hour is its life.
-    let second = &mut agent(facts).second;
-    let hour = second.rates.get_mut("1h").unwrap();
-    let wanted: u64 = second.hooks.values().map(|line| line.delivered).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    let per_second = |events: u64| events as f64 / hour.seconds;
-    (hour.delivered, hour.dropped) = (per_second(wanted), per_second(count));
 }
 
 #[test]
@@ -360,77 +92,6 @@ fn healthy_facts_raise_nothing() {
     }
     let checks = examine(&live());
     assert!(checks.iter().all(|check| check.status == Status::Ok), "{checks:#?}");
-}
-
-#[test]
-fn each_harm_raises_exactly_its_one_root_finding() {
-    for case in GRID {
-        let mut facts = (case.start)();
-        (case.harm)(&mut facts);
-        let found = roots(&facts);
-        assert_eq!(found, [case.root], "{}", case.name);
-        for id in case.blocks {
-            let blocked = check(&facts, id);
-            assert_eq!(
-                (blocked.status, blocked.blocked_by),
-                (Status::Skipped, Some(case.root.0)),
-                "{}: {id}",
-                case.name
-            );
-        }
-    }
-}
-
-#[test]
-fn every_check_can_be_a_root_finding() {
-    let raised: BTreeSet<&str> = GRID.iter().map(|case| case.root.0).collect();
-    let all: BTreeSet<&str> = CHECKS.iter().map(|definition| definition.id).collect();
-    assert_eq!(raised, all);
-}
-
-#[test]
-fn every_finding_says_what_it_costs_and_what_mends_it() {
-    for case in GRID {
-        let mut facts = (case.start)();
-        for place in [Place::Kubernetes, Place::Container] {
-            facts.place = place;
-            (case.harm)(&mut facts);
-            let root = check(&facts, case.root.0);
-            if root.status == Status::Unknown {
-                assert!(root.reason.is_some_and(|reason| !reason.is_empty()), "{}", case.name);
-                continue;
-            }
-            assert!(
-                root.observed.is_some() && root.expected.is_some(),
-                "{}: values",
-                case.name
-            );
-            assert!(!root.evidence.is_empty(), "{}: evidence", case.name);
-            assert!(
-                root.impact.is_some_and(|impact| !impact.text.is_empty()),
-                "{}: impact",
-                case.name
-            );
-            let remedy = root.remedy.unwrap();
-            assert!(
-                !remedy.text.is_empty() && !remedy.commands.is_empty(),
-                "{}: remedy",
-                case.name
-            );
-            for command in &remedy.commands {
-                let inside = command
-                    .split_once("exec POD -- ")
-                    .map_or("/agent", |(_, program)| program);
-                assert!(
-                    !command.starts_with("kubectl ") || command.starts_with("kubectl -n pinhole "),
-                    "{}: {command}",
-                    case.name
-                );
-                assert!(inside.starts_with("/agent"), "no path of the image: {command}");
-            }
-            facts = (case.start)();
-        }
-    }
 }
 
 #[test]
@@ -748,18 +409,18 @@ fn exit_codes_follow_the_worst_that_counts() {
 #[test]
 fn a_judge_that_breaks_down_is_unknown() {
     let broken = Definition {
-        judge: |_| panic!("on purpose"),
-        ..CHECKS[0]
+        judge: Some(|_| panic!("on purpose")),
+        ..*find("PIN-CFG-001").unwrap()
     };
     let check = judge(&broken, &cold());
-    assert_eq!((check.id, check.status), (CHECKS[0].id, Status::Unknown));
+    assert_eq!((check.id.as_ref(), check.status), ("PIN-CFG-001", Status::Unknown));
     assert!(check.reason.is_some());
 }
 
 #[test]
 fn ids_are_unique_well_formed_and_not_reused() {
     let mut seen = BTreeSet::new();
-    for definition in CHECKS {
+    for definition in checks() {
         assert!(seen.insert(definition.id), "{} twice", definition.id);
         assert!(!RETIRED.contains(&definition.id), "{} is retired", definition.id);
         let parts: Vec<&str> = definition.id.split('-').collect();
@@ -783,20 +444,9 @@ fn dependencies_exist_and_have_no_cycle() {
         }
         path.pop();
     }
-    for definition in CHECKS {
+    for definition in checks() {
         depth(definition.id, &mut Vec::new());
     }
-}
-
-#[test]
-fn every_check_is_documented_under_its_id_and_title_and_nothing_else_is() {
-    let page = include_str!("../../docs/doctor.md");
-    let documented: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
-    let registered: Vec<String> = CHECKS
-        .iter()
-        .map(|definition| format!("{}: {}", definition.id, definition.title))
-        .collect();
-    assert_eq!(documented, registered);
 }
 
 #[test]
@@ -809,14 +459,14 @@ fn what_hangs_on_a_blocked_check_names_the_root() {
     facts.capture = Gathered::gap(Gap::Crashed);
     let follower = check(&facts, "PIN-BPF-002");
     assert_eq!(
-        (follower.status, follower.blocked_by),
+        (follower.status, follower.blocked_by.as_deref()),
         (Status::Skipped, Some("PIN-BTF-001"))
     );
     assert_eq!(find("PIN-BPF-002").unwrap().depends_on[0], Edge::Needs("PIN-BPF-001"));
     // Folding again changes nothing.
     let mut again = examine(&facts);
     let before = again.clone();
-    graph::fold(CHECKS, &mut again);
+    graph::fold(&checks().collect::<Vec<_>>(), &mut again);
     assert_eq!(before, again);
 }
 
@@ -891,7 +541,7 @@ fn every_report_fits_the_published_schema() {
         "2026-01-02T03:04:05.678Z".to_owned(),
         Some("node-1".to_owned()),
     ));
-    for case in GRID {
+    for case in grid::cases() {
         let mut facts = (case.start)();
         (case.harm)(&mut facts);
         fit(&report(&facts, "2026-01-02T03:04:05.678Z".to_owned(), None));
@@ -938,7 +588,7 @@ fn what_the_kernels_landlock_lacks_is_told_and_is_no_finding() {
         let landlock = agent(&mut facts).second.landlock.as_mut().unwrap();
         (landlock.abi, landlock.restricted) = (abi, restricted.to_owned());
         landlock.why = format!("why it is {restricted}");
-        let finding = super::judge::landlock::closes_off(&facts);
+        let finding = super::check::landlock::closes_off(&facts);
         assert_eq!(finding.status(), Status::Ok, "{finding:?}");
         assert!(
             format!("{finding:?}").contains(&format!("why it is {restricted}")),

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts};
+use super::super::facts::{
+    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts, View,
+};
 use super::step::{now, start};
 use super::{canary, kernel, live, process, runtime, wiring};
 use crate::config::Settings;
@@ -65,7 +67,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     if !settings.control.socket.as_os_str().is_empty() && settings.control.socket.exists() {
         progress("watching the running agent for a second");
     }
-    let (live, mut canary) = split(live.finish());
+    let (live, mut canary) = split(live.finish().seen(View::Live));
     // What the running agent made counts, not what this process would make.
     let running = match &live.value {
         Ok(LiveFacts::Answers(agent)) => Some(agent.second.ring_size).filter(|size| *size > 0),
@@ -104,7 +106,12 @@ fn split(
     Gathered<super::super::facts::LiveFacts>,
     Gathered<super::super::facts::CanaryFact>,
 ) {
-    let Gathered { value, at, duration_us } = asked;
+    let Gathered {
+        value,
+        at,
+        duration_us,
+        view,
+    } = asked;
     let (live, canary) = match value {
         Ok(asked) => (Ok(asked.live), asked.canary),
         Err(gap) => (Err(gap.clone()), Err(gap)),
@@ -114,11 +121,13 @@ fn split(
             value: live,
             at: at.clone(),
             duration_us,
+            view,
         },
         Gathered {
             value: canary,
             at,
             duration_us,
+            view,
         },
     )
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::facts::{Gap, Gathered};
+use super::super::facts::{Gap, Gathered, View};
 
 /// A step under way.
 pub(super) struct Step<T> {
@@ -50,6 +50,7 @@ impl<T> Step<T> {
             value,
             at: Some(self.at),
             duration_us: Some(duration_us),
+            view: View::Cold,
         }
     }
 }

@@ -435,7 +435,7 @@ fn the_whole_doctor_examines_this_machine_without_an_agent() {
     assert_eq!(live.status, Status::Skipped);
     let canary = report.checks.iter().find(|check| check.id == "PIN-LIVE-002").unwrap();
     assert!(
-        canary.status == Status::Ok || canary.blocked_by == Some("PIN-LIVE-001"),
+        canary.status == Status::Ok || canary.blocked_by.as_deref() == Some("PIN-LIVE-001"),
         "{canary:?}"
     );
 }

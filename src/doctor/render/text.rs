@@ -74,6 +74,7 @@ impl Page {
                     report.agent.running_version.as_deref().unwrap_or("of unknown version")
                 ),
                 Mode::Cold => "cold: no running agent took part".to_owned(),
+                Mode::Offline => "offline: manifests, before they are applied".to_owned(),
             },
             format!("profile {} ({})", report.profile.name, report.profile.source),
         ];
@@ -116,7 +117,7 @@ impl Page {
                 self.command(command);
             }
         }
-        self.labelled("blocks", Some(&blocked(check.id, all)));
+        self.labelled("blocks", Some(&blocked(&check.id, all)));
         self.line("");
     }
 
@@ -144,8 +145,8 @@ impl Page {
     fn healthy(&mut self, checks: &[Check]) {
         let mut areas: Vec<&str> = Vec::new();
         for check in checks.iter().filter(|check| check.status == Status::Ok) {
-            if !areas.contains(&check.area) {
-                areas.push(check.area);
+            if !areas.contains(&check.area.as_ref()) {
+                areas.push(&check.area);
             }
         }
         let (style, mark) = self.mark(Status::Ok);
@@ -166,11 +167,11 @@ impl Page {
             .filter(|check| check.status == Status::Skipped && check.blocked_by.is_none())
         {
             let mut said = check.reason.clone().unwrap_or_default();
-            let followers = blocked(check.id, checks);
+            let followers = blocked(&check.id, checks);
             if !followers.is_empty() {
                 let _ = write!(said, " (with it {followers})");
             }
-            self.row(style, mark, check.id, &said);
+            self.row(style, mark, &check.id, &said);
         }
     }
 
@@ -232,8 +233,8 @@ impl Page {
 fn blocked(root: &str, all: &[Check]) -> String {
     let ids: Vec<&str> = all
         .iter()
-        .filter(|check| check.blocked_by == Some(root))
-        .map(|check| check.id)
+        .filter(|check| check.blocked_by.as_deref() == Some(root))
+        .map(|check| check.id.as_ref())
         .collect();
     ids.join(", ")
 }

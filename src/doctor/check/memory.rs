@@ -1,0 +1,115 @@
+//! Memory: what the kernel side takes on a machine of so many CPUs, and whether the agent's limit leaves room for it.
+
+use serde_json::json;
+
+use super::super::facts::{Facts, MemoryFacts, Place};
+use super::super::finding::Finding;
+use super::super::registry::{Definition, Need, Weight};
+use super::kernel::version;
+use super::mebibytes;
+
+/// The checks of this file.
+pub(in super::super) const CHECKS: &[Definition] = &[Definition {
+    id: "PIN-BPF-003",
+    area: "capture",
+    title: "The kernel side's memory fits",
+    weight: Weight::Major,
+    needs: &[Need::Kernel, Need::Settings],
+    depends_on: &[],
+    judge: Some(kernel_side),
+    offline: None,
+    page: include_str!("../pages/PIN-BPF-003.md"),
+}];
+
+/// First release that counts maps towards the memory limit of a cgroup; RLIMIT_MEMLOCK did before.
+const CHARGED_SINCE: (u32, u32) = (5, 11);
+/// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
+const AGENT: u64 = 48 << 20;
+
+/// PIN-BPF-003.
+fn kernel_side(facts: &Facts) -> Finding {
+    let memory = match &facts.memory.value {
+        Ok(memory) => memory,
+        Err(gap) => return Finding::gap(gap),
+    };
+    let total: u64 = memory.maps.values().sum();
+    let said = format!(
+        "the kernel side takes {:.1} MiB on {} CPUs ({})",
+        mebibytes(total),
+        memory.cpus,
+        largest(memory)
+    );
+    let limit = memory.limit.filter(|_| charged(facts));
+    let finding = match limit {
+        Some(limit) if total >= limit => Finding::fail(format!(
+            "{said}, and the memory limit is {:.1} MiB",
+            mebibytes(limit)
+        ))
+        .impact("The kernel refuses the maps, or ends the agent for lack of memory.", &["capture"], &[]),
+        Some(limit) if total.saturating_add(AGENT) > limit => Finding::warn(format!(
+            "{said}, and the memory limit of {:.1} MiB leaves the agent little",
+            mebibytes(limit)
+        ))
+        .impact(
+            "The agent itself takes some 30 MiB. At its limit the kernel ends it, and what happens until it is back is not seen.",
+            &["capture"],
+            &[],
+        ),
+        _ => Finding::ok(said),
+    };
+    let finding = match limit {
+        Some(limit) if total.saturating_add(AGENT) > limit => {
+            let wanted = format!("{}", total.saturating_add(AGENT).div_ceil(1 << 20));
+            finding.remedy(
+                "Raise the limit, or make the ring smaller.",
+                &match facts.place {
+                    Place::Kubernetes => [
+                        format!("resources:\n  limits:\n    memory: {wanted}Mi"),
+                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                    ],
+                    Place::Container => [
+                        format!("--memory {wanted}m"),
+                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                    ],
+                    Place::Host => [
+                        format!("MemoryMax={wanted}M"),
+                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                    ],
+                }
+                .each_ref()
+                .map(String::as_str),
+            )
+        }
+        _ => finding,
+    };
+    let mut observed = json!({
+        "bytes": total, "cpus": memory.cpus, "bytes_per_cpu": memory.per_cpu, "maps": memory.maps,
+    });
+    if let Some(limit) = memory.limit {
+        observed["limit"] = json!(limit);
+    }
+    finding
+        .observed(observed.clone())
+        .expected(json!({ "limit": format!(">= {}", total.saturating_add(AGENT)) }))
+        .evidence(
+            &facts.memory,
+            "sizes of the maps, by the object and the settings",
+            observed,
+        )
+}
+
+/// A kernel that is not known is taken for a new one.
+fn charged(facts: &Facts) -> bool {
+    !matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < CHARGED_SINCE))
+}
+
+/// The maps that matter, the largest first.
+fn largest(memory: &MemoryFacts) -> String {
+    let mut maps: Vec<(&String, &u64)> = memory.maps.iter().filter(|(_, bytes)| **bytes >= 100 << 10).collect();
+    maps.sort_by_key(|(name, bytes)| (std::cmp::Reverse(**bytes), *name));
+    let maps: Vec<String> = maps
+        .into_iter()
+        .map(|(name, bytes)| format!("{name} {:.1}", mebibytes(*bytes)))
+        .collect();
+    maps.join(", ")
+}

@@ -1,0 +1,52 @@
+//! What a change of a remedy does to a host: each grant, setting or part of the node governs some facts, and a change of it
+//! makes those what they are on a host that is well. The interpreter knows grants and not cases: a remedy that names the
+//! wrong one mends nothing.
+
+use super::super::change::{Change, Op};
+use super::super::facts::Facts;
+use super::super::report::Remedy;
+
+/// Makes the facts what the grant, setting or part of the node decides, as they are on the host `well`.
+type Governs = fn(&mut Facts, &Facts);
+
+const CONTAINER: &str = "/spec/template/spec/containers/0";
+
+/// Grants of the manifest, by the beginning of their path, in the agent's container where it begins with a dot.
+#[rustfmt::skip]
+const MANIFEST: &[(&str, &str, Governs)] = &[
+    ("DaemonSet", "./securityContext/capabilities", |facts, well| { facts.process = well.process.clone(); facts.capture = well.capture.clone(); }),
+];
+
+/// Settings by their key.
+#[rustfmt::skip]
+const SETTINGS: &[(&str, Governs)] = &[
+    ("profile", |facts, well| facts.profile = well.profile.clone()),
+];
+
+/// Parts of the node by their name.
+#[rustfmt::skip]
+const NODE: &[(&str, Governs)] = &[
+    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); }),
+];
+
+/// Applies every change of the remedy.
+pub(super) fn apply(facts: &mut Facts, well: &Facts, remedy: &Remedy) {
+    for change in &remedy.patch {
+        let found: Option<Governs> = match change {
+            Change::Manifest { kind, op, path, value } => {
+                assert_eq!(value.is_none(), *op == Op::Remove, "{change:?}");
+                assert!(path.starts_with('/'), "no JSON Pointer: {change:?}");
+                let short = path.strip_prefix(CONTAINER).map(|rest| format!(".{rest}"));
+                let path = short.as_ref().unwrap_or(path);
+                MANIFEST
+                    .iter()
+                    .find(|(of, prefix, _)| of == kind && path.starts_with(prefix))
+                    .map(|(_, _, governs)| *governs)
+            }
+            Change::Setting { key, .. } => SETTINGS.iter().find(|(of, _)| of == key).map(|(_, governs)| *governs),
+            Change::Node { what, .. } => NODE.iter().find(|(of, _)| of == what).map(|(_, governs)| *governs),
+        };
+        let governs = found.unwrap_or_else(|| panic!("nothing is known of what this governs: {change:?}"));
+        governs(facts, well);
+    }
+}
