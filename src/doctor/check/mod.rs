@@ -4,6 +4,7 @@
 pub(super) mod btf;
 pub(super) mod capability;
 pub(super) mod capture;
+mod cause;
 pub(super) mod configuration;
 pub(super) mod hooks;
 pub(super) mod kernel;
