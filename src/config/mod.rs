@@ -11,6 +11,6 @@ pub mod settings;
 pub mod share;
 pub mod validate;
 
-pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load};
+pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load, load_text};
 pub use settings::Settings;
 pub use share::Share;
