@@ -530,6 +530,7 @@ fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
                 let at = format!("{at}.{key}");
                 let property = schema["properties"]
                     .get(key)
+                    .or_else(|| schema.get("additionalProperties"))
                     .unwrap_or_else(|| panic!("{at} is not in the schema"));
                 fits(value, property, root, &at);
             }
