@@ -9,13 +9,13 @@ use serde_json::json;
 use super::facts::join::{Join, List};
 use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, JoinFact, KernelFacts, LiveAgent, LiveFacts,
-    LockdownFact, MemoryFacts, Mounted, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
-    View,
+    LockdownFact, MemoryFacts, Mounted, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass,
+    RuntimeFact, SocketFile, View,
 };
 use crate::container::{Field, Rank};
 use crate::control::api::{
-    Backend, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting, Runtime,
-    Thread, WindowAccount,
+    Backend, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting,
+    Runtime, Thread, WindowAccount,
 };
 use crate::platform::Confidence;
 use crate::privilege::Capabilities;
@@ -224,7 +224,9 @@ fn fields(present: u64) -> HashMap<String, FieldCount> {
         present,
         ..FieldCount::default()
     };
-    Field::ALL.map(|field| (field.as_str().to_owned(), count.clone())).into()
+    Field::ALL
+        .map(|field| (field.as_str().to_owned(), count.clone()))
+        .into()
 }
 
 /// A hundred wanted events a second, of which so many were dropped.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::examine::{examine, judge, report};
 use super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact, SocketFile,
+    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
+    SocketFile,
 };
 use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
 use super::graph;
@@ -200,7 +201,11 @@ fn a_refused_socket_is_blamed_on_mode_or_on_a_security_module() {
     assert_eq!(cause(&facts), "lsm_denied");
     facts.process.value.as_mut().unwrap().effective = 0;
     assert_eq!(cause(&facts), "file_mode");
-    assert!(check(&facts, "PIN-RUN-001").summary.contains("the directory /run/containerd (7:7 0700)"));
+    assert!(
+        check(&facts, "PIN-RUN-001")
+            .summary
+            .contains("the directory /run/containerd (7:7 0700)")
+    );
 }
 
 #[test]
@@ -687,7 +692,10 @@ fn one_slow_call_of_several_is_no_finding() {
     runtime_of(&mut facts).calls = [3, 1900, 2].map(Duration::from_millis).into();
     assert_eq!(roots(&facts), []);
     let observed = check(&facts, "PIN-RUN-008").observed.unwrap();
-    assert_eq!((&observed[0]["usual_us"], &observed[0]["longest_us"]), (&json!(3000), &json!(1_900_000)));
+    assert_eq!(
+        (&observed[0]["usual_us"], &observed[0]["longest_us"]),
+        (&json!(3000), &json!(1_900_000))
+    );
 }
 
 /// Docker and podman need no CRI, and no word says that they have one.

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::facts::{
-    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProfileFacts, View,
-};
+use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProfileFacts, View};
 use super::step::{now, start};
 use super::{canary, join, kernel, live, process, runtime, wiring};
 use crate::config::Settings;

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::super::facts::join::{Join, JoinFact, List, MOST_MISSING, Missing};
 use super::super::facts::Gap;
+use super::super::facts::join::{Join, JoinFact, List, MOST_MISSING, Missing};
 use crate::config::Settings;
 use crate::container::cgroup::is_container_id;
 use crate::container::listed::Listed;
@@ -325,7 +325,10 @@ mod tests {
             ..listed('9', 60)
         };
         let lists = vec![
-            list("/run/a.sock", vec![listed('a', 60), listed('b', 60), listed('c', 60), ended]),
+            list(
+                "/run/a.sock",
+                vec![listed('a', 60), listed('b', 60), listed('c', 60), ended],
+            ),
             list("/run/b.sock", vec![listed('a', 60), listed('d', 60), listed('e', 2)]),
             listing::List {
                 socket: "/run/c.sock".into(),
@@ -344,12 +347,19 @@ mod tests {
         let (join, missing) = running.beside(&answers, None);
         assert_eq!((join.listed, join.known, join.complete, join.left_out), (3, 2, 1, 2));
         assert_eq!(missing, HashSet::from([id('c')]));
-        assert_eq!((&*join.missing[0].name, &*join.missing[0].held), ("app-c", "container_unknown"));
+        assert_eq!(
+            (&*join.missing[0].name, &*join.missing[0].held),
+            ("app-c", "container_unknown")
+        );
     }
 
     #[test]
     fn what_was_not_missing_a_moment_ago_is_left_out() {
-        let running = Running::of(vec![list("/run/a.sock", vec![listed('a', 60), listed('b', 60)])], &HashSet::new(), NOW);
+        let running = Running::of(
+            vec![list("/run/a.sock", vec![listed('a', 60), listed('b', 60)])],
+            &HashSet::new(),
+            NOW,
+        );
         let (join, missing) = running.beside(&HashMap::new(), Some(&HashSet::from([id('b')])));
         assert_eq!((join.listed, join.known, join.left_out), (1, 0, 1));
         assert_eq!(missing, HashSet::from([id('b')]));
@@ -363,7 +373,10 @@ mod tests {
             sandbox: true,
             ..listed('a', 60)
         };
-        for (crio, counted) in [(HashSet::from([PathBuf::from("/run/crio/crio.sock")]), 0), (HashSet::new(), 1)] {
+        for (crio, counted) in [
+            (HashSet::from([PathBuf::from("/run/crio/crio.sock")]), 0),
+            (HashSet::new(), 1),
+        ] {
             let running = Running::of(vec![list("/run/crio/crio.sock", vec![sandbox()])], &crio, NOW);
             assert_eq!(running.beside(&HashMap::new(), None).0.listed, counted);
         }

@@ -1,8 +1,8 @@
 //! Broken hosts: metadata.
 
+use super::super::facts::Facts;
 use super::super::facts::JoinFact;
 use super::super::facts::join::{Join, Missing};
-use super::super::facts::Facts;
 use super::prelude::*;
 use crate::control::api::FieldCount;
 

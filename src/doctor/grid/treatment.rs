@@ -62,7 +62,9 @@ fn runtimes(facts: &mut Facts, well: &Facts) {
 /// What lookups give and cost.
 fn metadata(facts: &mut Facts, well: &Facts) {
     facts.join = well.join.clone();
-    let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) else { return };
+    let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) else {
+        return;
+    };
     let (second, well) = (&mut agent.second, &well.second);
     second.lookups = well.lookups;
     second.metadata_status = well.metadata_status.clone();

@@ -87,7 +87,12 @@ pub(super) fn loss(live: &Live) -> Option<Loss> {
     if past {
         let span = span(&hour);
         let title = format!("The last {}, by minute", minutes(span));
-        charts.push(chart("hour", title, &hour.iter().collect::<Vec<_>>(), live.loss_percent));
+        charts.push(chart(
+            "hour",
+            title,
+            &hour.iter().collect::<Vec<_>>(),
+            live.loss_percent,
+        ));
     }
     if !fine.is_empty() {
         let span = fine.first().map_or(0.0, |first| first.seconds_ago + first.seconds);
@@ -151,12 +156,18 @@ fn told(hour: &[Interval]) -> String {
 }
 
 fn chart(id: &'static str, title: String, intervals: &[&Interval], budget: f64) -> Chart {
-    let span = intervals.iter().map(|it| it.seconds_ago + it.seconds).fold(1.0, f64::max);
+    let span = intervals
+        .iter()
+        .map(|it| it.seconds_ago + it.seconds)
+        .fold(1.0, f64::max);
     let top_rate = intervals.iter().map(|it| it.delivered + it.dropped).fold(1.0, f64::max);
     let worst = intervals.iter().map(|it| share(it)).fold(0.0, f64::max);
     // The budget is always in sight, and so is what is above it.
     let top_share = (worst.max(budget) * 1.25).clamp(0.01, 100.0);
-    let bars = intervals.iter().map(|it| bar(it, span, top_rate, top_share, budget)).collect();
+    let bars = intervals
+        .iter()
+        .map(|it| bar(it, span, top_rate, top_share, budget))
+        .collect();
     let busiest = grouped(top_rate);
     Chart {
         id,
@@ -212,13 +223,19 @@ pub(super) fn fields(live: &Live) -> Option<Fields> {
     let low = rows.iter().filter(|row| row.low).count();
     let of = format!("{} events of containers", grouped(whole(most)));
     let said = match lacking {
-        0 => format!("All {} fields are known in all of {of}, where there is something to tell.", rows.len()),
+        0 => format!(
+            "All {} fields are known in all of {of}, where there is something to tell.",
+            rows.len()
+        ),
         1 => format!("1 of {} fields is not known in some of {of}", rows.len()),
         some => format!("{some} of {} fields are not known in some of {of}", rows.len()),
     };
     let said = match (lacking, low) {
         (0, _) => said,
-        (_, 0) => format!("{said}; none is below the profile's {} %.", number(live.complete_percent)),
+        (_, 0) => format!(
+            "{said}; none is below the profile's {} %.",
+            number(live.complete_percent)
+        ),
         (_, low) => format!("{said}; {low} below the profile's {} %.", number(live.complete_percent)),
     };
     Some(Fields {
@@ -230,7 +247,10 @@ pub(super) fn fields(live: &Live) -> Option<Fields> {
 }
 
 fn events(field: &Field) -> u64 {
-    field.present.saturating_add(field.inapplicable).saturating_add(field.absent())
+    field
+        .present
+        .saturating_add(field.inapplicable)
+        .saturating_add(field.absent())
 }
 
 fn row(field: &Field, complete_percent: f64) -> Row {
@@ -238,11 +258,19 @@ fn row(field: &Field, complete_percent: f64) -> Row {
     let (present, missing) = (whole(field.present), whole(field.absent()));
     let wide = |count: f64| count / all * WIDE;
     let applies = present + missing;
-    let known = if applies > 0.0 { present / applies * 100.0 } else { 100.0 };
+    let known = if applies > 0.0 {
+        present / applies * 100.0
+    } else {
+        100.0
+    };
     // What is missing must be seen.
     let missing_wide = if missing > 0.0 { wide(missing).max(6.0) } else { 0.0 };
     let present_wide = wide(present).min(WIDE - missing_wide);
-    let mut reasons: Vec<(&str, u64)> = field.missing.iter().map(|(reason, count)| (reason.as_ref(), *count)).collect();
+    let mut reasons: Vec<(&str, u64)> = field
+        .missing
+        .iter()
+        .map(|(reason, count)| (reason.as_ref(), *count))
+        .collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     Row {
         field: field.field.clone(),
@@ -252,7 +280,11 @@ fn row(field: &Field, complete_percent: f64) -> Row {
             fixed(present_wide + missing_wide),
             fixed((WIDE - present_wide - missing_wide).max(0.0)),
         ),
-        known: if applies > 0.0 { format!("{} %", down(known)) } else { "none to tell".to_owned() },
+        known: if applies > 0.0 {
+            format!("{} %", down(known))
+        } else {
+            "none to tell".to_owned()
+        },
         low: known < complete_percent,
         counts: format!(
             "{} known, {} not known, {} with none to tell",
@@ -324,7 +356,11 @@ fn minutes(seconds: f64) -> String {
 }
 
 fn ago(seconds: f64) -> String {
-    if seconds < 1.0 { "just now".to_owned() } else { format!("{} ago", minutes(seconds)) }
+    if seconds < 1.0 {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", minutes(seconds))
+    }
 }
 
 #[cfg(test)]
@@ -360,7 +396,10 @@ mod tests {
             interval(0.0, 1.0, 50.0, 0.0),
         ];
         let drawn = loss(&live(past, Vec::new())).unwrap();
-        assert_eq!(drawn.charts.iter().map(|chart| chart.id).collect::<Vec<_>>(), ["hour", "minute"]);
+        assert_eq!(
+            drawn.charts.iter().map(|chart| chart.id).collect::<Vec<_>>(),
+            ["hour", "minute"]
+        );
         let hour = &drawn.charts[0];
         // Two minutes and the two seconds that are the newest.
         assert_eq!(hour.bars.len(), 3);
@@ -369,13 +408,25 @@ mod tests {
         // Of at most 12.5 %, 10 %.
         assert_eq!(hour.bars[1].share, ("20".to_owned(), "80".to_owned()));
         assert_eq!(hour.budget, "92");
-        assert!(drawn.said.starts_with("600 of 12\u{202f}100 events were lost"), "{}", drawn.said);
-        assert!(drawn.said.contains("At worst it was 10 %, 90 s ago") || drawn.said.contains("2 min ago"), "{}", drawn.said);
+        assert!(
+            drawn.said.starts_with("600 of 12\u{202f}100 events were lost"),
+            "{}",
+            drawn.said
+        );
+        assert!(
+            drawn.said.contains("At worst it was 10 %, 90 s ago") || drawn.said.contains("2 min ago"),
+            "{}",
+            drawn.said
+        );
     }
 
     #[test]
     fn a_loss_too_small_to_draw_is_drawn_and_none_is_not() {
-        let drawn = loss(&live(vec![interval(0.0, 1.0, 1e6, 0.01), interval(0.0, 1.0, 5.0, 0.0)], Vec::new())).unwrap();
+        let drawn = loss(&live(
+            vec![interval(0.0, 1.0, 1e6, 0.01), interval(0.0, 1.0, 5.0, 0.0)],
+            Vec::new(),
+        ))
+        .unwrap();
         assert_eq!(drawn.charts[0].bars[0].dropped.1, "2");
         assert_eq!(drawn.charts[0].bars[1].dropped.1, "0");
         assert!(loss(&live(Vec::new(), Vec::new())).is_none());

@@ -51,8 +51,12 @@ impl Collector for Told {
             ConstGauge::new(1_u64).encode(family.encode_family(&labels)?)?;
         }
 
-        let mut family =
-            encoder.encode_descriptor("pinhole_doctor_checks", "Checks by how they ended", None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor(
+            "pinhole_doctor_checks",
+            "Checks by how they ended",
+            None,
+            MetricType::Gauge,
+        )?;
         let counts = report.counts;
         for (status, count) in [
             ("ok", counts.ok),
@@ -82,7 +86,11 @@ impl Collector for Told {
             ConstGauge::new(seconds).encode(metric)
         };
         if let Some(us) = report.duration_us {
-            seconds("pinhole_doctor_duration", "How long the examination took", whole(us) / 1e6)?;
+            seconds(
+                "pinhole_doctor_duration",
+                "How long the examination took",
+                whole(us) / 1e6,
+            )?;
         }
         if let Ok(time) = report.time.parse::<jiff::Timestamp>() {
             let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);

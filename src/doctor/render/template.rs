@@ -50,7 +50,11 @@ pub(super) fn fill(name: &str, with: impl Serialize) -> Result<String, Error> {
 fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let markdown = matches!(state.auto_escape(), AutoEscape::Custom(name) if name == MARKDOWN);
     if !markdown || value.is_safe() {
-        let written = if markdown { write!(out, "{value}").map_err(Error::from) } else { escape_formatter(out, state, value) };
+        let written = if markdown {
+            write!(out, "{value}").map_err(Error::from)
+        } else {
+            escape_formatter(out, state, value)
+        };
         return written;
     }
     if !value.is_none() && !value.is_undefined() {
@@ -85,7 +89,11 @@ fn markdown_escaped(text: &str) -> String {
 fn code(text: &str) -> String {
     let text = text.replace('\n', " ");
     let ticks = "`".repeat(longest_run(&text) + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let pad = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 

@@ -25,10 +25,12 @@ pub(super) fn ids<'a>(checks: impl IntoIterator<Item = &'a Check>) -> String {
 
 /// Findings that count: failures first, then warnings, then what is unknown, each in the report's order.
 pub(super) fn findings(report: &Report) -> impl Iterator<Item = &Check> {
-    [Status::Fail, Status::Warn, Status::Unknown].into_iter().flat_map(|status| {
-        let of = move |check: &&Check| check.status == status && check.suppressed.is_none();
-        report.checks.iter().filter(of)
-    })
+    [Status::Fail, Status::Warn, Status::Unknown]
+        .into_iter()
+        .flat_map(|status| {
+            let of = move |check: &&Check| check.status == status && check.suppressed.is_none();
+            report.checks.iter().filter(of)
+        })
 }
 
 /// Findings that somebody has accepted.
@@ -171,4 +173,3 @@ fn words(value: &Value) -> String {
         other => other.to_string(),
     }
 }
-

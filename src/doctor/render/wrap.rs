@@ -30,7 +30,11 @@ pub(super) fn fitting(before: &str, parts: &[&str], width: usize) -> String {
     for (index, part) in parts.iter().enumerate() {
         let part = plain(part);
         let between = if index == 0 { "" } else { BETWEEN };
-        let room = if index + 1 == parts.len() { 0 } else { MORE.chars().count() };
+        let room = if index + 1 == parts.len() {
+            0
+        } else {
+            MORE.chars().count()
+        };
         let needed = line.chars().count() + between.len() + part.chars().count() + room;
         if needed > width {
             return if index == 0 {

@@ -35,7 +35,10 @@ pub(super) fn judge(facts: &Facts) -> Finding {
     let reasons: BTreeMap<&String, &u64> = counts.reason.iter().filter(|(_, count)| **count > 0).collect();
     let observed = json!({ "complete": complete, "of": contained, "share": rounded(share), "reasons": reasons });
     let finding = if share >= ENOUGH {
-        Finding::ok(format!("{complete} of {contained} events of containers {} are complete", counts.when))
+        Finding::ok(format!(
+            "{complete} of {contained} events of containers {} are complete",
+            counts.when
+        ))
     } else {
         let summary = format!(
             "{gap} of {contained} events of containers {} lack metadata ({:.2} %), mostly: {}",

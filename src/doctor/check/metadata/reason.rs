@@ -54,7 +54,10 @@ pub(super) fn advice(reason: Option<Reason>, facts: &Facts) -> Advice {
                 // Every well-known one is looked at then.
                 vec![Change::setting("runtime.socket", json!([]))]
             } else {
-                node("container runtime", "the one of these containers listens at a well-known path")
+                node(
+                    "container runtime",
+                    "the one of these containers listens at a well-known path",
+                )
             },
         ),
         Some(Reason::CgroupUnknown) => (

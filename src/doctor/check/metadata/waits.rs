@@ -41,7 +41,10 @@ pub(super) fn judge(facts: &Facts) -> Finding {
     );
     let overflow = overflow(&lookups);
     let finding = if !open.is_empty() {
-        Finding::fail(format!("lookups leave {} alone: calls there were not answered", open.join(", ")))
+        Finding::fail(format!(
+            "lookups leave {} alone: calls there were not answered",
+            open.join(", ")
+        ))
     } else if share >= TOO_MUCH {
         Finding::fail(words)
     } else if share >= MUCH {

@@ -10,7 +10,8 @@ use crate::doctor::facts::{Facts, RuntimeClass, RuntimeFact};
 use crate::doctor::finding::Finding;
 use crate::doctor::report::Status;
 
-const IMPACT: &str = "Events of containers carry the container's id and the pod's uid from the cgroup path, and no names.";
+const IMPACT: &str =
+    "Events of containers carry the container's id and the pod's uid from the cgroup path, and no names.";
 const ID: &str = "PIN-RUN-001";
 
 /// PIN-RUN-001.
@@ -38,7 +39,11 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
         None => finding,
         Some(condition) => finding.evidence(&facts.live, "GetStatus conditions", condition.reason.clone()),
     };
-    let states: Vec<Value> = seen.candidates.iter().map(|candidate| state(candidate, facts)).collect();
+    let states: Vec<Value> = seen
+        .candidates
+        .iter()
+        .map(|candidate| state(candidate, facts))
+        .collect();
     states.iter().fold(
         finding
             .observed(json!(states))
@@ -107,12 +112,18 @@ pub(super) fn every_configured(facts: &Facts) -> Finding {
         Ok(seen) => seen,
         Err(gap) => return Finding::gap(gap),
     };
-    let configured: Vec<&RuntimeFact> = seen.candidates.iter().filter(|candidate| candidate.is_configured()).collect();
+    let configured: Vec<&RuntimeFact> = seen
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.is_configured())
+        .collect();
     let observed: Vec<Value> = configured.iter().map(|candidate| state(candidate, facts)).collect();
     let silent = configured.iter().filter(|candidate| !candidate.answers()).rev();
     let worst = silent.max_by_key(|candidate| candidate.class);
     let finding = match worst.and_then(|worst| Some((worst, advice::of(worst, facts)?))) {
-        None if configured.is_empty() => Finding::ok("the settings name no socket: every well-known one is used that answers"),
+        None if configured.is_empty() => {
+            Finding::ok("the settings name no socket: every well-known one is used that answers")
+        }
         None => Finding::ok("every socket that the settings name answers"),
         // The same silence; and where none answers at all, it waits for that check anyway.
         Some(_) if any(facts).status() != Status::Ok => {

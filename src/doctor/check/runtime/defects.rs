@@ -32,7 +32,11 @@ const DEFECTS: &[Defect] = &[
         runtime: "containerd",
         from: Some((2, 3, 0)),
         until: Some((2, 3, 1)),
-        source: &["falcosecurity/plugins#1353", "falcosecurity/falco#3874", "falcosecurity/falco#3960"],
+        source: &[
+            "falcosecurity/plugins#1353",
+            "falcosecurity/falco#3874",
+            "falcosecurity/falco#3960",
+        ],
         costs: "the verbose answer about a sandbox has no runtimeSpec, so where the sandbox's cgroup should be is not known: \
                 a cgroup elsewhere that bears its id cannot be told from its own",
         felt: true,
@@ -111,7 +115,12 @@ pub(super) fn known(facts: &Facts) -> Finding {
     }
     let found: Vec<(&RuntimeFact, &Defect)> = answering
         .iter()
-        .flat_map(|runtime| DEFECTS.iter().filter(|defect| defect.has(runtime)).map(|defect| (*runtime, defect)))
+        .flat_map(|runtime| {
+            DEFECTS
+                .iter()
+                .filter(|defect| defect.has(runtime))
+                .map(|defect| (*runtime, defect))
+        })
         .collect();
     let named = |runtime: &RuntimeFact| {
         let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "?".to_owned());
@@ -128,10 +137,16 @@ pub(super) fn known(facts: &Facts) -> Finding {
                 "Use another version of the runtime, as a newer image of the node has it.",
                 &["crictl version"],
             )
-            .change(Change::node("version of the container runtime", "one without the defect")),
+            .change(Change::node(
+                "version of the container runtime",
+                "one without the defect",
+            )),
         None => {
             let names: Vec<String> = answering.iter().map(|runtime| named(runtime)).collect();
-            Finding::ok(format!("nothing known of {} that the agent does not make up for", names.join(", ")))
+            Finding::ok(format!(
+                "nothing known of {} that the agent does not make up for",
+                names.join(", ")
+            ))
         }
     };
     let observed: Vec<Value> = found
@@ -148,7 +163,11 @@ pub(super) fn known(facts: &Facts) -> Finding {
     finding
         .observed(json!(observed))
         .expected("no defect that the agent cannot make up for")
-        .evidence(&seen.clock, seen.source, json!(answering.iter().map(|runtime| named(runtime)).collect::<Vec<_>>()))
+        .evidence(
+            &seen.clock,
+            seen.source,
+            json!(answering.iter().map(|runtime| named(runtime)).collect::<Vec<_>>()),
+        )
 }
 
 #[cfg(test)]

@@ -62,7 +62,10 @@ pub(super) fn own_container(facts: &Facts) -> Finding {
             &look_or_none(facts),
         ),
     };
-    let sockets: Vec<String> = known_by.iter().map(|runtime| runtime.socket.display().to_string()).collect();
+    let sockets: Vec<String> = known_by
+        .iter()
+        .map(|runtime| runtime.socket.display().to_string())
+        .collect();
     finding
         .observed(json!({ "id": id, "known_by": sockets }))
         .expected("known")
@@ -92,7 +95,9 @@ pub(super) fn is_kubelets(facts: &Facts) -> Finding {
         Err(gap) => return Finding::gap(gap),
     };
     let answering = seen.answering();
-    let with_pods = answering.iter().filter(|runtime| has_pods(runtime, facts.place) == Some(true));
+    let with_pods = answering
+        .iter()
+        .filter(|runtime| has_pods(runtime, facts.place) == Some(true));
     let with_pods: Vec<&RuntimeFact> = with_pods.copied().collect();
     let own = answering.iter().find(|runtime| is_own(runtime));
     let id = facts.own.value.as_ref().ok().and_then(|own| own.id.as_ref());
@@ -112,7 +117,10 @@ pub(super) fn is_kubelets(facts: &Facts) -> Finding {
         ),
         _ if facts.place == Place::Host || with_pods.len() == 1 => Finding::ok(format!(
             "{} has pods, and is asked first",
-            with_pods.first().map_or(Path::new(""), |runtime| &runtime.socket).display()
+            with_pods
+                .first()
+                .map_or(Path::new(""), |runtime| &runtime.socket)
+                .display()
         )),
         _ => Finding::unknown(format!(
             "{} runtimes have pods, and the id of this container is hidden: which one is the kubelet's cannot be told",
@@ -173,7 +181,9 @@ fn counted(finding: Finding, facts: &Facts, seen: &Seen<'_>) -> Finding {
         value
     });
     let each: Vec<Value> = each.collect();
-    finding.observed(json!(each)).evidence(&seen.clock, seen.source, json!(each))
+    finding
+        .observed(json!(each))
+        .evidence(&seen.clock, seen.source, json!(each))
 }
 
 /// The runtimes that answer are not the kubelet's: which may be.

@@ -68,7 +68,11 @@ pub(in super::super) fn quick(facts: &Facts) -> Finding {
     finding
         .observed(json!(observed))
         .expected(json!({ "usual_us": format!("< {}", micros(slow)) }))
-        .evidence(&facts.runtimes, "calls of this process that were answered", json!(observed))
+        .evidence(
+            &facts.runtimes,
+            "calls of this process that were answered",
+            json!(observed),
+        )
 }
 
 /// The median, the upper one of two: one slow call of several proves nothing on a busy node.

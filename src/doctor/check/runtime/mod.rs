@@ -29,7 +29,9 @@ pub(super) fn root(facts: &Facts) -> Option<&'static str> {
         ("PIN-RUN-006", kubelet::is_kubelets),
         ("PIN-RUN-003", kubelet::own_container),
     ];
-    let failing = judges.into_iter().find(|(_, judge)| judge(facts).status() == Status::Fail);
+    let failing = judges
+        .into_iter()
+        .find(|(_, judge)| judge(facts).status() == Status::Fail);
     failing.map(|(id, _)| id)
 }
 
@@ -69,7 +71,13 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "The runtime knows the agent's own container",
         weight: Weight::Minor,
         needs: &[Need::Runtime, Need::Exec],
-        depends_on: &[Edge::Needs("PIN-RUN-001"), Edge::Needs("PIN-RUN-006"), Edge::Needs("PIN-RUN-007"), Edge::Through("PIN-RUN-001"), Edge::Through("PIN-RUN-006")],
+        depends_on: &[
+            Edge::Needs("PIN-RUN-001"),
+            Edge::Needs("PIN-RUN-006"),
+            Edge::Needs("PIN-RUN-007"),
+            Edge::Through("PIN-RUN-001"),
+            Edge::Through("PIN-RUN-006"),
+        ],
         judge: Some(kubelet::own_container),
         offline: None,
         page: include_str!("../../pages/PIN-RUN-003.md"),
@@ -102,7 +110,11 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "The runtime is the kubelet's",
         weight: Weight::Major,
         needs: &[Need::Runtime, Need::Agent],
-        depends_on: &[Edge::Needs("PIN-RUN-001"), Edge::Needs("PIN-RUN-007"), Edge::Through("PIN-RUN-001")],
+        depends_on: &[
+            Edge::Needs("PIN-RUN-001"),
+            Edge::Needs("PIN-RUN-007"),
+            Edge::Through("PIN-RUN-001"),
+        ],
         judge: Some(kubelet::is_kubelets),
         offline: None,
         page: include_str!("../../pages/PIN-RUN-006.md"),

@@ -41,15 +41,18 @@ pub(super) fn directory(facts: &Facts) -> Finding {
 fn alone(place: Place, runtime: &RuntimeFact) -> Finding {
     let commands = lines(place, &runtime.socket);
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-    Finding::warn(format!("{} answers, and is mounted as a single file", runtime.socket.display()))
-        .impact(
-            "When the runtime restarts it makes a new socket, and the mount keeps the old one: from then on events of new \
+    Finding::warn(format!(
+        "{} answers, and is mounted as a single file",
+        runtime.socket.display()
+    ))
+    .impact(
+        "When the runtime restarts it makes a new socket, and the mount keeps the old one: from then on events of new \
              containers carry no names, until the agent's own container is made anew.",
-            &["metadata"],
-            FIELDS,
-        )
-        .remedy("Mount the directory of the socket, not the socket.", &commands)
-        .changes(changes(place, &runtime.socket, runtime.mounted))
+        &["metadata"],
+        FIELDS,
+    )
+    .remedy("Mount the directory of the socket, not the socket.", &commands)
+    .changes(changes(place, &runtime.socket, runtime.mounted))
 }
 
 fn directory_of(socket: &Path) -> &Path {
@@ -104,6 +107,9 @@ pub(super) fn changes(place: Place, socket: &Path, mounted: Mounted) -> Vec<Chan
             "volumes of the agent's container",
             format!("{directory}:{directory}:ro"),
         )],
-        Place::Host => vec![Change::node("container runtime", format!("listens on {}", socket.display()))],
+        Place::Host => vec![Change::node(
+            "container runtime",
+            format!("listens on {}", socket.display()),
+        )],
     }
 }

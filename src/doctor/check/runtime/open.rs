@@ -54,5 +54,9 @@ pub(super) fn to_everyone(facts: &Facts) -> Finding {
     finding
         .observed(json!(observed))
         .expected(json!({ "open_to_everyone": false }))
-        .evidence(&facts.runtimes, "stat of each socket and the directories above it", json!(observed))
+        .evidence(
+            &facts.runtimes,
+            "stat of each socket and the directories above it",
+            json!(observed),
+        )
 }

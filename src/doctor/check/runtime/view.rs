@@ -10,9 +10,7 @@ use crate::container::Rank;
 use crate::container::discovery::Evidence;
 use crate::control::api::{Condition, Runtime};
 use crate::doctor::check::{agent, errno_name};
-use crate::doctor::facts::{
-    CanaryFact, Facts, Gap, Gathered, LiveAgent, Mounted, Place, RuntimeClass, RuntimeFact,
-};
+use crate::doctor::facts::{CanaryFact, Facts, Gap, Gathered, LiveAgent, Mounted, Place, RuntimeClass, RuntimeFact};
 
 /// The candidates and whose view that is.
 pub(super) struct Seen<'a> {
@@ -27,7 +25,11 @@ pub(super) struct Seen<'a> {
 /// Neither the agent nor this process could look at any.
 pub(super) fn look(facts: &Facts) -> Result<Seen<'_>, &Gap> {
     if let Some(agent) = told(facts) {
-        let candidates = agent.second.runtimes.iter().map(|runtime| of_agent(runtime, agent, facts));
+        let candidates = agent
+            .second
+            .runtimes
+            .iter()
+            .map(|runtime| of_agent(runtime, agent, facts));
         return Ok(Seen {
             candidates: Cow::Owned(candidates.collect()),
             source: "GetStatus runtimes",
