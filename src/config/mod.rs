@@ -13,6 +13,6 @@ pub mod share;
 pub mod validate;
 
 pub use effective::{Effective, effective};
-pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load};
+pub use load::{Error, Loaded, Overrides, ProfileChoice, Sources, load, load_text};
 pub use settings::Settings;
 pub use share::Share;

@@ -160,6 +160,11 @@ impl Finding {
         self.blocked_by.is_some()
     }
 
+    /// Whether something of this source is among its evidence.
+    pub(super) fn is_proven_by(&self, source: &str) -> bool {
+        self.evidence.iter().any(|evidence| evidence.source == source)
+    }
+
     /// How it ended.
     pub(super) fn status(&self) -> Status {
         self.status

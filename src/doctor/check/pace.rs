@@ -70,7 +70,7 @@ fn in_time(facts: &Facts) -> Finding {
         _ if output::holds_up(facts) => {
             return Finding::skipped(summary).blocked_by(output::ID).observed(observed);
         }
-        _ if matches!(metadata::latency(facts).status(), Status::Warn | Status::Fail) => {
+        _ if !matches!(metadata::quick(facts).status(), Status::Ok) => {
             return Finding::skipped(summary).blocked_by("PIN-META-002").observed(observed);
         }
         beyond if beyond < LATE => starved(facts, Finding::warn(summary)),

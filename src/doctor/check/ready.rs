@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::super::change::Change;
-use super::super::facts::{Facts, Place};
+use super::super::facts::Facts;
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight, find};
 use super::super::report::Status;
@@ -26,6 +26,8 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     offline: None,
     page: include_str!("../pages/PIN-LIVE-004.md"),
 }];
+
+const SOURCE: &str = "GetStatus conditions";
 
 /// PIN-LIVE-004.
 fn ready(facts: &Facts) -> Finding {
@@ -67,7 +69,7 @@ fn ready(facts: &Facts) -> Finding {
     finding
         .observed(json!(told))
         .expected(json!({ "met": "yes or unknown" }))
-        .evidence(&facts.live, "GetStatus conditions", json!(told))
+        .evidence(&facts.live, SOURCE, json!(told))
 }
 
 fn told(condition: &Condition) -> Value {
@@ -90,7 +92,10 @@ pub(in super::super) fn heed(id: &str, facts: &Facts, finding: Finding) -> Findi
         Status::Warn | Status::Fail => finding,
         Status::Ok | Status::Unknown | Status::Skipped => unmet(facts, id, condition),
     };
-    finding.evidence(&facts.live, "GetStatus conditions", told(condition))
+    if finding.is_proven_by(SOURCE) {
+        return finding;
+    }
+    finding.evidence(&facts.live, SOURCE, told(condition))
 }
 
 /// What the agent says and the doctor did not find.
@@ -99,24 +104,6 @@ fn unmet(facts: &Facts, id: &str, condition: &Condition) -> Finding {
         .observed(told(condition))
         .expected(json!({ "met": "yes" }));
     match id {
-        "PIN-RUN-001" => finding
-            .impact(
-                "Events of new containers carry the container's id and the pod's uid, and no names.",
-                &["metadata"],
-                &["container.name", "container.image", "kubernetes"],
-            )
-            .remedy(
-                "The agent's own calls go unanswered, although the doctor's may not: a runtime that has just been restarted or is \
-                 overloaded does this. Its own log tells why.",
-                &[
-                    match facts.place {
-                        Place::Kubernetes => "journalctl -u containerd -u crio --since -10m",
-                        Place::Container | Place::Host => "journalctl -u containerd -u crio -u docker -u podman --since -10m",
-                    },
-                    commands::log(facts.place),
-                ],
-            )
-            .change(Change::node("container runtime", "answers")),
         "PIN-LOSS-001" => {
             let finding = finding.impact(
                 "What was dropped was not judged. The next event after a loss says how many were lost before it.",
@@ -126,7 +113,11 @@ fn unmet(facts: &Facts, id: &str, condition: &Condition) -> Finding {
             ring::enlarge(facts, finding, &Tally::default())
         }
         _ => finding
-            .impact("The agent says that it does not do its work in full.", &["capture"], &[])
+            .impact(
+                "The agent says that it does not do its work in full.",
+                &["capture"],
+                &[],
+            )
             .remedy(
                 "The agent's log says when it began and what came before. A restart attaches all hooks anew.",
                 &[commands::log(facts.place), commands::restart(facts.place)],

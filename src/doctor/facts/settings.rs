@@ -14,6 +14,10 @@ pub struct ConfigFacts {
     pub problem: Option<String>,
     /// `runtime.lookup_budget`.
     pub lookup_budget: Duration,
+    /// `runtime.call_timeout`.
+    pub call_timeout: Duration,
+    /// `runtime.prefetch`: containers are looked up before their first event.
+    pub prefetch: bool,
     /// The file that was read.
     pub file: Option<String>,
     /// Every setting, as its file would have it.

@@ -4,11 +4,9 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use super::super::facts::{
-    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts, View,
-};
+use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProfileFacts, View};
 use super::step::{Steps, now};
-use super::{canary, kernel, live, log, process, runtime, wiring};
+use super::{canary, join, kernel, live, log, process, runtime, wiring};
 use crate::config::Settings;
 use crate::platform::profile;
 
@@ -44,7 +42,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let began = now();
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
-    let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
+    let (for_runtimes, for_join, for_canary) = (settings.clone(), settings.clone(), settings.clone());
     let (for_capture, for_memory) = (settings.clone(), settings.clone());
     let (root, live_timeout, log_target) = (Path::new("/"), input.live_timeout, settings.log.target);
 
@@ -57,15 +55,9 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let kernel = steps.start("the kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = steps.start("the own process", FILES, move || process::read(root));
     let log = steps.start("the log", FILES, move || Ok(log::look(root, log_target)));
-    let runtimes = steps.start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
-    let own = steps.start("the own container", RUNTIMES, move || {
-        let own = runtime::own_cgroup(root)?;
-        let known_by = match &own.id {
-            Some(_) => wiring::known_by(&for_own),
-            None => Ok(Vec::new()),
-        };
-        Ok::<OwnContainer, Gap>(OwnContainer { known_by, ..own })
-    });
+    let runtimes = steps.start("the runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
+    let own = steps.start("the own container", FILES, move || runtime::own_cgroup(root));
+    let join = steps.start("lists of containers", RUNTIMES, move || join::ask(&for_join));
 
     // Beside a running agent nothing is loaded: its own programs are the proof, and maps of the doctor's would count towards
     // the agent's memory limit. It says within milliseconds that it is there, or the socket is not.
@@ -112,6 +104,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         memory: memory.finish(),
         runtimes: runtimes.finish(),
         own,
+        join: join.finish().seen(View::Live),
         live,
         canary,
         log: log.finish(),
