@@ -164,7 +164,11 @@ mod tests {
         let seconds = [reading(60_100, 600, 60), reading(1000, 1200, 60), reading(0, 1300, 110)];
         let history: Vec<Moment> = minutes.into_iter().chain(seconds).collect();
         // The reading of the minute comes a tenth of a second after that of the second, and is left out.
-        let wanted = [(60.1, 59.9, 10.017, 1.002), (1.0, 59.1, 10.152, 0.0), (0.0, 1.0, 100.0, 50.0)];
+        let wanted = [
+            (60.1, 59.9, 10.017, 1.002),
+            (1.0, 59.1, 10.152, 0.0),
+            (0.0, 1.0, 100.0, 50.0),
+        ];
         assert_eq!(told(&intervals(&history)), wanted);
     }
 
@@ -185,7 +189,9 @@ mod tests {
 
     #[test]
     fn an_agent_that_tells_too_much_is_cut_to_its_newest() {
-        let history: Vec<Moment> = (0..1000).map(|second| reading(second * 1000, 1000 - second, 0)).collect();
+        let history: Vec<Moment> = (0..1000)
+            .map(|second| reading(second * 1000, 1000 - second, 0))
+            .collect();
         let kept = intervals(&history);
         assert_eq!(kept.len(), MOST_INTERVALS);
         assert!(kept.last().is_some_and(|newest| newest.seconds_ago == 0.0));

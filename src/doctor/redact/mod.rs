@@ -20,9 +20,7 @@ mod value;
 mod words;
 
 use super::past::{Field, Live};
-use super::report::{
-    Agent, Check, Evidence, Fix, Host, Impact, Profile, Remedy, Report, Suppressed, Word,
-};
+use super::report::{Agent, Check, Evidence, Fix, Host, Impact, Profile, Remedy, Report, Suppressed, Word};
 use names::{Kind, Names};
 use text::Scrubber;
 

@@ -9,7 +9,7 @@ use super::names::Names;
 use super::text::{Scrubber, WITHIN, of_a_word};
 use super::*;
 use crate::capture::Hook;
-use crate::doctor::facts::{CanaryFact, Facts, Gap, LiveFailure, LiveFacts, OsError, RuntimeClass};
+use crate::doctor::facts::{CanaryFact, Facts, Gap, LiveFacts, LiveFailure, OsError, RuntimeClass};
 use crate::doctor::fixture::{agent, cold, live};
 use crate::doctor::grid;
 use crate::doctor::render::{Format, Look, render};
@@ -20,7 +20,11 @@ fn scrubbed(text: &str) -> String {
 }
 
 fn of(facts: &Facts) -> Report {
-    crate::doctor::report(facts, "2026-01-02T03:04:05.678Z".to_owned(), Some("node-17.shop.example".to_owned()))
+    crate::doctor::report(
+        facts,
+        "2026-01-02T03:04:05.678Z".to_owned(),
+        Some("node-17.shop.example".to_owned()),
+    )
 }
 
 #[test]
@@ -43,19 +47,34 @@ fn what_the_program_says_itself_stays() {
 fn what_is_not_known_becomes_a_stand_in_and_the_same_one_each_time() {
     let id = "3f6b2c91a0d4".repeat(6)[..64].to_owned();
     for (text, wanted) in [
-        ("cannot reach 10.11.12.13:443, nor [fd00::1]", "cannot reach ip-1:443, nor [ip-2]"),
+        (
+            "cannot reach 10.11.12.13:443, nor [fd00::1]",
+            "cannot reach ip-1:443, nor [ip-2]",
+        ),
         ("link 02:42:ac:11:00:02 is down", "link mac-1 is down"),
-        ("pod shop/web-7d9c5b, again web-7d9c5b", "pod name-1/name-2, again name-2"),
+        (
+            "pod shop/web-7d9c5b, again web-7d9c5b",
+            "pod name-1/name-2, again name-2",
+        ),
         ("read /home/alice/.kube/config", "read path-1"),
-        ("/var/lib/kubelet/pods/hunter2/x.sock", "/var/lib/kubelet/pods/name-1/name-2"),
+        (
+            "/var/lib/kubelet/pods/hunter2/x.sock",
+            "/var/lib/kubelet/pods/name-1/name-2",
+        ),
         ("kernel 6.6.1-acme-7", "kernel 6.6.1-x-7"),
         ("node name ip-10-0-0-1.ec2.internal", "node name name-1"),
-        ("image registry.acme.io/team/shop:1.2.3", "image name-1/name-2/name-3:1.2.3"),
+        (
+            "image registry.acme.io/team/shop:1.2.3",
+            "image name-1/name-2/name-3:1.2.3",
+        ),
         ("write to alice@acme.io!", "write to name-1@name-2!"),
         ("DB_PASSWORD=hunter2 --token=s3cr3t", "name-1=name-2 --token=name-3"),
         ("ключ 🔑", "name-1 ?"),
         ("12345678901234567890", "name-1"),
-        (&format!("container {id} of {}, {id}", &id[..12]), "container <id:3f6b…> of <id:3f6b…>, <id:3f6b…>"),
+        (
+            &format!("container {id} of {}, {id}", &id[..12]),
+            "container <id:3f6b…> of <id:3f6b…>, <id:3f6b…>",
+        ),
         (&format!("cri-containerd-{id}.scope"), "cri-containerd-<id:3f6b…>.scope"),
         ("pod0b7c4a52-95a4-4d6f-9f0b-0a6b7ad3c1de", "name-1"),
         ("uid 0b7c4a52-95a4-4d6f-9f0b-0a6b7ad3c1de", "uid <id:0b7c…>"),
@@ -68,7 +87,10 @@ fn what_is_not_known_becomes_a_stand_in_and_the_same_one_each_time() {
 #[test]
 fn ids_that_begin_alike_are_told_apart() {
     let (one, two) = (format!("3f6b{}", "0".repeat(60)), format!("3f6b{}", "1".repeat(60)));
-    assert_eq!(scrubbed(&format!("{one} {two} {one}")), "<id:3f6b…> <id:3f6b…-2> <id:3f6b…>");
+    assert_eq!(
+        scrubbed(&format!("{one} {two} {one}")),
+        "<id:3f6b…> <id:3f6b…-2> <id:3f6b…>"
+    );
 }
 
 #[test]
@@ -120,10 +142,16 @@ fn reports_can_still_be_read() {
     let mut lost: BTreeSet<String> = BTreeSet::new();
     let mut look = |facts: &Facts| {
         for (before, after) in of(facts).checks.iter().zip(super::report(&of(facts)).checks) {
-            let pairs = [(Some(&before.summary), Some(&after.summary)), (before.reason.as_ref(), after.reason.as_ref())];
-            let remedies = [before.remedy.as_ref(), after.remedy.as_ref()].map(|remedy| remedy.map(|remedy| &remedy.text));
+            let pairs = [
+                (Some(&before.summary), Some(&after.summary)),
+                (before.reason.as_ref(), after.reason.as_ref()),
+            ];
+            let remedies =
+                [before.remedy.as_ref(), after.remedy.as_ref()].map(|remedy| remedy.map(|remedy| &remedy.text));
             for (before, after) in pairs.into_iter().chain([(remedies[0], remedies[1])]) {
-                if let (Some(before), Some(after)) = (before, after) && after.contains("name-") {
+                if let (Some(before), Some(after)) = (before, after)
+                    && after.contains("name-")
+                {
                     lost.insert(format!("{before}\n  {after}"));
                 }
             }
@@ -268,7 +296,10 @@ fn the_words_are_those_of_the_sources() {
     );
     // What is written by hand would be no word of the sources.
     let foreign: Vec<&String> = listed.difference(&said).collect();
-    assert!(foreign.len() * 10 < listed.len(), "stale, collect them anew: {foreign:?}");
+    assert!(
+        foreign.len() * 10 < listed.len(),
+        "stale, collect them anew: {foreign:?}"
+    );
 }
 
 fn root() -> PathBuf {
@@ -290,7 +321,17 @@ fn said() -> BTreeSet<String> {
     };
     let mut sources = Vec::new();
     for room in [
-        "capture", "config", "container", "control", "doctor", "event", "health", "output", "pipeline", "platform", "privilege",
+        "capture",
+        "config",
+        "container",
+        "control",
+        "doctor",
+        "event",
+        "health",
+        "output",
+        "pipeline",
+        "platform",
+        "privilege",
     ] {
         collect(&root().join("src").join(room), &mut sources);
     }
@@ -298,7 +339,9 @@ fn said() -> BTreeSet<String> {
     for path in sources {
         let text = fs::read_to_string(&path).unwrap();
         match path.extension().and_then(|end| end.to_str()) {
-            Some("rs") => literals(text.split("#[cfg(test)]").next().unwrap()).iter().for_each(|text| add(text)),
+            Some("rs") => literals(text.split("#[cfg(test)]").next().unwrap())
+                .iter()
+                .for_each(|text| add(text)),
             Some("md") => add(&text),
             _ => {}
         }
@@ -363,7 +406,12 @@ fn literals(source: &str) -> Vec<String> {
 fn plain(literal: &str) -> String {
     let mut text = String::new();
     let mut inside = 0_u32;
-    for c in literal.replace("\\n", "\n").replace("\\t", " ").replace('\\', " ").chars() {
+    for c in literal
+        .replace("\\n", "\n")
+        .replace("\\t", " ")
+        .replace('\\', " ")
+        .chars()
+    {
         match c {
             '{' => inside += 1,
             '}' => {

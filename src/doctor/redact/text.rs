@@ -187,8 +187,8 @@ fn is_number(word: &str) -> bool {
         return (1..=8).contains(&hex.len()) && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
     }
     const UNITS: &[&str] = &[
-        "", "%", "b", "k", "m", "g", "t", "ki", "mi", "gi", "kib", "mib", "gib", "kb", "mb", "gb", "ns", "us", "µs", "ms",
-        "s", "min", "h", "d", "x", "hz", "th", "st", "nd", "rd",
+        "", "%", "b", "k", "m", "g", "t", "ki", "mi", "gi", "kib", "mib", "gib", "kb", "mb", "gb", "ns", "us", "µs",
+        "ms", "s", "min", "h", "d", "x", "hz", "th", "st", "nd", "rd",
     ];
     let word = word.trim_end_matches('%');
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
@@ -196,11 +196,15 @@ fn is_number(word: &str) -> bool {
         return false;
     }
     let numbers = word.split(|c: char| !c.is_ascii_digit() && c != '.');
-    let units = word.split(|c: char| c.is_ascii_digit() || c == '.').filter(|unit| !unit.is_empty());
+    let units = word
+        .split(|c: char| c.is_ascii_digit() || c == '.')
+        .filter(|unit| !unit.is_empty());
     numbers.clone().all(|number| number.matches('.').count() <= 1)
         && numbers.filter(|number| !number.is_empty()).count() <= 3
         && units.clone().count() <= 3
-        && units.into_iter().all(|unit| UNITS.contains(&unit.to_lowercase().as_str()))
+        && units
+            .into_iter()
+            .all(|unit| UNITS.contains(&unit.to_lowercase().as_str()))
 }
 
 /// `2026-01-02`, `2026-01-02T03:04:05.678Z`.

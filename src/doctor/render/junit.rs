@@ -44,7 +44,11 @@ struct Case {
 
 pub(super) fn junit(report: &Report, fail_on: FailOn) -> Result<String, minijinja::Error> {
     let page = view::page(report, fail_on);
-    let mut about = vec![("mode", page.mode), ("agent", page.version), ("verdict", page.verdict.to_owned())];
+    let mut about = vec![
+        ("mode", page.mode),
+        ("agent", page.version),
+        ("verdict", page.verdict.to_owned()),
+    ];
     about.extend(page.about);
     let suites: Vec<Suite> = page.areas.into_iter().map(|area| suite(area, fail_on)).collect();
     template::fill(
@@ -86,7 +90,11 @@ fn case(item: Item, fail_on: FailOn) -> Case {
         ("skipped" | "suppressed", _) => "skipped",
         _ => "passed",
     };
-    let message = if item.suppressed.is_empty() { &item.said } else { &item.suppressed };
+    let message = if item.suppressed.is_empty() {
+        &item.said
+    } else {
+        &item.suppressed
+    };
     Case {
         outcome,
         time: format!("{:.6}", item.seconds),

@@ -26,10 +26,9 @@ const VERDICTS: [Verdict; 4] = [Verdict::Ok, Verdict::Warn, Verdict::Fail, Verdi
 impl Collector for Told {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Self(report) = self;
-        let mode = format!("{:?}", report.mode).to_lowercase();
         let about = [
             ("version", report.agent.version.as_str()),
-            ("mode", &mode),
+            ("mode", words::mode_word(report.mode)),
             ("profile", &report.profile.name),
         ];
         encoder
@@ -51,8 +50,12 @@ impl Collector for Told {
             ConstGauge::new(1_u64).encode(family.encode_family(&labels)?)?;
         }
 
-        let mut family =
-            encoder.encode_descriptor("pinhole_doctor_checks", "Checks by how they ended", None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor(
+            "pinhole_doctor_checks",
+            "Checks by how they ended",
+            None,
+            MetricType::Gauge,
+        )?;
         let counts = report.counts;
         for (status, count) in [
             ("ok", counts.ok),
@@ -82,7 +85,11 @@ impl Collector for Told {
             ConstGauge::new(seconds).encode(metric)
         };
         if let Some(us) = report.duration_us {
-            seconds("pinhole_doctor_duration", "How long the examination took", whole(us) / 1e6)?;
+            seconds(
+                "pinhole_doctor_duration",
+                "How long the examination took",
+                whole(us) / 1e6,
+            )?;
         }
         if let Ok(time) = report.time.parse::<jiff::Timestamp>() {
             let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);

@@ -1,7 +1,5 @@
 //! Templates: what is put into them is escaped by the kind of the file, never by hand.
 
-use std::fmt::Write as _;
-
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, escape_formatter};
@@ -50,7 +48,11 @@ pub(super) fn fill(name: &str, with: impl Serialize) -> Result<String, Error> {
 fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let markdown = matches!(state.auto_escape(), AutoEscape::Custom(name) if name == MARKDOWN);
     if !markdown || value.is_safe() {
-        let written = if markdown { write!(out, "{value}").map_err(Error::from) } else { escape_formatter(out, state, value) };
+        let written = if markdown {
+            write!(out, "{value}").map_err(Error::from)
+        } else {
+            escape_formatter(out, state, value)
+        };
         return written;
     }
     if !value.is_none() && !value.is_undefined() {
@@ -85,7 +87,11 @@ fn markdown_escaped(text: &str) -> String {
 fn code(text: &str) -> String {
     let text = text.replace('\n', " ");
     let ticks = "`".repeat(longest_run(&text) + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let pad = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 

@@ -162,10 +162,7 @@ impl Page {
             let (style, _) = self.mark(Status::Skipped);
             let mark = if self.look.unicode { "○ supp" } else { "[supp]" };
             let status = check.status.as_str();
-            let said = format!(
-                "{status}, accepted until {}: {}",
-                suppressed.until, suppressed.reason
-            );
+            let said = format!("{status}, accepted until {}: {}", suppressed.until, suppressed.reason);
             self.row(style, mark, &check.id, &[&said], "");
             any = true;
         }
@@ -202,7 +199,10 @@ impl Page {
         let width = self.look.width - INDENT - NAME;
         let said = fitting(before, said, width);
         let mark = self.look.paint(style, mark);
-        self.line(&format!("{mark} {} {said}", cut(&format!("{name:0$}", NAME - 1), NAME - 1)));
+        self.line(&format!(
+            "{mark} {} {said}",
+            cut(&format!("{name:0$}", NAME - 1), NAME - 1)
+        ));
     }
 
     fn sum(&mut self, report: &Report, fail_on: FailOn) {

@@ -1,5 +1,7 @@
 //! The report as templates want it: every value in words, nothing left to decide but where it stands.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::super::change::{Change, Op};
@@ -124,7 +126,11 @@ fn sentence(report: &Report) -> String {
     };
     let parts: Vec<String> = [
         several(counts.fail, "thing does not work", "things do not work"),
-        several(counts.warn, "works at a price or with a risk", "work at a price or with a risk"),
+        several(
+            counts.warn,
+            "works at a price or with a risk",
+            "work at a price or with a risk",
+        ),
         several(counts.unknown, "could not be found out", "could not be found out"),
     ]
     .into_iter()
@@ -138,9 +144,13 @@ fn sentence(report: &Report) -> String {
 
 fn about(report: &Report) -> Vec<(&'static str, String)> {
     let host = &report.host;
-    let place = if host.in_container { ", seen from a container" } else { "" };
+    let place = if host.in_container {
+        ", seen from a container"
+    } else {
+        ""
+    };
     let kernel = host.kernel.as_ref().map(|kernel| format!("{kernel} {}", host.arch));
-    let up = report.agent.uptime_seconds.map(|seconds| format!("{seconds:.0} s"));
+    let up = report.agent.uptime_seconds.and_then(up);
     [
         ("node", host.node.as_ref().map(|node| format!("{node}{place}"))),
         ("kernel", kernel),
@@ -153,6 +163,11 @@ fn about(report: &Report) -> Vec<(&'static str, String)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
+}
+
+fn up(seconds: f64) -> Option<String> {
+    let whole = Duration::try_from_secs_f64(seconds.floor()).ok()?;
+    Some(humantime::format_duration(whole).to_string())
 }
 
 fn fix(fix: &super::super::report::Fix, report: &Report) -> Fix {
@@ -229,7 +244,9 @@ fn item(check: &Check, all: &[Check]) -> Item {
         rules: impact.map(|impact| impact.rules.join(", ")).unwrap_or_default(),
         fix: remedy.map(|remedy| remedy.text.clone()).unwrap_or_default(),
         commands: remedy.map(|remedy| remedy.commands.join("\n")).unwrap_or_default(),
-        patch: remedy.map(|remedy| remedy.patch.iter().map(change).collect()).unwrap_or_default(),
+        patch: remedy
+            .map(|remedy| remedy.patch.iter().map(change).collect())
+            .unwrap_or_default(),
         waiting: words::waiting(&check.id, all)
             .into_iter()
             .map(|waiting| (waiting.id.to_string(), waiting.title.to_string()))

@@ -25,10 +25,12 @@ pub(super) fn ids<'a>(checks: impl IntoIterator<Item = &'a Check>) -> String {
 
 /// Findings that count: failures first, then warnings, then what is unknown, each in the report's order.
 pub(super) fn findings(report: &Report) -> impl Iterator<Item = &Check> {
-    [Status::Fail, Status::Warn, Status::Unknown].into_iter().flat_map(|status| {
-        let of = move |check: &&Check| check.status == status && check.suppressed.is_none();
-        report.checks.iter().filter(of)
-    })
+    [Status::Fail, Status::Warn, Status::Unknown]
+        .into_iter()
+        .flat_map(|status| {
+            let of = move |check: &&Check| check.status == status && check.suppressed.is_none();
+            report.checks.iter().filter(of)
+        })
 }
 
 /// Findings that somebody has accepted.
@@ -80,6 +82,15 @@ pub(super) fn mode(report: &Report) -> String {
         ),
         Mode::Cold => "cold: no running agent took part".to_owned(),
         Mode::Offline => "offline: manifests, before they are applied".to_owned(),
+    }
+}
+
+/// The word of a mode.
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Live => "live",
+        Mode::Cold => "cold",
+        Mode::Offline => "offline",
     }
 }
 
@@ -171,4 +182,3 @@ fn words(value: &Value) -> String {
         other => other.to_string(),
     }
 }
-
