@@ -2,8 +2,8 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime,
+    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, manifest, memory, metadata, privilege,
+    profile, pulse, runtime, scc, seccomp_file,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -142,6 +142,9 @@ pub const AREAS: &[&[Definition]] = &[
     pulse::CHECKS,
     metadata::CHECKS,
     loss::CHECKS,
+    manifest::CHECKS,
+    scc::CHECKS,
+    seccomp_file::CHECKS,
 ];
 
 /// Every check, in the order of the report.

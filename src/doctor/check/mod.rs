@@ -10,12 +10,16 @@ pub(super) mod kernel;
 pub(super) mod landlock;
 pub(super) mod live;
 pub(super) mod loss;
+pub(super) mod manifest;
 pub(super) mod memory;
 pub(super) mod metadata;
+mod offline;
 pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;
 pub(super) mod runtime;
+pub(super) mod scc;
+pub(super) mod seccomp_file;
 mod thread;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};

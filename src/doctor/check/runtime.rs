@@ -23,7 +23,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Runtime, Need::Agent],
         depends_on: &[],
         judge: Some(answers),
-        offline: None,
+        offline: Some(super::offline::runtime::answers),
         page: include_str!("../pages/PIN-RUN-001.md"),
     },
     Definition {
