@@ -21,6 +21,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
             Edge::Needs("PIN-KRN-002"),
             Edge::Needs("PIN-BTF-001"),
             Edge::Needs("PIN-CAP-001"),
+            Edge::Needs("PIN-BPF-003"),
         ],
         judge: Some(base),
         offline: None,

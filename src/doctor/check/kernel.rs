@@ -2,7 +2,7 @@
 
 use super::super::facts::{Facts, LockdownFact};
 use super::super::finding::Finding;
-use super::super::registry::{Definition, Need, Weight};
+use super::super::registry::{Definition, Edge, Need, Weight};
 use super::{agent, capture};
 use crate::capture::object::{KEPT, LOST};
 
@@ -25,7 +25,8 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "Lockdown lets programs read kernel memory",
         weight: Weight::Blocks,
         needs: &[Need::Kernel, Need::Capture, Need::Agent],
-        depends_on: &[],
+        // Where securityfs is out of sight, as it is in a container, what loads tells: and without these nothing loads.
+        depends_on: &[Edge::Through("PIN-BTF-001"), Edge::Through("PIN-CAP-001")],
         judge: Some(lockdown),
         offline: None,
         page: include_str!("../pages/PIN-KRN-002.md"),
