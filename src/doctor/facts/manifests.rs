@@ -55,7 +55,7 @@ impl Object {
     }
 
     /// The items of a list at a JSON Pointer.
-    pub fn items(&self, pointer: &str) -> impl Iterator<Item = &Value> {
+    pub fn items<'a>(&'a self, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         self.at(pointer).and_then(Value::as_array).into_iter().flatten()
     }
 }

@@ -56,6 +56,6 @@ impl<T> Step<T> {
 }
 
 /// The time, RFC 3339, UTC, to the millisecond.
-pub(in crate::doctor) fn now() -> String {
+pub(crate) fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }

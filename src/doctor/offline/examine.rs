@@ -61,5 +61,7 @@ pub fn examine_manifests(manifests: &Manifests, time: String) -> Report {
         counts,
         fix_first: graph::fix_first(&checks),
         checks,
+        duration_us: None,
+        live: None,
     }
 }

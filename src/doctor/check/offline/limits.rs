@@ -13,7 +13,7 @@ use crate::platform::model::KernelVersion;
 const CHARGED_SINCE: KernelVersion = KernelVersion { major: 5, minor: 11 };
 
 /// Whether the platform's kernels give CAP_SYS_RESOURCE a use.
-pub(super) fn may_lift(manifests: &Manifests) -> bool {
+pub(in super::super) fn may_lift(manifests: &Manifests) -> bool {
     let platform = &manifests.profile.platform;
     needs_it(manifests) || platform.expect.oldest_kernel < CHARGED_SINCE
 }

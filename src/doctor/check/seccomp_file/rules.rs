@@ -26,6 +26,7 @@ const OF_X86_64: [&str; 6] = ["arch_prctl", "dup2", "epoll_wait", "poll", "readl
 /// other processes, namespaces and mounts, modules and other kernels, keys, clocks, and what has been the way to most of the
 /// kernel's faults (user namespaces, io_uring, userfaultfd). Runtimes' default profiles withhold them, or admit them only with
 /// a capability that the agent has not.
+#[rustfmt::skip]
 const DANGEROUS: &[&str] = &[
     "acct", "add_key", "clock_adjtime", "clock_settime", "create_module", "delete_module", "finit_module", "fsconfig",
     "fsmount", "fsopen", "fspick", "get_kernel_syms", "init_module", "io_uring_enter", "io_uring_register", "io_uring_setup",
