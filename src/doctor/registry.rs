@@ -2,8 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, memory,
-    metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, version,
+    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, manifest,
+    memory, metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, scc, seccomp_file,
+    version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -153,6 +154,9 @@ pub const AREAS: &[&[Definition]] = &[
     records::CHECKS,
     output::CHECKS,
     ring::CHECKS,
+    manifest::CHECKS,
+    scc::CHECKS,
+    seccomp_file::CHECKS,
 ];
 
 /// Every check, in the order of the report.

@@ -1,5 +1,6 @@
 //! The command line of `agent doctor`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -23,6 +24,13 @@ pub struct DoctorArgs {
     #[arg(long, value_parser = Target::parse, value_name = "CONTAINER|NAMESPACE/POD", help_heading = "Report",
           conflicts_with_all = ["fail_on", "live_timeout", "timeout"])]
     pub explain: Option<Target>,
+    /// Judge these manifests before they are applied, for the platform of --profile, and no machine; `-` is standard input
+    ///
+    /// YAML or JSON: the agent's DaemonSet with its ConfigMap and whatever else is applied with it, and SecurityContextConstraints. A
+    /// file with a `defaultAction` is a seccomp profile. Needs no privilege and no cluster. Settings are those that the
+    /// manifests give the agent; of the flags of settings only --profile is taken, else the profile that the manifests name.
+    #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "Report", conflicts_with_all = ["explain", "live_timeout"])]
+    pub manifest: Vec<PathBuf>,
     /// The mildest finding that makes the exit code 2
     #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
     pub fail_on: FailOn,

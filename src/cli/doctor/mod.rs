@@ -1,7 +1,9 @@
-//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host.
+//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host,
+//! `manifests` one of files.
 
 mod input;
 mod look;
+mod manifests;
 mod run;
 
 use super::args::DoctorArgs;
@@ -14,6 +16,9 @@ pub(super) use look::look;
 
 /// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
 pub fn main(arguments: &DoctorArgs) -> Exit {
+    if !arguments.manifest.is_empty() {
+        return manifests::run(arguments);
+    }
     let sources = Sources::of_this_process();
     if let Some(target) = &arguments.explain {
         return match config::load(&arguments.overrides, &sources) {

@@ -17,16 +17,16 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     needs: &[Need::Kernel, Need::Settings],
     depends_on: &[],
     judge: Some(kernel_side),
-    offline: None,
+    offline: Some(super::offline::memory::kernel_side),
     page: include_str!("../pages/PIN-BPF-003.md"),
 }];
 
 /// First release that counts maps towards the memory limit of a cgroup; RLIMIT_MEMLOCK did before.
 const CHARGED_SINCE: (u32, u32) = (5, 11);
 /// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
-const AGENT: u64 = 48 << 20;
 /// The map that is the ring.
 const RING: &str = "events";
+pub(super) const AGENT: u64 = 48 << 20;
 
 /// PIN-BPF-003.
 fn kernel_side(facts: &Facts) -> Finding {

@@ -18,4 +18,4 @@ pub mod wiring;
 
 pub use canary::{CanarySeen, ColdCanary};
 pub use facts::{Input, gather};
-pub(in crate::doctor) use step::now;
+pub(crate) use step::now;
