@@ -4,19 +4,38 @@
 pub(super) mod btf;
 pub(super) mod capability;
 pub(super) mod capture;
+mod cause;
+pub(super) mod clock;
+mod commands;
 pub(super) mod configuration;
+pub(super) mod drift;
 pub(super) mod hooks;
 pub(super) mod kernel;
 pub(super) mod landlock;
+pub(super) mod ledger;
 pub(super) mod live;
+#[cfg(test)]
+mod live_tests;
+pub(super) mod log;
 pub(super) mod loss;
+pub(super) mod manifest;
 pub(super) mod memory;
 pub(super) mod metadata;
+mod offline;
+pub(super) mod output;
+pub(super) mod pace;
+pub(super) mod port;
 pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;
+pub(super) mod ready;
+pub(super) mod records;
+pub(super) mod ring;
 pub(super) mod runtime;
+pub(super) mod scc;
+pub(super) mod seccomp_file;
 mod thread;
+pub(super) mod version;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};
 use crate::platform::model::Thresholds;
