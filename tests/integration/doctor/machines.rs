@@ -42,6 +42,7 @@ const START: &str = r#"
 set -e
 mkdir -p /var/lib /root /sbin /etc/apparmor.d
 ln -s /run /var/run
+echo 127.0.0.1 localhost >/etc/hosts
 ln -s /bin/apparmor_parser /sbin/apparmor_parser
 if [ -d /sys/fs/cgroup/cpu ]; then
     # runc wants the controller of devices. The newest kernels have not all of version 1.
