@@ -19,6 +19,8 @@ pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
             sources: sources.into_iter().collect(),
             problem: None,
             lookup_budget: loaded.settings.runtime.lookup_budget,
+            call_timeout: loaded.settings.runtime.call_timeout,
+            prefetch: loaded.settings.runtime.prefetch,
         },
         profile: ProfileFacts {
             name: loaded.profile.name.to_owned(),
@@ -42,6 +44,8 @@ pub fn without_settings(error: &config::Error, detection: Detection, live_timeou
             sources: vec!["built-in default".to_owned()],
             problem: Some(error.to_string()),
             lookup_budget: settings.runtime.lookup_budget,
+            call_timeout: settings.runtime.call_timeout,
+            prefetch: settings.runtime.prefetch,
         },
         profile: ProfileFacts {
             name: detection.profile.to_owned(),
