@@ -13,6 +13,7 @@ use crate::lab::agent::{Agent, Installed};
 use crate::lab::containerd::Containerd;
 use crate::lab::journal::Journal;
 use crate::lab::pod::{Pod, PodSpec};
+use crate::lab::podman::{Podman, Starter};
 use crate::lab::turn::Turn;
 
 const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0f0";
@@ -63,6 +64,55 @@ fn that_are_well_have_no_finding() {
     verdict.expect_soon("host, live", || doctor(&installed, &words), &[]);
     ends_well(agent);
     shop.remove().unwrap();
+    verdict.end();
+}
+
+/// Where podman runs the containers, the agent is well with podman's socket.
+#[test]
+#[ignore = "`just test-runtimes` installs podman"]
+fn of_podman_have_no_finding() {
+    let _turn = Turn::take().unwrap();
+    let lab = Podman::start().unwrap();
+    lab.run("web", Starter::Crun, &["--network", "none"], &["/bin/sleep", "1000"])
+        .unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let socket = lab.socket();
+    let words = ["--runtime-socket", socket.to_str().unwrap()];
+    let mut verdict = Verdict::default();
+    verdict.expect("podman, cold", &doctor(&installed, &words), &[]);
+    let agent = installed.run(words).unwrap();
+    verdict.expect_soon("podman, live", || doctor(&installed, &words), &[]);
+    ends_well(agent);
+    verdict.end();
+}
+
+/// Named as a node of Kubernetes, with a runtime that has no pod: until there is one.
+#[test]
+fn that_are_nodes_without_pods_say_so() {
+    let _turn = Turn::take().unwrap();
+    let host = Host::start();
+    let installed = Installed::new(agent()).unwrap();
+    let words = host.words(&["--profile", "generic"]);
+    let mut verdict = Verdict::default();
+    let report = doctor(&installed, &words);
+    verdict.expect("a node without pods", &report, &[("PIN-RUN-007", "warn")]);
+    let shop = Pod::run(&host.lab, PodSpec::new("shop", "web-0", SHOP).in_own_network()).unwrap();
+    verdict.expect("with its first pod", &doctor(&installed, &words), &[]);
+    shop.remove().unwrap();
+    verdict.end();
+}
+
+/// In a container of which neither its cgroup nor its mounts bear the id: whose it is cannot be found out, and that is said.
+#[test]
+fn whose_cgroup_namespace_hides_the_container_are_not_guessed_at() {
+    let _turn = Turn::take().unwrap();
+    let host = Host::start();
+    let script = "mount -t tmpfs pinhole-lab /run; : >/run/.containerenv; exec \"$@\"";
+    let entry = ["unshare", "--mount", "--cgroup", "--", "sh", "-ec", script, "sh"];
+    let installed = Installed::new(agent()).unwrap().behind(entry.map(str::to_owned).into());
+    let mut verdict = Verdict::default();
+    let report = doctor(&installed, &host.words(&[]));
+    verdict.expect("a hidden container", &report, &[("PIN-RUN-003", "unknown")]);
     verdict.end();
 }
 
