@@ -2,8 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime,
+    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, manifest,
+    memory, metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, scc, seccomp_file,
+    version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -128,7 +129,10 @@ pub struct Definition {
 /// Every check by area, in the order of the report.
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
+    log::CHECKS,
+    drift::CHECKS,
     profile::CHECKS,
+    version::CHECKS,
     kernel::CHECKS,
     btf::CHECKS,
     capability::CHECKS,
@@ -140,8 +144,19 @@ pub const AREAS: &[&[Definition]] = &[
     runtime::CHECKS,
     live::CHECKS,
     pulse::CHECKS,
+    ready::CHECKS,
+    pace::CHECKS,
+    clock::CHECKS,
+    port::CHECKS,
     metadata::CHECKS,
     loss::CHECKS,
+    ledger::CHECKS,
+    records::CHECKS,
+    output::CHECKS,
+    ring::CHECKS,
+    manifest::CHECKS,
+    scc::CHECKS,
+    seccomp_file::CHECKS,
 ];
 
 /// Every check, in the order of the report.
