@@ -36,6 +36,7 @@ mod grid;
 #[cfg(test)]
 mod tests;
 
+pub use check::cause::Cause;
 pub use examine::{examine, report};
 pub use finding::Finding;
 pub use report::{FailOn, Report};

@@ -2,8 +2,8 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime,
+    btf, build, capability, capture, cgroup, configuration, hooks, kernel, landlock, live, loss, lsm, memory, metadata,
+    mount, privilege, profile, pulse, resource, runtime, seccomp,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -130,10 +130,16 @@ pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
     profile::CHECKS,
     kernel::CHECKS,
+    build::CHECKS,
     btf::CHECKS,
+    mount::CHECKS,
+    cgroup::CHECKS,
     capability::CHECKS,
+    seccomp::CHECKS,
+    lsm::CHECKS,
     privilege::CHECKS,
     landlock::CHECKS,
+    resource::CHECKS,
     capture::CHECKS,
     memory::CHECKS,
     hooks::CHECKS,

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::super::change::{Change, Op};
 use super::super::facts::{Facts, MemoryFacts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Need, Weight};
-use super::kernel::version;
-use super::mebibytes;
+use super::resource::counts_locked;
+use super::{grant, mebibytes};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[Definition {
@@ -21,8 +22,6 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     page: include_str!("../pages/PIN-BPF-003.md"),
 }];
 
-/// First release that counts maps towards the memory limit of a cgroup; RLIMIT_MEMLOCK did before.
-const CHARGED_SINCE: (u32, u32) = (5, 11);
 /// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
 const AGENT: u64 = 48 << 20;
 
@@ -39,7 +38,7 @@ fn kernel_side(facts: &Facts) -> Finding {
         memory.cpus,
         largest(memory)
     );
-    let limit = memory.limit.filter(|_| charged(facts));
+    let limit = memory.limit.filter(|_| !counts_locked(facts));
     let finding = match limit {
         Some(limit) if total >= limit => Finding::fail(format!(
             "{said}, and the memory limit is {:.1} MiB",
@@ -79,6 +78,10 @@ fn kernel_side(facts: &Facts) -> Finding {
                 .each_ref()
                 .map(String::as_str),
             )
+            .changes(grant::pod_only(
+                facts,
+                Change::container(Op::Add, "/resources/limits/memory", format!("{wanted}Mi")),
+            ))
         }
         _ => finding,
     };
@@ -98,9 +101,12 @@ fn kernel_side(facts: &Facts) -> Finding {
         )
 }
 
-/// A kernel that is not known is taken for a new one.
-fn charged(facts: &Facts) -> bool {
-    !matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < CHARGED_SINCE))
+/// Whether this check finds the memory limit too low.
+pub(super) fn leaves_too_little(facts: &Facts) -> bool {
+    let Ok(memory) = &facts.memory.value else { return false };
+    let total: u64 = memory.maps.values().sum();
+    let limit = memory.limit.filter(|_| !counts_locked(facts));
+    limit.is_some_and(|limit| total.saturating_add(AGENT) > limit)
 }
 
 /// The maps that matter, the largest first.

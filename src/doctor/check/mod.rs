@@ -2,20 +2,28 @@
 //! read nothing and know no clock.
 
 pub(super) mod btf;
+pub(super) mod build;
 pub(super) mod capability;
 pub(super) mod capture;
+pub(super) mod cause;
+pub(super) mod cgroup;
 pub(super) mod configuration;
+mod grant;
 pub(super) mod hooks;
 pub(super) mod kernel;
 pub(super) mod landlock;
 pub(super) mod live;
 pub(super) mod loss;
+pub(super) mod lsm;
 pub(super) mod memory;
 pub(super) mod metadata;
+pub(super) mod mount;
 pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;
+pub(super) mod resource;
 pub(super) mod runtime;
+pub(super) mod seccomp;
 mod thread;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::super::facts::{
     ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts, View,
 };
+use super::super::facts::host::{BpfAnswer, LsmFacts, MountFacts, ResourceFacts};
 use super::step::{now, start};
-use super::{canary, kernel, live, process, runtime, wiring};
+use super::{canary, kernel, live, lsm, mount, process, resource, runtime, wiring};
 use crate::config::Settings;
 
 /// A file of `/proc` or `/sys`.
@@ -18,6 +19,9 @@ const CAPTURE: Duration = Duration::from_secs(20);
 const RUNTIMES: Duration = Duration::from_secs(15);
 /// A connection, two snapshots, and the readings in the window between them; the canary's own time comes on top.
 const LIVE: Duration = Duration::from_secs(18);
+
+/// Why programs are not tried.
+const DEADLY: &str = "bpf(2) kills whoever calls it here";
 
 /// What is handed in: the settings and what the front door knows of where they came from.
 #[derive(Debug, Clone)]
@@ -41,13 +45,24 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
-    let (for_capture, for_memory) = (settings.clone(), settings.clone());
+    let (for_capture, for_memory, for_mounts) = (settings.clone(), settings.clone(), settings.clone());
     let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
     progress("looking at the kernel, the runtimes and the running agent");
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = start("process", FILES, move || process::read(root));
-    let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
+    let lsm = start("lsm", FILES, move || Ok::<LsmFacts, Gap>(lsm::read(root)));
+    let mounts = start("mounts", FILES, move || Ok::<MountFacts, Gap>(mount::read(&for_mounts, root)));
+    let resources = start("resources", FILES, move || Ok::<ResourceFacts, Gap>(resource::read(root)));
+    // Before anything else calls bpf(2): where that kills, the doctor must not.
+    let seccomp = start("seccomp", FILES, move || wiring::seccomp(root)).finish();
+    let deadly = matches!(&seccomp.value, Ok(facts) if facts.unknown_command == BpfAnswer::Killed);
+    let capture = start("capture", CAPTURE, move || {
+        if deadly {
+            return Err(Gap::NotGathered(DEADLY.to_owned()));
+        }
+        wiring::capture(&for_capture)
+    });
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = start("own", RUNTIMES, move || {
         let own = runtime::own_cgroup(root)?;
@@ -76,7 +91,9 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let memory = start("memory", FILES, move || wiring::memory(&for_memory, running, root));
     // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
     let capture = capture.finish();
-    if canary.value.is_err() {
+    if canary.value.is_err() && deadly {
+        canary = Gathered::gap(Gap::NotGathered(DEADLY.to_owned()));
+    } else if canary.value.is_err() {
         let cold = wiring::cold_canary(&for_canary);
         progress("running a canary without an agent");
         canary = start("canary", LIVE + live_timeout, move || {
@@ -90,6 +107,10 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         process,
         capture,
         memory: memory.finish(),
+        seccomp,
+        lsm: lsm.finish(),
+        mounts: mounts.finish(),
+        resources: resources.finish(),
         runtimes: runtimes.finish(),
         own,
         live,

@@ -2,12 +2,17 @@
 //! deadline; one that is late or breaks down leaves a gap with its reason, and the others go on.
 
 mod agents;
+pub mod build;
 mod canary;
 mod facts;
 pub mod kernel;
 mod live;
+pub mod lsm;
+pub mod mount;
 pub mod process;
+pub mod resource;
 pub mod runtime;
+pub mod seccomp;
 mod step;
 #[cfg(test)]
 mod tests;

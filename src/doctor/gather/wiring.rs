@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::super::facts::host::SeccompFacts;
 use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
-use super::process;
+use super::{process, seccomp};
 use super::runtime::{mount_points, socket_file};
 use super::{CanarySeen, ColdCanary};
 use crate::capture::memory::Estimate;
@@ -38,6 +39,15 @@ pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
         reduced: probe.reduced.map(fact),
         memlock: limits::memlock(),
     })
+}
+
+/// Tries what stands before bpf(2), with the capabilities that this process holds.
+///
+/// # Errors
+/// It could not be tried.
+pub fn seccomp(root: &Path) -> Result<SeccompFacts, Gap> {
+    raise();
+    seccomp::read(root)
 }
 
 /// Computes what the kernel side takes on this machine, with the ring of the running agent where there is one.
