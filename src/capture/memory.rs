@@ -96,16 +96,24 @@ impl Estimate {
         })
     }
 
+    /// On a machine of so many CPUs, with these settings.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn on(cpus: usize, ring_size: u64, processes: u32) -> Result<Self, Error> {
+        Self::of(Sizes {
+            cpus,
+            ring: ring_bytes(ring_size),
+            processes,
+        })
+    }
+
     /// On this machine, with these settings.
     ///
     /// # Errors
     /// The CPUs are unknown, or as [`Self::of`].
     pub fn here(ring_size: u64, processes: u32) -> Result<Self, Error> {
-        Self::of(Sizes {
-            cpus: cpu_ids()?,
-            ring: ring_bytes(ring_size),
-            processes,
-        })
+        Self::on(cpu_ids()?, ring_size, processes)
     }
 
     /// All maps together, in bytes.

@@ -268,8 +268,10 @@ pub fn fit(kernel_types: &[u8]) -> Option<Fit> {
 mod tests {
     use super::*;
 
+    type Named<'a> = (&'a str, u32, &'a [(&'a str, u32)]);
+
     /// A blob with these types (name, kind, fields with their places in bits).
-    fn blob(types: &[(&str, u32, &[(&str, u32)])]) -> Vec<u8> {
+    fn blob(types: &[Named<'_>]) -> Vec<u8> {
         let (mut section, mut strings) = (Vec::new(), vec![0_u8]);
         let mut text = |name: &str| {
             let at = u32::try_from(strings.len()).unwrap();
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn namesakes_count_only_where_a_used_field_is_elsewhere() {
-        let ambiguous = |types| fit(&blob(types)).unwrap().ambiguous;
+        let ambiguous = |types: &[Named<'_>]| fit(&blob(types)).unwrap().ambiguous;
         let inode = ("inode", STRUCT, &[("i_mode", 0), ("i_ino", 64)][..]);
         assert!(ambiguous(&[inode, inode]).is_empty());
         assert!(ambiguous(&[inode, ("inode", STRUCT, &[("other", 0)])]).is_empty());

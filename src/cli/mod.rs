@@ -14,12 +14,11 @@ pub mod run;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use args::{Cli, Command, DoctorArgs};
+use args::{Cli, Command};
 use exit::Exit;
 
 use crate::config::{self, Loaded, Overrides, Sources};
 use crate::output::log;
-use crate::platform::detect;
 
 /// Does what the command line asks. Everything it has to say about failure goes to standard error, one message.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -35,7 +34,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(run) if run.print_hooks => with_settings(&run.overrides, plan::run),
         Command::Run(run) => with_settings(&run.overrides, run_agent),
         Command::Hooks(arguments) => with_settings(&arguments.overrides, |loaded| hooks::run(&arguments, loaded)),
-        Command::Doctor(arguments) => examine(&arguments),
+        Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Exposure(arguments) => exposure::run(&arguments),
         Command::Manifest(arguments) => manifest::run(arguments),
         Command::Seccomp { policy } => say(manifest::policy(policy).as_bytes()),
@@ -51,36 +50,17 @@ fn with_settings(overrides: &Overrides, command: impl FnOnce(&Loaded) -> Exit) -
 }
 
 fn run_agent(loaded: &Loaded) -> Exit {
-    if let Err(error) = log::init(&loaded.settings.log) {
-        return complain(&error, Exit::Configuration);
-    }
-    match run::run(loaded) {
+    let log = match log::init(&loaded.settings.log) {
+        Ok(log) => log,
+        Err(error) => return complain(&error, Exit::Configuration),
+    };
+    match run::run(loaded, log) {
         Ok(()) => Exit::Success,
         Err(error) => {
             let exit = error.exit();
             complain(&error, exit)
         }
     }
-}
-
-/// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
-fn examine(arguments: &DoctorArgs) -> Exit {
-    let sources = Sources::of_this_process();
-    if let Some(target) = &arguments.explain {
-        return match config::load(&arguments.overrides, &sources) {
-            Err(error) if error.is_usage() => complain(&error, Exit::Usage),
-            loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
-        };
-    }
-    let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => doctor::input(loaded, arguments.live_timeout),
-        Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => match detect(&sources.facts) {
-            Ok(detection) => doctor::input_without_settings(&error, detection, arguments.live_timeout),
-            Err(error) => return complain(&error, Exit::Internal),
-        },
-    };
-    doctor::run(&input, arguments)
 }
 
 /// What a command has to say, on standard output.

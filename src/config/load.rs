@@ -222,6 +222,29 @@ fn suggestion(nearest: Option<&str>) -> String {
 /// # Errors
 /// The first mistake, see [`Error`].
 pub fn load(overrides: &Overrides, sources: &Sources) -> Result<Loaded, Error> {
+    merge(overrides, sources, &read_file)
+}
+
+/// The same with the text of the one file that there may be, by its path, in the place of any file system: as a ConfigMap
+/// would put it there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(overrides: &Overrides, sources: &Sources, file: Option<(&Path, &str)>) -> Result<Loaded, Error> {
+    merge(overrides, sources, &|path| match file {
+        Some((at, text)) if at == path => Layer::parse(format!("file {}", path.display()), text),
+        _ => Err(Error::Read {
+            path: path.to_owned(),
+            source: io::ErrorKind::NotFound.into(),
+        }),
+    })
+}
+
+fn merge(
+    overrides: &Overrides,
+    sources: &Sources,
+    read_file: &dyn Fn(&Path) -> Result<Layer, Error>,
+) -> Result<Loaded, Error> {
     let environment = Environment::read(&sources.environment)?;
     let (file, file_layer) = match overrides.config.as_ref().or(environment.file.as_ref()) {
         Some(path) => (Some(path.clone()), Some(read_file(path)?)),

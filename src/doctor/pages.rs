@@ -135,4 +135,18 @@ mod tests {
             );
         }
     }
+
+    /// The table of reported failures names checks that are there.
+    #[test]
+    fn the_failures_that_users_reported_are_found_by_checks_that_exist() {
+        let table = include_str!("../../docs/failures.md");
+        let named: BTreeSet<&str> = table
+            .split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-'))
+            .filter(|word| word.starts_with("PIN-") && word.len() > "PIN-".len())
+            .collect();
+        assert!(named.len() > 40, "{named:?}");
+        for id in named {
+            assert!(super::super::registry::find(id).is_some(), "{id} is no check");
+        }
+    }
 }

@@ -11,6 +11,7 @@ pub mod capabilities;
 mod node;
 pub mod object;
 pub mod pod;
+pub mod quantity;
 pub mod read;
 pub mod security;
 

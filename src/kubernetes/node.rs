@@ -30,6 +30,10 @@ impl<'a> Node<'a> {
         &self.path
     }
 
+    pub(super) fn value(&self) -> &'a Value {
+        self.value
+    }
+
     /// Whether the document is empty: `---` and comments alone.
     pub(super) fn is_empty(&self) -> bool {
         self.value.is_null()

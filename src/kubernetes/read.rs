@@ -74,6 +74,14 @@ pub enum Error {
 /// # Errors
 /// See [`Error`]; nothing of a file that is wrong somewhere is taken.
 pub fn read(file: &Path) -> Result<Objects, Error> {
+    parse(file, &bytes(file)?)
+}
+
+/// What a file holds, bounded; `-` is standard input.
+///
+/// # Errors
+/// [`Error::Read`]. What is too large is cut off here and refused by [`values`].
+pub fn bytes(file: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read {
         file: file.to_owned(),
         source,
@@ -89,7 +97,7 @@ pub fn read(file: &Path) -> Result<Objects, Error> {
             .read_to_end(&mut bytes)
             .map_err(failed)?;
     }
-    parse(file, &bytes)
+    Ok(bytes)
 }
 
 /// Reads the text of a file; `file` is for messages and sources.
@@ -97,30 +105,53 @@ pub fn read(file: &Path) -> Result<Objects, Error> {
 /// # Errors
 /// See [`Error`].
 pub fn parse(file: &Path, bytes: &[u8]) -> Result<Objects, Error> {
+    sort(&values(file, bytes)?)
+}
+
+/// The objects of a file as they are written, each with where it stands: for whoever has to say what is to be changed in
+/// them. They hold everything that the file holds, secrets too: it is for the caller to keep no more than it needs.
+///
+/// # Errors
+/// See [`Error`].
+pub fn values(file: &Path, bytes: &[u8]) -> Result<Vec<(Source, Value)>, Error> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
         return Err(Error::TooLarge { file: file.to_owned() });
     }
-    let mut objects = Objects::default();
-    let mut count = 0;
-    for (index, value) in documents(file, bytes)?.iter().enumerate() {
+    let mut found = Vec::new();
+    for (index, value) in documents(file, bytes)?.into_iter().enumerate() {
         let source = Source {
             file: file.to_owned(),
             document: index + 1,
             path: String::new(),
         };
-        flatten(&Node::root(value, String::new()), &source, &mut |node, source| {
-            count += 1;
-            if count > MAX_OBJECTS {
-                return Err(Error::TooMany { file: file.to_owned() });
-            }
-            objects.take(node, source).map_err(|malformed| Error::Object {
-                file: file.to_owned(),
-                document: index + 1,
-                source: malformed,
-            })
-        })?;
+        flatten(value, source, &mut found)?;
+        if found.len() > MAX_OBJECTS {
+            return Err(Error::TooMany { file: file.to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+/// Sorts objects by what they are for.
+///
+/// # Errors
+/// [`Error::Object`] for the first that is no object of its kind.
+pub fn sort(values: &[(Source, Value)]) -> Result<Objects, Error> {
+    let mut objects = Objects::default();
+    for (source, value) in values {
+        objects
+            .take(&Node::root(value, source.path.clone()), source.clone())
+            .map_err(|malformed| wrong(source, malformed))?;
     }
     Ok(objects)
+}
+
+fn wrong(source: &Source, malformed: Malformed) -> Error {
+    Error::Object {
+        file: source.file.clone(),
+        document: source.document,
+        source: malformed,
+    }
 }
 
 /// The documents of a file, empty ones left in as null so that the numbers stay those of the file.
@@ -175,28 +206,26 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// Hands on each object; a `List` (or `PodList` and so on, as kubectl prints them) stands for its items.
-fn flatten(
-    node: &Node<'_>,
-    source: &Source,
-    take: &mut impl FnMut(&Node<'_>, Source) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let wrong = |malformed| Error::Object {
-        file: source.file.clone(),
-        document: source.document,
-        source: malformed,
-    };
+/// Adds each object; a `List` (or `PodList` and so on, as kubectl prints them) stands for its items.
+fn flatten(value: Value, source: Source, found: &mut Vec<(Source, Value)>) -> Result<(), Error> {
+    let node = Node::root(&value, String::new());
     if node.is_empty() {
         return Ok(());
     }
-    let kind = node.required("kind").map_err(wrong)?;
-    if kind.ends_with("List") && node.get("items").map_err(wrong)?.is_some() {
+    let kind = node.required("kind").map_err(|malformed| wrong(&source, malformed))?;
+    if kind.ends_with("List")
+        && node
+            .get("items")
+            .map_err(|malformed| wrong(&source, malformed))?
+            .is_some()
+    {
         // A list in a list is nothing that the API has: its items are objects.
-        for item in node.items("items").map_err(wrong)? {
+        for item in node.items("items").map_err(|malformed| wrong(&source, malformed))? {
             let path = item.path().to_owned();
-            take(&item, Source { path, ..source.clone() })?;
+            found.push((Source { path, ..source.clone() }, item.value().clone()));
         }
         return Ok(());
     }
-    take(node, source.clone())
+    found.push((source, value));
+    Ok(())
 }

@@ -24,6 +24,7 @@ mod daemonset;
 mod deeds;
 mod descriptors;
 mod discovery;
+mod doctor;
 mod edges;
 mod event;
 mod explain;

@@ -404,6 +404,36 @@ impl<'a> DaemonPod<'a> {
             stderr,
         })
     }
+
+    /// As [`Self::collect`], of a container that prints something else than events.
+    pub(crate) fn said(self) -> Result<Said> {
+        let code = self.handle().wait_ended()?;
+        let status = self.handle().status()?;
+        remove_sandbox(self.lab, &self.sandbox)?;
+        let (stdout, stderr) = self.log.texts()?;
+        let nanoseconds = status.finished_at.saturating_sub(status.started_at);
+        Ok(Said {
+            code,
+            reason: status.reason,
+            stdout,
+            stderr,
+            took: Duration::from_nanos(nanoseconds.unsigned_abs()),
+        })
+    }
+}
+
+/// What a container left whose standard output is no events.
+pub(crate) struct Said {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// The runtime's word for how it ended, as in [`Ended`].
+    pub(crate) reason: String,
+    /// Its standard output.
+    pub(crate) stdout: String,
+    /// Its standard error.
+    pub(crate) stderr: String,
+    /// How long it ran, by the runtime's clock.
+    pub(crate) took: Duration,
 }
 
 /// Stops a sandbox and removes it with all its containers.

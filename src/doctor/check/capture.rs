@@ -30,6 +30,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
             Edge::Needs("PIN-LSM-001"),
             Edge::Needs("PIN-LSM-002"),
             Edge::Needs("PIN-RES-001"),
+            Edge::Needs("PIN-BPF-003"),
         ],
         judge: Some(base),
         offline: None,

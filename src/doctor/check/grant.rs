@@ -33,15 +33,13 @@ pub(super) fn runtime_default(facts: &Facts) -> Vec<Change> {
     security(facts, "/seccompProfile", json!({ "type": "RuntimeDefault" }))
 }
 
-/// The agent's own seccomp profile, as a file of the node.
+/// The agent's own seccomp profile, which the commands beside it put on the node.
 pub(super) fn own_seccomp_profile(facts: &Facts) -> Vec<Change> {
-    let mut changes = security(
+    security(
         facts,
         "/seccompProfile",
         json!({ "type": "Localhost", "localhostProfile": "pinhole/agent-setup.json" }),
-    );
-    changes.push(Change::node("seccomp profile pinhole/agent-setup.json", "agent seccomp setup"));
-    changes
+    )
 }
 
 /// The agent, started anew.

@@ -3,8 +3,8 @@
 use super::super::change::Change;
 use super::super::facts::{Facts, LockdownFact};
 use super::super::finding::Finding;
-use super::super::registry::{Definition, Need, Weight};
-use super::{agent, capture, grant};
+use super::super::registry::{Definition, Edge, Need, Weight};
+use super::{agent, capture, grant, lsm, resource};
 use crate::capture::object::{KEPT, LOST};
 
 /// The checks of this file.
@@ -26,7 +26,12 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "Lockdown lets programs read kernel memory",
         weight: Weight::Blocks,
         needs: &[Need::Kernel, Need::Capture, Need::Agent],
-        depends_on: &[],
+        // Where securityfs is out of sight, as it is in a container, what loads tells: and without these nothing loads.
+        depends_on: &[
+            Edge::Through("PIN-BTF-001"),
+            Edge::Through("PIN-CAP-001"),
+            Edge::Through("PIN-SEC-001"),
+        ],
         judge: Some(lockdown),
         offline: None,
         page: include_str!("../pages/PIN-KRN-002.md"),
@@ -170,6 +175,10 @@ fn lockdown(facts: &Facts) -> Finding {
             .observed("not confidentiality")
             .expected("none or integrity")
             .evidence(&facts.kernel, FILE, unread),
-        None => Finding::unknown(unread.clone()).evidence(&facts.kernel, FILE, unread),
+        // What keeps every program out hides what lockdown would do with one.
+        None => match lsm::denies(facts).or_else(|| resource::too_little_locked(facts)) {
+            Some(root) => Finding::skipped(format!("waits for {root}")).blocked_by(root),
+            None => Finding::unknown(unread.clone()).evidence(&facts.kernel, FILE, unread),
+        },
     }
 }

@@ -60,6 +60,20 @@ fn denied(facts: &Facts) -> Option<Value> {
     Some(json!({ "step": failure.step, "errno": errno_name(failure.errno), "cause": Cause::LsmDenied }))
 }
 
+/// The check that finds a security module which denies bpf(2), where one does.
+pub(super) fn denies(facts: &Facts) -> Option<&'static str> {
+    let lsm = facts.lsm.value.as_ref().ok()?;
+    let label = lsm.label.as_deref()?;
+    let confining = match selinux_type(label) {
+        Some(_) => lsm.selinux_enforcing != Some(false),
+        None => label.ends_with("(enforce)"),
+    };
+    (confining && denied(facts).is_some()).then(|| match selinux_type(label) {
+        Some(_) => "PIN-LSM-001",
+        None => "PIN-LSM-002",
+    })
+}
+
 /// user:role:type:level; the type decides.
 fn selinux_type(label: &str) -> Option<&str> {
     let mut parts = label.split(':').skip(2);

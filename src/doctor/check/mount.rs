@@ -137,7 +137,7 @@ fn admin(facts: &Facts) -> Finding {
             return told(facts, Finding::ok(said), directory, None);
         }
     };
-    let finding = Finding::warn(said)
+    let finding = Finding::fail(said)
         .impact(
             "The agent runs without its admin socket: neither `agent doctor` nor `agent hooks` can ask it, and nothing that only \
              a running agent can tell is judged.",

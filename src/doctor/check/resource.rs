@@ -56,6 +56,16 @@ pub(super) fn counts_locked(facts: &Facts) -> bool {
     matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < CHARGED_ELSEWHERE))
 }
 
+/// The check that finds a limit on locked memory too low, where it is.
+pub(super) fn too_little_locked(facts: &Facts) -> Option<&'static str> {
+    let capture = facts.capture.value.as_ref().ok()?;
+    let refused = [&capture.object, &capture.base]
+        .into_iter()
+        .any(|result| matches!(result, Err(failure) if failure.errno == Some(libc::EPERM)));
+    let limited = counts_locked(facts) && capture.memlock.is_some();
+    (refused && limited && agent(facts).is_none()).then_some("PIN-RES-001")
+}
+
 /// PIN-RES-001.
 fn locked(facts: &Facts) -> Finding {
     const EXPECTED: &str = "no limit, or one above what the maps take";
@@ -76,12 +86,9 @@ fn locked(facts: &Facts) -> Finding {
         Err(gap) => return Finding::gap(gap),
     };
     let limit = capture.memlock.filter(|_| counts_locked(facts));
-    let failed = [&capture.object, &capture.base]
-        .into_iter()
-        .any(|result| matches!(result, Err(failure) if failure.errno == Some(libc::EPERM)));
     let said = limit.map_or_else(|| "unlimited, or not counted".to_owned(), |limit| limit.to_string());
     let finding = match limit {
-        Some(limit) if failed => Finding::fail(format!(
+        Some(limit) if too_little_locked(facts).is_some() => Finding::fail(format!(
             "the kernel counts maps against RLIMIT_MEMLOCK, and a limit of {:.1} MiB is too low for them",
             mebibytes(limit)
         ))

@@ -114,7 +114,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::thread;
 
-    use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
     use super::*;
 
@@ -124,7 +124,8 @@ mod tests {
             let rules = BTreeMap::from([(libc::SYS_bpf, Vec::new())]);
             let arch = std::env::consts::ARCH.try_into().unwrap();
             let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
-            apply_filter(&filter.try_into().unwrap()).unwrap();
+            let program: BpfProgram = filter.try_into().unwrap();
+            apply_filter(&program).unwrap();
             read(Path::new("/")).unwrap()
         })
         .join()

@@ -10,8 +10,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "no backend", start: cold, root: ("PIN-BPF-002", Status::Fail), blocks: &[],
         harm: |f| { let c = f.capture.value.as_mut().unwrap(); c.trampoline = Err(refusal("load fexit", libc::EPERM));
                     c.dispatcher = Err(refusal("load tp_btf/sys_exit", libc::EINVAL)); } },
-    Case { name: "maps beyond the memory limit", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: &[],
+    Case { name: "maps beyond the memory limit", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| f.memory.value.as_mut().unwrap().limit = Some(8 << 20) },
+    Case { name: "maps refused for lack of memory", start: cold, root: ("PIN-BPF-003", Status::Fail), blocks: BPF_FOLLOWERS,
+        harm: |f| { f.memory.value.as_mut().unwrap().limit = Some(8 << 20);
+                    f.capture.value.as_mut().unwrap().object = Err(refusal("create the maps", libc::ENOMEM)); } },
     Case { name: "a memory limit just above the maps", start: live, root: ("PIN-BPF-003", Status::Warn), blocks: &[],
         harm: |f| f.memory.value.as_mut().unwrap().limit = Some(32 << 20) },
     Case { name: "memory unknown", start: cold, root: ("PIN-BPF-003", Status::Unknown), blocks: &[],

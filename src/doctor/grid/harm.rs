@@ -1,6 +1,5 @@
 //! What several cases do to facts.
 
-
 use serde_json::json;
 
 use super::super::facts::{

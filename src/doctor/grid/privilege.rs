@@ -11,6 +11,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "CAP_PERFMON not granted", start: cold, root: ("PIN-CAP-001", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| { let p = f.process.value.as_mut().unwrap(); (p.permitted, p.bounding) = (1 << 39, 1 << 39);
                     f.capture.value.as_mut().unwrap().base = Err(refusal("load", libc::EPERM)); } },
+    Case { name: "CAP_BPF not granted, lockdown out of sight", start: cold, root: ("PIN-CAP-001", Status::Fail), blocks: BPF_FOLLOWERS,
+        harm: |f| { f.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Absent;
+                    let p = f.process.value.as_mut().unwrap(); (p.permitted, p.bounding) = (1 << 38, 1 << 38);
+                    let c = f.capture.value.as_mut().unwrap();
+                    (c.object, c.base) = (Err(refusal("create the maps", libc::EPERM)), Err(refusal("create the maps", libc::EPERM))); } },
     Case { name: "more capabilities than needed", start: cold, root: ("PIN-CAP-002", Status::Warn), blocks: &[],
         harm: |f| f.process.value.as_mut().unwrap().permitted |= 1 << 21 },
     Case { name: "privilege escalation allowed", start: cold, root: ("PIN-PRV-001", Status::Warn), blocks: &[],

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::super::error::{LabError, Result};
 use super::super::events::EventLog;
 
 /// The two streams of a container's log, read while it grows.
 pub(crate) struct ContainerLog {
+    path: PathBuf,
     events: Option<EventLog>,
     errors: Arc<Mutex<String>>,
     ended: Arc<AtomicBool>,
@@ -21,16 +23,9 @@ impl ContainerLog {
     /// Follows the file, which need not be there yet.
     pub(crate) fn follow(path: PathBuf) -> Self {
         let (errors, ended) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
-        let source = StandardOutput {
-            path,
-            file: None,
-            line: Vec::new(),
-            content: Vec::new(),
-            given: 0,
-            errors: Arc::clone(&errors),
-            ended: Arc::clone(&ended),
-        };
+        let source = StandardOutput::of(path.clone(), Arc::clone(&errors), Arc::clone(&ended));
         Self {
+            path,
             events: Some(EventLog::follow(source)),
             errors,
             ended,
@@ -47,8 +42,22 @@ impl ContainerLog {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// After the container ended: standard output and standard error as text, whether the first was events or not.
+    pub(crate) fn texts(&self) -> Result<(String, String)> {
+        let (errors, mut text) = (Arc::default(), String::new());
+        StandardOutput::of(
+            self.path.clone(),
+            Arc::clone(&errors),
+            Arc::new(AtomicBool::new(true)),
+        )
+        .read_to_string(&mut text)
+        .map_err(LabError::file("read", &self.path))?;
+        let errors = errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((text, errors))
+    }
+
     /// After the container ended: everything.
-    pub(crate) fn finish(mut self) -> super::super::error::Result<(Vec<serde_json::Value>, String)> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<serde_json::Value>, String)> {
         self.ended.store(true, Ordering::Release);
         let events = match self.events.take() {
             Some(events) => events.finish()?,
@@ -79,6 +88,18 @@ struct StandardOutput {
 }
 
 impl StandardOutput {
+    fn of(path: PathBuf, errors: Arc<Mutex<String>>, ended: Arc<AtomicBool>) -> Self {
+        Self {
+            path,
+            file: None,
+            line: Vec::new(),
+            content: Vec::new(),
+            given: 0,
+            errors,
+            ended,
+        }
+    }
+
     /// Reads on. False at the end of what is written.
     fn advance(&mut self) -> std::io::Result<bool> {
         let file = match &mut self.file {

@@ -1,0 +1,54 @@
+//! The command line of `agent doctor`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::ReportFormat;
+use crate::config::Overrides;
+use crate::control::server::MAX_WATCH;
+use crate::doctor::explain::Target;
+
+/// `agent doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
+    pub format: ReportFormat,
+    /// Explain, step by step, what is known of a container and why: ID, NAMESPACE/POD, or a container's name
+    ///
+    /// Walks the lookup that the agent makes, and asks the running agent what it holds. An id may be shortened to its first 6
+    /// digits or more, and may be written as kubectl prints it (containerd://ID). NAMESPACE/POD stands for the sandbox and
+    /// all containers of the pod, NAMESPACE/POD/CONTAINER for one of them.
+    #[arg(long, value_parser = Target::parse, value_name = "CONTAINER|NAMESPACE/POD", help_heading = "Report",
+          conflicts_with_all = ["fail_on", "live_timeout"])]
+    pub explain: Option<Target>,
+    /// The mildest finding that makes the exit code 2
+    #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
+    pub fail_on: FailOn,
+    /// How long the live test may take, in which a known program must appear as an event of the running agent; 1ms to 30s
+    #[arg(long, value_parser = live_timeout, default_value = "5s", value_name = "TIME", help_heading = "Report")]
+    pub live_timeout: Duration,
+    /// The settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// No longer than an agent accepts: it refuses the watch otherwise, which would look as if it did not work.
+fn live_timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_millis(1)..=MAX_WATCH).contains(&time) {
+        Ok(time)
+    } else {
+        Err(format!("must be 1ms to {}", humantime::format_duration(MAX_WATCH)))
+    }
+}
+
+/// Which findings make the doctor's exit code 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Warnings and failures
+    Warn,
+    /// Failures only
+    Fail,
+}

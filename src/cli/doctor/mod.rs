@@ -1,0 +1,33 @@
+//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host.
+
+mod input;
+mod look;
+mod run;
+
+use super::args::DoctorArgs;
+use super::exit::Exit;
+use super::{complain, explain};
+use crate::config::{self, Sources};
+use crate::platform::detect;
+
+pub(super) use look::look;
+
+/// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
+pub fn main(arguments: &DoctorArgs) -> Exit {
+    let sources = Sources::of_this_process();
+    if let Some(target) = &arguments.explain {
+        return match config::load(&arguments.overrides, &sources) {
+            Err(error) if error.is_usage() => complain(&error, Exit::Usage),
+            loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
+        };
+    }
+    let input = match config::load(&arguments.overrides, &sources) {
+        Ok(loaded) => input::input(loaded, arguments.live_timeout),
+        Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
+        Err(error) => match detect(&sources.facts) {
+            Ok(detection) => input::without_settings(&error, detection, arguments.live_timeout),
+            Err(error) => return complain(&error, Exit::Internal),
+        },
+    };
+    run::run(&input, arguments)
+}

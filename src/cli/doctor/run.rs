@@ -1,0 +1,53 @@
+//! One examination: gather, examine, print, and say it all again with the exit code.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::look::look;
+use crate::cli::args::{DoctorArgs, FailOn, ReportFormat};
+use crate::cli::exit::Exit;
+use crate::doctor::gather::{Input, gather};
+use crate::doctor::render::{json, text};
+use crate::doctor::{self, report};
+
+/// Runs the doctor: success when nothing is at or above the threshold, findings, undetermined, or internal when the report
+/// could not be written.
+#[must_use]
+pub fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
+    let fail_on = match arguments.fail_on {
+        FailOn::Warn => doctor::FailOn::Warn,
+        FailOn::Fail => doctor::FailOn::Fail,
+    };
+    let watched = io::stderr().is_terminal();
+    let (time, facts) = gather(input, &|what| {
+        if watched {
+            // A progress line that cannot be written is not worth a word.
+            let _ = writeln!(io::stderr(), "{what} ...");
+        }
+    });
+    let report = report(&facts, time, input.settings.node.name.clone());
+    let rendered = match arguments.format {
+        ReportFormat::Text => Ok(text(&report, fail_on, look())),
+        ReportFormat::Json => json(&report).map_err(io::Error::from),
+    };
+    let written = rendered.and_then(|page| {
+        let mut out = io::stdout().lock();
+        out.write_all(page.as_bytes()).and_then(|()| out.flush())
+    });
+    match written {
+        Ok(()) => exit(&report, fail_on),
+        // The reader has seen enough (`| head`): what was found stays true.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(&report, fail_on),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "agent doctor: the report cannot be written: {error}");
+            Exit::Internal
+        }
+    }
+}
+
+fn exit(report: &doctor::Report, fail_on: doctor::FailOn) -> Exit {
+    match report.counts.exit_code(fail_on) {
+        0 => Exit::Success,
+        2 => Exit::Findings,
+        _ => Exit::Undetermined,
+    }
+}

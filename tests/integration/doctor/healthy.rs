@@ -1,0 +1,63 @@
+//! Healthy hosts, of which the doctor must find nothing: before the agent and beside it.
+
+use super::manifest::Manifest;
+use super::node;
+use super::table::Verdict;
+use crate::lab::pod::{Pod, PodSpec};
+use crate::lab::runtimes::Release;
+use crate::lab::tool;
+use crate::lab::turn::Turn;
+
+const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0d0";
+
+/// A node of this release whose pods are made by this handler, with another pod beside the agent's.
+pub(super) fn is_healthy(release: Release, profile: &str, handler: &str) {
+    let _turn = Turn::take().unwrap();
+    let lab = node::start_with(release);
+    if handler == "crun" {
+        // It refuses a version 2 hierarchy beside those of version 1 (its function libcrun_get_cgroup_mode).
+        let script = "if [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then umount /sys/fs/cgroup/unified; fi";
+        tool::run(lab.daemon().command("sh").unwrap().args(["-ec", script])).unwrap();
+    }
+    let kubelet = node::kubelet(&lab);
+    let shop = Pod::run(&lab, PodSpec::new("shop", "web-0", SHOP).in_own_network()).unwrap();
+    shop.start("app", &["/bin/sleep", "1000"]).unwrap();
+    let manifest = Manifest::of(profile);
+    let mut verdict = Verdict::default();
+    let name = |mode: &str| format!("{profile} by {handler} on containerd {}, {mode}", lab.version());
+    let report = node::cold(&kubelet, &manifest, handler);
+    verdict.expect(&name("cold"), &report, &[]);
+    let pod = node::run(&kubelet, &manifest, handler);
+    pod.wait_ready().unwrap();
+    verdict.expect(&name("live"), &node::beside(&pod), &[]);
+    node::stop(&kubelet, pod);
+    shop.remove().unwrap();
+    verdict.end();
+}
+
+#[test]
+fn generic_by_runc() {
+    is_healthy(Release::installed().unwrap(), "generic", "runc");
+}
+
+#[test]
+fn generic_by_crun() {
+    is_healthy(Release::installed().unwrap(), "generic", "crun");
+}
+
+#[test]
+fn aks_by_runc() {
+    is_healthy(Release::installed().unwrap(), "aks", "runc");
+}
+
+#[test]
+#[ignore = "`just test-runtimes` fetches it"]
+fn generic_on_containerd_1_7() {
+    is_healthy(Release::of("trixie").unwrap(), "generic", "runc");
+}
+
+#[test]
+#[ignore = "`just test-runtimes` fetches it"]
+fn generic_on_containerd_2() {
+    is_healthy(Release::of("sid").unwrap(), "generic", "runc");
+}

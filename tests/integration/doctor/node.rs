@@ -1,0 +1,77 @@
+//! A node with a kubelet, and the doctor in the agent's pod on it: before the agent, as the pod's only program with all that
+//! the pod is granted; and beside the running agent, by what `kubectl exec` does.
+
+use std::time::{Duration, Instant};
+
+use super::manifest::Manifest;
+use super::report::Report;
+use crate::daemonset;
+use crate::lab::containerd::Containerd;
+use crate::lab::kubelet::{DaemonPod, Kubelet};
+use crate::lab::runtimes::Release;
+
+/// What the agent says when it has started.
+const WATCHING: &str = "without any capability";
+/// How long that may take.
+const STARTS: Duration = Duration::from_secs(40);
+/// How the doctor is asked.
+const DOCTOR: [&str; 3] = ["doctor", "--format", "json"];
+
+/// The node's runtime, with the agent's image.
+pub(super) fn start() -> Containerd {
+    start_with(Release::installed().unwrap())
+}
+
+/// As [`start`], of any release.
+pub(super) fn start_with(release: Release) -> Containerd {
+    daemonset::node(release)
+}
+
+/// Its kubelet, with the agent's profile of seccomp where it should be.
+pub(super) fn kubelet(lab: &Containerd) -> Kubelet<'_> {
+    let kubelet = Kubelet::on(lab).unwrap();
+    let setup = include_str!("../../../seccomp/agent-setup.json");
+    kubelet.install_seccomp("pinhole/agent-setup.json", setup).unwrap();
+    kubelet
+}
+
+/// The doctor as the pod's program, before any agent.
+pub(super) fn cold(kubelet: &Kubelet<'_>, manifest: &Manifest, handler: &str) -> Report {
+    let mut objects = manifest.objects();
+    objects.container().unwrap().args = DOCTOR.map(str::to_owned).into();
+    let said = kubelet.run(&objects, handler).unwrap().said().unwrap();
+    kubelet.forget_pods().unwrap();
+    let report = Report::read(&said.stdout, &format!("{}\n{}", said.reason, said.stderr), said.took);
+    assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
+    report
+}
+
+/// The agent, started, whether it then is ready or not.
+pub(super) fn run<'a>(kubelet: &Kubelet<'a>, manifest: &Manifest, handler: &str) -> DaemonPod<'a> {
+    let pod = kubelet.run(&manifest.objects(), handler).unwrap();
+    if !pod.says(WATCHING, STARTS).unwrap() {
+        panic!("the agent has ended: {}", pod.collect().unwrap().stderr);
+    }
+    pod
+}
+
+/// The doctor beside the agent.
+pub(super) fn beside(pod: &DaemonPod<'_>) -> Report {
+    beside_with(pod, &[])
+}
+
+/// As [`beside`], with more words.
+pub(super) fn beside_with(pod: &DaemonPod<'_>, more: &[&str]) -> Report {
+    let began = Instant::now();
+    let said = pod.exec(&[&["/agent"], &DOCTOR[..], more].concat()).unwrap();
+    let report = Report::read(&said.stdout, &said.stderr, began.elapsed());
+    assert_eq!(report.mode(), "live", "{}\n{}", report.findings(), pod.log().stderr());
+    report
+}
+
+/// Ends the agent, which ends as it should.
+pub(super) fn stop(kubelet: &Kubelet<'_>, pod: DaemonPod<'_>) {
+    let ended = pod.stop().unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    kubelet.forget_pods().unwrap();
+}
