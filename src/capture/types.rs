@@ -175,7 +175,9 @@ type Name = (u32, Vec<u8>);
 
 /// Variants of one type differ by what follows three underscores, which no loader looks at.
 fn without_variant(name: &[u8]) -> &[u8] {
-    name.windows(3).position(|three| three == b"___").map_or(name, |at| &name[..at])
+    name.windows(3)
+        .position(|three| three == b"___")
+        .map_or(name, |at| &name[..at])
 }
 
 /// The types that the programs are fitted to, each with the fields that are used of it.
@@ -288,7 +290,10 @@ mod tests {
                 }
             }
         }
-        let (types, names) = (u32::try_from(section.len()).unwrap(), u32::try_from(strings.len()).unwrap());
+        let (types, names) = (
+            u32::try_from(section.len()).unwrap(),
+            u32::try_from(strings.len()).unwrap(),
+        );
         let mut blob = vec![0x9f, 0xeb, 1, 0];
         for number in [24, 0, types, types, names] {
             blob.extend(u32::to_ne_bytes(number));
@@ -303,13 +308,20 @@ mod tests {
         let used = used().unwrap();
         let fields = |kind: u32, name: &str| {
             let fields = &used[&(kind, name.as_bytes().to_vec())];
-            fields.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>()
+            fields
+                .iter()
+                .map(|name| String::from_utf8_lossy(name))
+                .collect::<Vec<_>>()
         };
         assert!(fields(STRUCT, "task_struct").iter().any(|field| field == "real_parent"));
         // Both variants of a type are one.
         let node = fields(STRUCT, "kernfs_node");
         assert!(node.iter().any(|field| field == "parent") && node.iter().any(|field| field == "__parent"));
-        assert!(fields(ENUM, "cgroup_subsys_id").iter().any(|name| name == "pids_cgrp_id"));
+        assert!(
+            fields(ENUM, "cgroup_subsys_id")
+                .iter()
+                .any(|name| name == "pids_cgrp_id")
+        );
     }
 
     #[test]
@@ -327,7 +339,12 @@ mod tests {
         assert!(ambiguous(&[inode, ("inode", STRUCT, &[("other", 0)])]).is_empty());
         assert!(ambiguous(&[inode, ("inode", UNION, &[("i_ino", 0)])]).is_empty());
         assert_eq!(ambiguous(&[inode, ("inode", STRUCT, &[("i_ino", 0)])]), ["inode"]);
-        assert!(fit(&blob(&[inode])).unwrap().missing.contains(&"task_struct".to_owned()));
+        assert!(
+            fit(&blob(&[inode]))
+                .unwrap()
+                .missing
+                .contains(&"task_struct".to_owned())
+        );
         assert_eq!(fit(b"no types"), None);
     }
 }

@@ -144,7 +144,9 @@ fn surroundings() -> MountFacts {
         proc: ProcFact::Own { hides: Vec::new() },
         read_only_root: Ok(true),
         host: Ok(vec![mounted("/run/containerd")]),
-        used: ["/etc/pinhole", "/run/containerd", "/run/pinhole"].map(str::to_owned).into(),
+        used: ["/etc/pinhole", "/run/containerd", "/run/pinhole"]
+            .map(str::to_owned)
+            .into(),
         shared: ["ipc", "network", "pid", "uts"].map(|name| (name, Ok(false))).into(),
         user_namespace: Ok(false),
         admin: Some(DirectoryFact {

@@ -92,15 +92,29 @@ fn unambiguous(facts: &Facts) -> Finding {
             fit.ambiguous.join(", ")
         ))
     } else if unfitted && !fit.missing.is_empty() {
-        Finding::fail(format!("the kernel lacks types that the programs read: {}", fit.missing.join(", ")))
+        Finding::fail(format!(
+            "the kernel lacks types that the programs read: {}",
+            fit.missing.join(", ")
+        ))
     } else {
-        return told(facts, Finding::ok(format!("each of {} types is there once", fit.roots)), fit);
+        return told(
+            facts,
+            Finding::ok(format!("each of {} types is there once", fit.roots)),
+            fit,
+        );
     };
     let finding = finding
-        .impact(impact, &["capture", "metadata"], &["process", "container", "kubernetes"])
+        .impact(
+            impact,
+            &["capture", "metadata"],
+            &["process", "container", "kubernetes"],
+        )
         .remedy(
             "Choose a node image with another kernel, and report this one with its release.",
-            &["uname -r", "bpftool btf dump file /sys/kernel/btf/vmlinux | grep -w STRUCT"],
+            &[
+                "uname -r",
+                "bpftool btf dump file /sys/kernel/btf/vmlinux | grep -w STRUCT",
+            ],
         )
         .change(grant::node_image("a kernel with each type once"));
     told(facts, finding, fit)

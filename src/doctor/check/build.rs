@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::change::Change;
-use super::super::facts::host::BuildFact;
 use super::super::facts::Facts;
+use super::super::facts::host::BuildFact;
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Need, Weight};
 use super::{agent, grant};
@@ -56,7 +56,11 @@ fn built(facts: &Facts) -> Finding {
     let live = agent(facts).is_some();
     let loads = live || matches!(&facts.capture.value, Ok(capture) if capture.object.is_ok() && capture.base.is_ok());
     let unset = |names: &[&'static str]| -> Vec<&'static str> {
-        names.iter().copied().filter(|name| !options.contains_key(*name)).collect()
+        names
+            .iter()
+            .copied()
+            .filter(|name| !options.contains_key(*name))
+            .collect()
     };
     // What works is there, whatever the file says: a file may be another kernel's, or lack what a vendor has renamed.
     let mut lacks = if loads { Vec::new() } else { unset(&FOR_PROGRAMS) };

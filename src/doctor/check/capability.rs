@@ -271,7 +271,11 @@ fn surplus(facts: &AllFacts) -> Finding {
 
 /// What the agent may be granted here: the needed ones, and CAP_SYS_RESOURCE where maps count as locked memory.
 fn allowed(facts: &AllFacts) -> u64 {
-    if counts_locked(facts) { NEEDED | SYS_RESOURCE } else { NEEDED }
+    if counts_locked(facts) {
+        NEEDED | SYS_RESOURCE
+    } else {
+        NEEDED
+    }
 }
 
 /// PIN-CAP-003.
@@ -285,7 +289,11 @@ fn bounding(facts: &AllFacts) -> Finding {
             return Finding::unknown("the agent did not report its threads");
         }
         Some(agent) => {
-            let all = agent.second.threads.iter().fold(0, |all, thread| all | thread.cap_bounding);
+            let all = agent
+                .second
+                .threads
+                .iter()
+                .fold(0, |all, thread| all | thread.cap_bounding);
             (all, facts.live.clock(), "CapBnd of all threads".to_owned())
         }
         None if process.permitted & !allowed(facts) != 0 => {
@@ -332,9 +340,11 @@ fn on_binary(facts: &AllFacts) -> Finding {
         Err(gap) => return Finding::gap(gap),
     };
     let told = |finding: Finding| {
-        finding
-            .expected("BPF and PERFMON, permitted only")
-            .evidence(&facts.process, "security.capability of /proc/self/exe", in_file(&process.file))
+        finding.expected("BPF and PERFMON, permitted only").evidence(
+            &facts.process,
+            "security.capability of /proc/self/exe",
+            in_file(&process.file),
+        )
     };
     let (permitted, effective) = match &process.file {
         FileCapabilities::Absent => {

@@ -44,7 +44,10 @@ fn hierarchy(facts: &Facts) -> Finding {
     let complete = agent(facts).is_some_and(|agent| agent.second.canary_status.as_deref() == Some("complete"));
     let in_chosen = chosen.is_some_and(|path| named(path));
     let finding = if complete {
-        Finding::ok(format!("{}: the running agent names its own container", cgroup.hierarchy))
+        Finding::ok(format!(
+            "{}: the running agent names its own container",
+            cgroup.hierarchy
+        ))
     } else if !cgroup.listed && !cgroup.mounted.is_empty() {
         astray(
             facts,

@@ -7,7 +7,10 @@ use super::super::facts::{Facts, Place};
 
 /// A change of the agent's container, by a path from its security context.
 pub(super) fn security(facts: &Facts, path: &str, value: impl Into<Value>) -> Vec<Change> {
-    pod_only(facts, Change::container(Op::Add, &format!("/securityContext{path}"), value))
+    pod_only(
+        facts,
+        Change::container(Op::Add, &format!("/securityContext{path}"), value),
+    )
 }
 
 /// A change where there is a pod to change.

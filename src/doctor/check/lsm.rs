@@ -93,7 +93,10 @@ fn selinux(facts: &Facts) -> Finding {
             observed["enforcing"] = json!(enforcing);
         }
         if let Some(Value::Object(extra)) = extra {
-            observed.as_object_mut().into_iter().for_each(|all| all.extend(extra.clone()));
+            observed
+                .as_object_mut()
+                .into_iter()
+                .for_each(|all| all.extend(extra.clone()));
         }
         observed
     };

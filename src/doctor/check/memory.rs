@@ -59,29 +59,30 @@ fn kernel_side(facts: &Facts) -> Finding {
     let finding = match limit {
         Some(limit) if total.saturating_add(AGENT) > limit => {
             let wanted = format!("{}", total.saturating_add(AGENT).div_ceil(1 << 20));
-            finding.remedy(
-                "Raise the limit, or make the ring smaller.",
-                &match facts.place {
-                    Place::Kubernetes => [
-                        format!("resources:\n  limits:\n    memory: {wanted}Mi"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                    Place::Container => [
-                        format!("--memory {wanted}m"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                    Place::Host => [
-                        format!("MemoryMax={wanted}M"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                }
-                .each_ref()
-                .map(String::as_str),
-            )
-            .changes(grant::pod_only(
-                facts,
-                Change::container(Op::Add, "/resources/limits/memory", format!("{wanted}Mi")),
-            ))
+            finding
+                .remedy(
+                    "Raise the limit, or make the ring smaller.",
+                    &match facts.place {
+                        Place::Kubernetes => [
+                            format!("resources:\n  limits:\n    memory: {wanted}Mi"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                        Place::Container => [
+                            format!("--memory {wanted}m"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                        Place::Host => [
+                            format!("MemoryMax={wanted}M"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                    }
+                    .each_ref()
+                    .map(String::as_str),
+                )
+                .changes(grant::pod_only(
+                    facts,
+                    Change::container(Op::Add, "/resources/limits/memory", format!("{wanted}Mi")),
+                ))
         }
         _ => finding,
     };

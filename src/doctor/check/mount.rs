@@ -181,7 +181,10 @@ fn told(facts: &Facts, finding: Finding, directory: &DirectoryFact, cause: Optio
 fn hindrance(facts: &Facts, directory: &DirectoryFact) -> Option<(String, Option<Cause>)> {
     let Some(seen) = &directory.seen else {
         return Some((
-            format!("{} is not there, nor is the directory above it", directory.path.display()),
+            format!(
+                "{} is not there, nor is the directory above it",
+                directory.path.display()
+            ),
             None,
         ));
     };
@@ -207,7 +210,9 @@ fn hindrance(facts: &Facts, directory: &DirectoryFact) -> Option<(String, Option
 
 /// Whether owner and mode let the doctor's process write there: the class that applies is the first that fits.
 fn modes_allow(facts: &Facts, seen: &Seen) -> bool {
-    let Ok(process) = &facts.process.value else { return false };
+    let Ok(process) = &facts.process.value else {
+        return false;
+    };
     let shift = match process {
         _ if process.uid == seen.uid => 6,
         _ if process.gids.contains(&seen.gid) => 3,
@@ -260,9 +265,13 @@ fn opens(mount: &HostMount, used: &[String]) -> Option<&'static str> {
         "/" => "the whole of the host",
         _ if hostpath::shows(&host, "/proc") => "the host's processes",
         _ if in_any(&["/sys/fs/bpf"]) => "pinned programs and maps; the agent pins nothing",
-        _ if in_any(&["/sys/kernel/tracing", "/sys/kernel/debug"]) => "tracefs; the agent attaches by links, which need none",
+        _ if in_any(&["/sys/kernel/tracing", "/sys/kernel/debug"]) => {
+            "tracefs; the agent attaches by links, which need none"
+        }
         _ if in_any(&["/sys", "/dev"]) => "devices and settings of the kernel",
-        _ if hostpath::runtime_socket(&host).is_some() => "sockets of a container runtime, and more than the agent asks for",
+        _ if hostpath::runtime_socket(&host).is_some() => {
+            "sockets of a container runtime, and more than the agent asks for"
+        }
         _ => match hostpath::class(&host) {
             Class::Secrets => "secrets of the node or of other pods",
             Class::System => "what the node runs",
@@ -289,7 +298,10 @@ fn surplus(facts: &Facts) -> Finding {
         })
         .collect();
     let finding = if found.is_empty() {
-        Finding::ok(format!("of {} mounts of the host each is one that the agent uses", host.len()))
+        Finding::ok(format!(
+            "of {} mounts of the host each is one that the agent uses",
+            host.len()
+        ))
     } else {
         let named: Vec<String> = host
             .iter()
@@ -332,11 +344,18 @@ fn proc(facts: &Facts) -> Finding {
         Ok(mounts) => mounts,
         Err(gap) => return Finding::gap(gap),
     };
-    let impact = "The agent watches its own privileges in /proc and finds out there in which cgroup hierarchy containers are.";
+    let impact =
+        "The agent watches its own privileges in /proc and finds out there in which cgroup hierarchy containers are.";
     let (finding, observed) = match &mounts.proc {
         ProcFact::Own { hides } if hides.iter().any(|option| option.starts_with("subset=")) => (
-            Finding::warn(format!("/proc is mounted with {}: it shows processes only", hides.join(","))).impact(
-                format!("{impact} /proc/cgroups is not to be seen: on a host with cgroup v1 containers are not recognised."),
+            Finding::warn(format!(
+                "/proc is mounted with {}: it shows processes only",
+                hides.join(",")
+            ))
+            .impact(
+                format!(
+                    "{impact} /proc/cgroups is not to be seen: on a host with cgroup v1 containers are not recognised."
+                ),
                 &["metadata"],
                 &["container", "kubernetes"],
             ),

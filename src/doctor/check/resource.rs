@@ -126,7 +126,11 @@ fn locked(facts: &Facts) -> Finding {
 
 fn own(facts: &Facts) -> Result<&ResourceFacts, Box<Finding>> {
     in_container(facts)?;
-    facts.resources.value.as_ref().map_err(|gap| Box::new(Finding::gap(gap)))
+    facts
+        .resources
+        .value
+        .as_ref()
+        .map_err(|gap| Box::new(Finding::gap(gap)))
 }
 
 /// PIN-RES-002.
@@ -208,7 +212,10 @@ fn near_limit(facts: &Facts) -> Finding {
         (None, limit) if memory.oom_kills > 0 => Finding::warn(format!(
             "the kernel has ended {} processes of this container for lack of memory{}",
             memory.oom_kills,
-            limit.map_or_else(String::new, |limit| format!(", of which it may use {:.1} MiB", mebibytes(limit)))
+            limit.map_or_else(String::new, |limit| format!(
+                ", of which it may use {:.1} MiB",
+                mebibytes(limit)
+            ))
         )),
         (None, Some(limit)) => Finding::ok(format!("{used:.1} MiB of {:.1} MiB are in use", mebibytes(limit))),
         (None, None) => Finding::ok(format!("{used:.1} MiB are in use, without a limit")),

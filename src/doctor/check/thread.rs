@@ -39,7 +39,11 @@ pub(super) fn privileged(facts: &AllFacts) -> Option<&'static str> {
     }
     // Beside a running agent its threads are judged, which have given up what they were permitted.
     let told_by_permitted = super::agent(facts).is_none() && surplus(process.permitted) > 0;
-    Some(if told_by_permitted { "PIN-CAP-002" } else { "PIN-CAP-003" })
+    Some(if told_by_permitted {
+        "PIN-CAP-002"
+    } else {
+        "PIN-CAP-003"
+    })
 }
 
 pub(super) fn offenders(threads: &[Thread], offends: impl Fn(&Thread) -> bool) -> impl Iterator<Item = &Thread> {

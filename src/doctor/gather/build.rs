@@ -79,7 +79,8 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "# Linux\nCONFIG_BPF=y\nCONFIG_BPF_SYSCALL=y\n# CONFIG_BPF_EVENTS is not set\nCONFIG_CMDLINE=\"a=b\"\n";
+    const TEXT: &str =
+        "# Linux\nCONFIG_BPF=y\nCONFIG_BPF_SYSCALL=y\n# CONFIG_BPF_EVENTS is not set\nCONFIG_CMDLINE=\"a=b\"\n";
 
     #[test]
     fn both_files_tell_what_is_set() {

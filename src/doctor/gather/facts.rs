@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::facts::host::{BpfAnswer, LsmFacts, MountFacts, ResourceFacts};
 use super::super::facts::{
     ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts, View,
 };
-use super::super::facts::host::{BpfAnswer, LsmFacts, MountFacts, ResourceFacts};
 use super::step::{now, start};
 use super::{canary, kernel, live, lsm, mount, process, resource, runtime, wiring};
 use crate::config::Settings;
@@ -52,8 +52,12 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = start("process", FILES, move || process::read(root));
     let lsm = start("lsm", FILES, move || Ok::<LsmFacts, Gap>(lsm::read(root)));
-    let mounts = start("mounts", FILES, move || Ok::<MountFacts, Gap>(mount::read(&for_mounts, root)));
-    let resources = start("resources", FILES, move || Ok::<ResourceFacts, Gap>(resource::read(root)));
+    let mounts = start("mounts", FILES, move || {
+        Ok::<MountFacts, Gap>(mount::read(&for_mounts, root))
+    });
+    let resources = start("resources", FILES, move || {
+        Ok::<ResourceFacts, Gap>(resource::read(root))
+    });
     // Before anything else calls bpf(2): where that kills, the doctor must not.
     let seccomp = start("seccomp", FILES, move || wiring::seccomp(root)).finish();
     let deadly = matches!(&seccomp.value, Ok(facts) if facts.unknown_command == BpfAnswer::Killed);

@@ -135,8 +135,7 @@ fn look(path: &Path) -> Option<Seen> {
     )
     .err();
     let full = statvfs(path).is_ok_and(|system| {
-        (system.blocks() > 0 && system.blocks_available() == 0)
-            || (system.files() > 0 && system.files_available() == 0)
+        (system.blocks() > 0 && system.blocks_available() == 0) || (system.files() > 0 && system.files_available() == 0)
     });
     Some(Seen {
         path: path.to_owned(),
@@ -168,7 +167,11 @@ pub(super) fn paths(cgroup: &str) -> BTreeMap<String, String> {
         Some((fields.next()?, fields.next()?))
     });
     lines
-        .flat_map(|(controllers, path)| controllers.split(',').map(move |name| (name.to_owned(), path.to_owned())))
+        .flat_map(|(controllers, path)| {
+            controllers
+                .split(',')
+                .map(move |name| (name.to_owned(), path.to_owned()))
+        })
         .collect()
 }
 
@@ -213,7 +216,10 @@ mod tests {
     fn options_that_hide_are_told() {
         let hides = |options: &str| hides(&format!("22 27 0:21 / /proc rw,nosuid - proc proc rw,{options}\n"));
         assert!(hides("gid=4,hidepid=0").is_empty());
-        assert_eq!(hides("hidepid=invisible,subset=pid"), ["hidepid=invisible", "subset=pid"]);
+        assert_eq!(
+            hides("hidepid=invisible,subset=pid"),
+            ["hidepid=invisible", "subset=pid"]
+        );
     }
 
     #[test]
@@ -233,7 +239,10 @@ mod tests {
     #[test]
     fn hierarchies_are_those_of_the_host_and_paths_those_of_the_process() {
         let root = tree(&[
-            ("proc/cgroups", b"#subsys_name\thierarchy\tnum_cgroups\tenabled\npids\t8\t1\t1\n"),
+            (
+                "proc/cgroups",
+                b"#subsys_name\thierarchy\tnum_cgroups\tenabled\npids\t8\t1\t1\n",
+            ),
             ("proc/self/cgroup", b"8:pids:/kubepods/x\n4:cpu,cpuacct:/y\n0::/z\n"),
         ]);
         let mounts = "36 31 0:33 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw\n37 31 0:34 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw\n";

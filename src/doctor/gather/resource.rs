@@ -41,7 +41,11 @@ impl Files {
         };
         let (mount, path, unified) = match (mounts.iter().rfind(named), own.get(controller)) {
             (Some(mount), Some(path)) => (mount, path, false),
-            _ => (mounts.iter().rfind(|mount| mount.kind == "cgroup2")?, own.get("")?, true),
+            _ => (
+                mounts.iter().rfind(|mount| mount.kind == "cgroup2")?,
+                own.get("")?,
+                true,
+            ),
         };
         // What is mounted may be the own cgroup already, in a namespace of its own or by a runtime.
         let below = Path::new(path).strip_prefix(&mount.root).unwrap_or(Path::new(""));
@@ -99,7 +103,9 @@ impl Files {
             )
         };
         let used = self.number(current)?;
-        let inactive = lines(&self.text("memory.stat").unwrap_or_default()).get(inactive).copied();
+        let inactive = lines(&self.text("memory.stat").unwrap_or_default())
+            .get(inactive)
+            .copied();
         Some(MemoryUse {
             file: self.path(current),
             limit: self.number(limit).filter(|limit| *limit < NONE),
@@ -132,7 +138,10 @@ mod tests {
     #[test]
     fn the_files_of_version_2_in_a_namespace_of_its_own() {
         let root = tree(&[
-            ("proc/self/mountinfo", b"40 31 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n"),
+            (
+                "proc/self/mountinfo",
+                b"40 31 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+            ),
             ("proc/self/cgroup", b"0::/\n"),
             ("sys/fs/cgroup/cpu.stat", STAT),
             ("sys/fs/cgroup/cpu.max", b"20000 100000\n"),
@@ -173,18 +182,27 @@ mod tests {
                   41 31 0:29 / /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
             ),
             ("proc/self/cgroup", b"4:cpu,cpuacct:/docker/x\n5:memory:/docker/x\n"),
-            ("sys/fs/cgroup/cpu,cpuacct/cpu.stat", b"nr_periods 2\nnr_throttled 1\nthrottled_time 7000000\n"),
+            (
+                "sys/fs/cgroup/cpu,cpuacct/cpu.stat",
+                b"nr_periods 2\nnr_throttled 1\nthrottled_time 7000000\n",
+            ),
             ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", b"-1\n"),
             ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", b"100000\n"),
             ("sys/fs/cgroup/memory/docker/x/memory.usage_in_bytes", b"1000\n"),
             ("sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes", b"4096\n"),
-            ("sys/fs/cgroup/memory/docker/x/memory.oom_control", b"under_oom 0\noom_kill 1\n"),
+            (
+                "sys/fs/cgroup/memory/docker/x/memory.oom_control",
+                b"under_oom 0\noom_kill 1\n",
+            ),
         ]);
         let found = read(root.path());
         let cpu = found.cpu.unwrap();
         assert_eq!((cpu.quota_us, cpu.throttled_us), (None, 7000));
         let memory = found.memory.unwrap();
-        assert_eq!((memory.limit, memory.working_set, memory.oom_kills), (Some(4096), 1000, 1));
+        assert_eq!(
+            (memory.limit, memory.working_set, memory.oom_kills),
+            (Some(4096), 1000, 1)
+        );
     }
 
     #[test]
@@ -192,7 +210,10 @@ mod tests {
         assert_eq!(read(tree(&[]).path()), ResourceFacts::default());
         // The root of the hierarchy, as a host's processes have it, knows no limit.
         let host = tree(&[
-            ("proc/self/mountinfo", b"40 31 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n"),
+            (
+                "proc/self/mountinfo",
+                b"40 31 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+            ),
             ("proc/self/cgroup", b"0::/\n"),
             ("sys/fs/cgroup/cpu.stat", STAT),
         ]);

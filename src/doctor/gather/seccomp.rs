@@ -63,7 +63,10 @@ enum End {
     Killed,
 }
 
-#[expect(unsafe_code, reason = "forking has no safe interface, and bpf(2) none for commands that do not exist")]
+#[expect(
+    unsafe_code,
+    reason = "forking has no safe interface, and bpf(2) none for commands that do not exist"
+)]
 fn in_child(command: libc::c_int, begin: &[u32]) -> Result<End, Gap> {
     let mut attributes: Attributes = [0; 32];
     attributes[..begin.len()].copy_from_slice(begin);
@@ -92,7 +95,9 @@ fn in_child(command: libc::c_int, begin: &[u32]) -> Result<End, Gap> {
         Ok(ForkResult::Parent { child }) => end_of(child),
         Err(errno) => {
             let error = io::Error::from(errno);
-            Err(Gap::Refused(format!("cannot make a process that calls bpf(2): {error}")))
+            Err(Gap::Refused(format!(
+                "cannot make a process that calls bpf(2): {error}"
+            )))
         }
     }
 }
@@ -102,9 +107,13 @@ fn end_of(child: Pid) -> Result<End, Gap> {
         return match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, errno)) => Ok(End::Errno(errno)),
             Ok(WaitStatus::Signaled(_, Signal::SIGSYS, _)) => Ok(End::Killed),
-            Ok(other) => Err(Gap::Refused(format!("the process that calls bpf(2) ended with {other:?}"))),
+            Ok(other) => Err(Gap::Refused(format!(
+                "the process that calls bpf(2) ended with {other:?}"
+            ))),
             Err(Errno::EINTR) => continue,
-            Err(errno) => Err(Gap::Refused(format!("cannot wait for the process that calls bpf(2): {errno}"))),
+            Err(errno) => Err(Gap::Refused(format!(
+                "cannot wait for the process that calls bpf(2): {errno}"
+            ))),
         };
     }
 }

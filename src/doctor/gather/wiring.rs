@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::super::facts::host::SeccompFacts;
 use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
-use super::{process, seccomp};
 use super::runtime::{mount_points, socket_file};
 use super::{CanarySeen, ColdCanary};
+use super::{process, seccomp};
 use crate::capture::memory::Estimate;
 use crate::capture::{Failure, probe};
 use crate::config::Settings;

@@ -1,7 +1,7 @@
 //! Broken hosts: privilege.
 
-use super::super::facts::{Facts, Place};
 use super::super::facts::host::{BpfAnswer, BuildFact};
+use super::super::facts::{Facts, Place};
 use super::prelude::*;
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         harm: |f| refuse(f, BpfAnswer::Refused(libc::EPERM), libc::EPERM) },
     Case { name: "the filter knows no bpf(2)", start: cold, root: ("PIN-SEC-001", Status::Fail), blocks: BPF_FOLLOWERS,
         harm: |f| refuse(f, BpfAnswer::Refused(libc::ENOSYS), libc::ENOSYS) },
-    Case { name: "the filter kills for bpf(2)", start: cold, root: ("PIN-SEC-001", Status::Fail), blocks: &["PIN-RES-001", "PIN-BPF-001", "PIN-BPF-002"],
+    Case { name: "the filter kills for bpf(2)", start: cold, root: ("PIN-SEC-001", Status::Fail), blocks: &["PIN-BPF-001", "PIN-BPF-002"],
         harm: |f| { f.seccomp.value.as_mut().unwrap().unknown_command = BpfAnswer::Killed;
                     f.capture.value = Err(Gap::NotGathered("bpf(2) kills".to_owned())); } },
     Case { name: "no bpf(2), and no configuration in sight", start: cold, root: ("PIN-SEC-001", Status::Fail), blocks: BPF_FOLLOWERS,
