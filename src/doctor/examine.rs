@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::check::{ready, thresholds};
 use super::facts::{Facts, LiveFacts, Place};
 use super::finding::Finding;
 use super::graph;
+use super::past;
 use super::registry::{Definition, checks};
 use super::report::{Agent, Check, Counts, Host, Mode, Profile, Report, SCHEMA_VERSION};
 
@@ -17,16 +19,17 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
     judged
 }
 
-/// Judges one check. A judge is a pure function; should one break down all the same, the others still count.
+/// Judges one check, in agreement with the running agent's own evaluator. A judge is a pure function; should one break down all
+/// the same, the others still count.
 pub(super) fn judge(definition: &Definition, facts: &Facts) -> Check {
     match definition.judge {
-        Some(judge) => guarded(|| judge(facts)),
+        Some(judge) => guarded(|| ready::heed(definition.id, facts, judge(facts))),
         None => Finding::skipped("judged in manifests only: agent doctor --manifest FILE"),
     }
     .of(definition)
 }
 
-fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
+pub(super) fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
 }
 
@@ -46,7 +49,9 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running_version: status.map(|status| status.version.clone()),
             pid: status.map(|status| status.pid),
-            uptime_seconds: status.map(|status| status.uptime_seconds),
+            uptime_seconds: status
+                .map(|status| status.uptime_seconds)
+                .filter(|seconds| seconds.is_finite()),
         },
         host: Host {
             kernel: facts.kernel.value.as_ref().ok().map(|kernel| kernel.release.clone()),
@@ -63,6 +68,13 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
         verdict: counts.verdict(),
         counts,
         fix_first: graph::fix_first(&checks),
+        live: status.map(|status| past::of(status, budget(facts))),
+        duration_us: None,
         checks,
     }
+}
+
+fn budget(facts: &Facts) -> (f64, f64) {
+    let thresholds = thresholds(facts);
+    (thresholds.loss_percent, thresholds.complete_percent)
 }

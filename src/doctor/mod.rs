@@ -8,7 +8,9 @@
 //!   [`registry`] lists the areas.
 //! * [`graph`] folds what follows from a failure under its root and says what to mend first; [`examine`] makes the
 //!   [`report`] of it all.
-//! * [`render`] writes the report as text or JSON.
+//! * [`render`] writes the report, in each format; [`redact`] takes names and everything private out of it before.
+//!
+//! [`offline`] judges manifests before they are applied.
 //!
 //! [`explain`] walks the lookup of one container step by step.
 //!
@@ -22,8 +24,10 @@ pub mod facts;
 mod finding;
 pub mod gather;
 pub mod graph;
-
+pub mod offline;
 pub mod pages;
+pub mod past;
+pub mod redact;
 pub mod registry;
 pub mod render;
 pub mod report;
@@ -36,7 +40,6 @@ mod grid;
 #[cfg(test)]
 mod tests;
 
-pub use check::cause::Cause;
 pub use examine::{examine, report};
 pub use finding::Finding;
 pub use report::{FailOn, Report};

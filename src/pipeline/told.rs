@@ -223,3 +223,72 @@ pub(super) fn process(it: &ProcessNumbers) -> api::Process {
         most_fds: it.most_descriptors,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::discovery::Evidence;
+    use crate::container::{Origin, State};
+    use crate::event::loss::Counts;
+    use crate::health::fixture;
+
+    #[test]
+    fn a_runtime_is_told_as_it_was_found_and_as_it_is() {
+        const SOCKET: &str = "/run/containerd/containerd.sock";
+        let candidate = Candidate::new(SOCKET.into(), Origin::Configured, State::Timeout, Evidence::default());
+        let unused = runtime(&candidate, None);
+        assert_eq!((&*unused.now, &*unused.why, unused.circuit_open), ("", "", false));
+        for (now, word, why) in [
+            (Now::Answers, "answers", ""),
+            (
+                Now::Silent("no answer in time".to_owned()),
+                "silent",
+                "no answer in time",
+            ),
+            (Now::Absent, "absent", "there is no socket"),
+        ] {
+            let answering = Answering {
+                circuit_open: true,
+                took: Some(Duration::from_millis(7)),
+                ..fixture::runtime(SOCKET, now)
+            };
+            let told = runtime(&candidate, Some(&answering));
+            assert_eq!((&*told.now, &*told.why), (word, why));
+            assert_eq!((told.circuit_open, told.version_us), (true, Some(7000)));
+        }
+    }
+
+    #[test]
+    fn a_moment_keeps_the_statuses_apart() {
+        let sum = Counts {
+            seen: 10,
+            delivered: 9,
+            dropped: 1,
+        };
+        // In the order of the list of statuses, which is not that of the message.
+        let counts = Status::ALL.map(|status| match status {
+            Status::Host => 1,
+            Status::Complete => 2,
+            Status::Partial => 3,
+            Status::Missing => 4,
+        });
+        let told = moment(Duration::from_secs(9), &rates::Reading::new(7_500_000_000, sum, counts));
+        assert_eq!((told.age_ms, told.seen, told.delivered, told.dropped), (1500, 10, 9, 1));
+        assert_eq!((told.host, told.complete, told.partial, told.missing), (1, 2, 3, 4));
+        assert_eq!(statuses(&counts)["partial"], 3);
+    }
+
+    #[test]
+    fn an_output_that_failed_says_when_and_why() {
+        let said = Said {
+            failures: 2,
+            lost_lines: 30,
+            last: Some((Duration::from_millis(1234), "full".to_owned())),
+            ..Said::default()
+        };
+        let told = output(said);
+        assert_eq!((told.failures, told.lost_lines, &*told.last_error), (2, 30, "full"));
+        assert_eq!((told.last_failure_age_ms, told.blocked_now_us), (Some(1234), None));
+        assert!(super::log(&log::Destination::default()).is_none());
+    }
+}

@@ -252,7 +252,9 @@ impl Kernel {
     fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self {
-            overlay: read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay")),
+            overlay: read("/proc/filesystems")
+                .lines()
+                .any(|line| line.ends_with("\toverlay")),
             from_memory: read("/proc/self/mounts").starts_with("rootfs / "),
         }
     }

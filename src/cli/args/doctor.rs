@@ -1,5 +1,6 @@
 //! The command line of `agent doctor`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -21,14 +22,24 @@ pub struct DoctorArgs {
     /// digits or more, and may be written as kubectl prints it (containerd://ID). NAMESPACE/POD stands for the sandbox and
     /// all containers of the pod, NAMESPACE/POD/CONTAINER for one of them.
     #[arg(long, value_parser = Target::parse, value_name = "CONTAINER|NAMESPACE/POD", help_heading = "Report",
-          conflicts_with_all = ["fail_on", "live_timeout"])]
+          conflicts_with_all = ["fail_on", "live_timeout", "timeout"])]
     pub explain: Option<Target>,
+    /// Judge these manifests before they are applied, for the platform of --profile, and no machine; `-` is standard input
+    ///
+    /// YAML or JSON: the agent's DaemonSet with its ConfigMap and whatever else is applied with it, and SecurityContextConstraints. A
+    /// file with a `defaultAction` is a seccomp profile. Needs no privilege and no cluster. Settings are those that the
+    /// manifests give the agent; of the flags of settings only --profile is taken, else the profile that the manifests name.
+    #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "Report", conflicts_with_all = ["explain", "live_timeout"])]
+    pub manifest: Vec<PathBuf>,
     /// The mildest finding that makes the exit code 2
     #[arg(long, value_enum, default_value_t = FailOn::Fail, value_name = "LEVEL", help_heading = "Report")]
     pub fail_on: FailOn,
     /// How long the live test may take, in which a known program must appear as an event of the running agent; 1ms to 30s
     #[arg(long, value_parser = live_timeout, default_value = "5s", value_name = "TIME", help_heading = "Report")]
     pub live_timeout: Duration,
+    /// How long everything together may take, 1s to 5m: what is not there by then is left out, and told so
+    #[arg(long, value_parser = timeout, default_value = "30s", value_name = "TIME", help_heading = "Report")]
+    pub timeout: Duration,
     /// The settings.
     #[command(flatten)]
     pub overrides: Overrides,
@@ -41,6 +52,15 @@ fn live_timeout(text: &str) -> Result<Duration, String> {
         Ok(time)
     } else {
         Err(format!("must be 1ms to {}", humantime::format_duration(MAX_WATCH)))
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("must be 1s to 5m".to_owned())
     }
 }
 

@@ -1,7 +1,9 @@
-//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host.
+//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host,
+//! `manifests` one of files.
 
 mod input;
 mod look;
+mod manifests;
 mod run;
 
 use super::args::DoctorArgs;
@@ -14,6 +16,9 @@ pub(super) use look::look;
 
 /// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
 pub fn main(arguments: &DoctorArgs) -> Exit {
+    if !arguments.manifest.is_empty() {
+        return manifests::run(arguments);
+    }
     let sources = Sources::of_this_process();
     if let Some(target) = &arguments.explain {
         return match config::load(&arguments.overrides, &sources) {
@@ -22,10 +27,10 @@ pub fn main(arguments: &DoctorArgs) -> Exit {
         };
     }
     let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => input::input(loaded, arguments.live_timeout),
+        Ok(loaded) => input::input(loaded, arguments.into()),
         Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
         Err(error) => match detect(&sources.facts) {
-            Ok(detection) => input::without_settings(&error, detection, arguments.live_timeout),
+            Ok(detection) => input::without_settings(&error, detection, arguments.into()),
             Err(error) => return complain(&error, Exit::Internal),
         },
     };

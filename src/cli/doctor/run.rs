@@ -13,10 +13,6 @@ use crate::doctor::{self, report};
 /// could not be written.
 #[must_use]
 pub fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
-    let fail_on = match arguments.fail_on {
-        FailOn::Warn => doctor::FailOn::Warn,
-        FailOn::Fail => doctor::FailOn::Fail,
-    };
     let watched = io::stderr().is_terminal();
     let (time, facts) = gather(input, &|what| {
         if watched {
@@ -24,19 +20,27 @@ pub fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
             let _ = writeln!(io::stderr(), "{what} ...");
         }
     });
-    let report = report(&facts, time, input.settings.node.name.clone());
+    print(&report(&facts, time, input.settings.node.name.clone()), arguments)
+}
+
+/// Prints a report, and says it all again with the exit code.
+pub(super) fn print(report: &doctor::Report, arguments: &DoctorArgs) -> Exit {
+    let fail_on = match arguments.fail_on {
+        FailOn::Warn => doctor::FailOn::Warn,
+        FailOn::Fail => doctor::FailOn::Fail,
+    };
     let rendered = match arguments.format {
-        ReportFormat::Text => Ok(text(&report, fail_on, look())),
-        ReportFormat::Json => json(&report).map_err(io::Error::from),
+        ReportFormat::Text => Ok(text(report, fail_on, look())),
+        ReportFormat::Json => json(report).map_err(io::Error::from),
     };
     let written = rendered.and_then(|page| {
         let mut out = io::stdout().lock();
         out.write_all(page.as_bytes()).and_then(|()| out.flush())
     });
     match written {
-        Ok(()) => exit(&report, fail_on),
+        Ok(()) => exit(report, fail_on),
         // The reader has seen enough (`| head`): what was found stays true.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(&report, fail_on),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit(report, fail_on),
         Err(error) => {
             let _ = writeln!(io::stderr(), "agent doctor: the report cannot be written: {error}");
             Exit::Internal

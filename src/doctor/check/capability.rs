@@ -29,7 +29,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(needed),
-        offline: None,
+        offline: Some(super::offline::capability::needed),
         page: include_str!("../pages/PIN-CAP-001.md"),
     },
     Definition {
@@ -40,7 +40,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(surplus),
-        offline: None,
+        offline: Some(super::offline::capability::surplus),
         page: include_str!("../pages/PIN-CAP-002.md"),
     },
     Definition {

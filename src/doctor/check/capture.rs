@@ -74,7 +74,7 @@ fn base(facts: &Facts) -> Finding {
     let (text, commands, cause) = base_remedy(facts, failure);
     let mut observed = failed(failure);
     if let Some(cause) = cause {
-        observed["cause"] = Value::from(cause);
+        observed["cause"] = json!(cause.as_str());
     }
     let finding = Finding::fail(format!("{}: {}", failure.step, failure.message)).observed(observed);
     finding

@@ -22,7 +22,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Capture, Need::Agent],
         depends_on: &[Edge::Needs("PIN-SEC-001"), Edge::Needs("PIN-CAP-001")],
         judge: Some(selinux),
-        offline: None,
+        offline: Some(super::offline::security_module::selinux),
         page: include_str!("../pages/PIN-LSM-001.md"),
     },
     Definition {
@@ -33,7 +33,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Capture, Need::Agent],
         depends_on: &[Edge::Needs("PIN-SEC-001"), Edge::Needs("PIN-CAP-001")],
         judge: Some(apparmor),
-        offline: None,
+        offline: Some(super::offline::security_module::apparmor),
         page: include_str!("../pages/PIN-LSM-002.md"),
     },
 ];
@@ -49,7 +49,7 @@ fn denied(facts: &Facts) -> Option<Value> {
         && let Ok(probe) = &facts.seccomp.value
         && probe.unknown_command == BpfAnswer::Reached
     {
-        return Some(json!({ "map_create": errno_name(probe.map_create), "cause": Cause::LsmDenied }));
+        return Some(json!({ "map_create": errno_name(probe.map_create), "cause": Cause::LsmDenied.as_str() }));
     }
     let capture = facts.capture.value.as_ref().ok()?;
     let unsaid = |failure: &&ProbeFailure| failure.errno == Some(libc::EACCES) && failure.verifier.is_none();
@@ -57,7 +57,7 @@ fn denied(facts: &Facts) -> Option<Value> {
         .into_iter()
         .filter_map(|result| result.as_ref().err())
         .find(unsaid)?;
-    Some(json!({ "step": failure.step, "errno": errno_name(failure.errno), "cause": Cause::LsmDenied }))
+    Some(json!({ "step": failure.step, "errno": errno_name(failure.errno), "cause": Cause::LsmDenied.as_str() }))
 }
 
 /// The check that finds a security module which denies bpf(2), where one does.

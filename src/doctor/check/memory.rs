@@ -18,12 +18,14 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     needs: &[Need::Kernel, Need::Settings],
     depends_on: &[],
     judge: Some(kernel_side),
-    offline: None,
+    offline: Some(super::offline::memory::kernel_side),
     page: include_str!("../pages/PIN-BPF-003.md"),
 }];
 
+/// The map that is the ring.
+const RING: &str = "events";
 /// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
-const AGENT: u64 = 48 << 20;
+pub(super) const AGENT: u64 = 48 << 20;
 
 /// PIN-BPF-003.
 fn kernel_side(facts: &Facts) -> Finding {
@@ -108,6 +110,15 @@ pub(super) fn leaves_too_little(facts: &Facts) -> bool {
     let total: u64 = memory.maps.values().sum();
     let limit = memory.limit.filter(|_| !counts_locked(facts));
     limit.is_some_and(|limit| total.saturating_add(AGENT) > limit)
+}
+
+/// The limit that a ring of so many bytes takes, where the present one is known and does not hold it.
+pub(super) fn limit_for_ring(facts: &Facts, ring: u64) -> Option<u64> {
+    let memory = facts.memory.value.as_ref().ok()?;
+    let limit = memory.limit.filter(|_| !counts_locked(facts))?;
+    let others: u64 = memory.maps.values().sum::<u64>() - memory.maps.get(RING).copied().unwrap_or_default();
+    let wanted = others.saturating_add(ring).saturating_add(AGENT);
+    (wanted > limit).then_some(wanted)
 }
 
 /// The maps that matter, the largest first.

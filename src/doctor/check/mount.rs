@@ -35,7 +35,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(root),
-        offline: None,
+        offline: Some(super::offline::confinement::read_only_root),
         page: include_str!("../pages/PIN-MNT-001.md"),
     },
     Definition {
@@ -46,7 +46,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Settings, Need::Agent],
         depends_on: &[],
         judge: Some(admin),
-        offline: None,
+        offline: Some(super::offline::mounts::socket_directory),
         page: include_str!("../pages/PIN-MNT-002.md"),
     },
     Definition {
@@ -57,7 +57,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Settings],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(surplus),
-        offline: None,
+        offline: Some(super::offline::mounts::host_paths),
         page: include_str!("../pages/PIN-MNT-003.md"),
     },
     Definition {
@@ -68,7 +68,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(namespaces),
-        offline: None,
+        offline: Some(super::offline::mounts::namespaces),
         page: include_str!("../pages/PIN-MNT-005.md"),
     },
 ];
@@ -169,7 +169,7 @@ fn told(facts: &Facts, finding: Finding, directory: &DirectoryFact, cause: Optio
         observed["full"] = json!(seen.full);
     }
     if let Some(cause) = cause {
-        observed["cause"] = Value::from(cause);
+        observed["cause"] = json!(cause.as_str());
     }
     finding
         .observed(observed.clone())

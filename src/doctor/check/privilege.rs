@@ -20,7 +20,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(no_new_privs),
-        offline: None,
+        offline: Some(super::offline::user::no_new_privs),
         page: include_str!("../pages/PIN-PRV-001.md"),
     },
     Definition {
@@ -42,7 +42,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(non_root),
-        offline: None,
+        offline: Some(super::offline::user::non_root),
         page: include_str!("../pages/PIN-PRV-003.md"),
     },
 ];

@@ -21,7 +21,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Kernel, Need::Capture, Need::Agent],
         depends_on: &[Edge::Needs("PIN-CAP-001")],
         judge: Some(locked),
-        offline: None,
+        offline: Some(super::offline::limits::memlock),
         page: include_str!("../pages/PIN-RES-001.md"),
     },
     Definition {

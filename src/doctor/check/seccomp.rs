@@ -1,6 +1,6 @@
 //! What stands before bpf(2), and whether the container is filtered at all.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::change::{Change, Op};
 use super::super::facts::host::BpfAnswer;
@@ -35,7 +35,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(profile),
-        offline: None,
+        offline: Some(super::offline::confinement::seccomp),
         page: include_str!("../pages/PIN-SEC-002.md"),
     },
 ];
@@ -58,11 +58,11 @@ pub(super) fn refused_by(facts: &Facts) -> Option<Cause> {
         (BpfAnswer::Refused(libc::ENOSYS), _) => Some(Cause::SeccompRefused),
         (BpfAnswer::Refused(_), _) if !probe.capable => Some(Cause::CapabilityMissing),
         (BpfAnswer::Reached, Some(libc::EPERM)) if !probe.capable => Some(Cause::CapabilityMissing),
-        (BpfAnswer::Refused(_), _) if nested && !command_first => Some(Cause::CapabilityMissing),
+        (BpfAnswer::Refused(_), _) if nested && !command_first => Some(Cause::UserNamespace),
         (BpfAnswer::Refused(_), _) if filtered => Some(Cause::SeccompRefused),
         (BpfAnswer::Refused(_), _) => Some(Cause::LsmDenied),
         (BpfAnswer::Reached, Some(libc::EPERM)) if short_of_locked_memory(facts) => Some(Cause::LimitReached),
-        (BpfAnswer::Reached, Some(libc::EPERM)) if nested => Some(Cause::CapabilityMissing),
+        (BpfAnswer::Reached, Some(libc::EPERM)) if nested => Some(Cause::UserNamespace),
         (BpfAnswer::Reached, Some(libc::EPERM | libc::EACCES)) => Some(Cause::LsmDenied),
         (BpfAnswer::Reached, Some(_)) => Some(Cause::LimitReached),
     }
@@ -97,12 +97,13 @@ fn admits(facts: &Facts) -> Finding {
         observed["map_create"] = json!(errno_name(Some(errno)));
     }
     if let Some(cause) = cause {
-        observed["cause"] = Value::from(cause);
+        observed["cause"] = json!(cause.as_str());
     }
     let finding = match cause {
         None => Finding::ok("bpf(2) reaches the kernel, and a map can be made"),
         Some(Cause::KernelLacks) => kernel_lacks(),
-        Some(Cause::CapabilityMissing) => nested(facts),
+        Some(Cause::CapabilityMissing) => powerless(),
+        Some(Cause::UserNamespace) => nested(facts),
         Some(Cause::SeccompRefused) => filtered(facts, &said),
         // These are for others to judge: what it takes is past every filter.
         Some(_) if probe.unknown_command == BpfAnswer::Reached => {
@@ -128,8 +129,18 @@ fn kernel_lacks() -> Finding {
         .change(grant::node_image("a kernel with CONFIG_BPF_SYSCALL=y"))
 }
 
+fn powerless() -> Finding {
+    Finding::fail("neither CAP_BPF nor CAP_SYS_ADMIN could be made effective")
+        .impact(NOTHING, &["capture"], &[])
+        .remedy(
+            "They are permitted, and the kernel or a filter refuses capset(2). Report it with what stands in the log.",
+            &["agent doctor --format json", "grep Cap /proc/self/status"],
+        )
+        .change(Change::node("security module", "allows capset(2) to the agent"))
+}
+
 fn nested(facts: &Facts) -> Finding {
-    Finding::fail("the capabilities of this process do not count for bpf(2), as in a user namespace of its own")
+    Finding::fail("in a user namespace of its own the capabilities of this process do not count for bpf(2)")
         .impact(NOTHING, &["capture"], &[])
         .remedy(
             "Run the agent in the host's user namespace: only there do CAP_BPF and CAP_PERFMON count.",

@@ -3,20 +3,24 @@
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
 pub mod host;
+pub mod join;
+pub mod live;
 pub mod manifests;
+mod runtime;
+pub mod settings;
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use self::live::{CanaryFact, LiveAgent, LiveFacts, LiveFailure, RunningAgent};
+pub use self::settings::{ConfigFacts, LogFacts, ProfileFacts, SettingFact};
 use crate::capture::types::Fit;
-use crate::container::Rank;
-use crate::control::api::{GetStatusReply, HookCounters};
-use crate::platform::Confidence;
 use crate::privilege::file::FileCapabilities;
+
+pub use join::JoinFact;
+pub use runtime::{Closed, Mounted, OwnContainer, RuntimeClass, RuntimeFact, SocketFile};
 
 /// From where a fact was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,10 +137,14 @@ pub struct Facts {
     pub runtimes: Gathered<Vec<RuntimeFact>>,
     /// The doctor's own container.
     pub own: Gathered<OwnContainer>,
+    /// What the runtimes list beside what the running agent holds.
+    pub join: Gathered<JoinFact>,
     /// The running agent.
     pub live: Gathered<LiveFacts>,
     /// The canary.
     pub canary: Gathered<CanaryFact>,
+    /// Where a log could go.
+    pub log: Gathered<LogFacts>,
     /// The configuration.
     pub config: ConfigFacts,
     /// The profile.
@@ -189,6 +197,17 @@ pub struct OsError {
     pub errno: Option<i32>,
     /// In words.
     pub message: String,
+}
+
+impl OsError {
+    /// What this error says.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        Self {
+            errno: error.raw_os_error(),
+            message: error.to_string(),
+        }
+    }
 }
 
 /// Privileges of the doctor's own process.
@@ -256,261 +275,4 @@ pub struct MemoryFacts {
     pub per_cpu: u64,
     /// The memory limit of the doctor's own cgroup in bytes, absent where there is none in sight.
     pub limit: Option<u64>,
-}
-
-/// The class of a socket candidate; the words of `container::discovery`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RuntimeClass {
-    /// Nothing at the path.
-    Absent,
-    /// A file that is no socket.
-    NotASocket,
-    /// A runtime that serves no CRI.
-    CriUnimplemented,
-    /// A peer that speaks no gRPC.
-    NotGrpc,
-    /// A socket without listener.
-    Refused,
-    /// No answer within the deadline.
-    Timeout,
-    /// Serves CRI and answers with an error, as a runtime that is still starting does.
-    Failing,
-    /// No permission to connect.
-    Permission,
-    /// Answers only the old CRI.
-    OldApi,
-    /// Answers.
-    Answers,
-}
-
-impl RuntimeClass {
-    /// The class for a word of the status reply or of discovery.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "absent" => Self::Absent,
-            "not_a_socket" | "not_socket" => Self::NotASocket,
-            "cri_unimplemented" | "unimplemented" => Self::CriUnimplemented,
-            "not_grpc" | "protocol" => Self::NotGrpc,
-            "refused" => Self::Refused,
-            "timeout" => Self::Timeout,
-            "failing" => Self::Failing,
-            "permission" => Self::Permission,
-            "old_api" => Self::OldApi,
-            "answers" => Self::Answers,
-            _ => return None,
-        })
-    }
-
-    /// The word used in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::NotASocket => "not_a_socket",
-            Self::CriUnimplemented => "cri_unimplemented",
-            Self::NotGrpc => "not_grpc",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Failing => "failing",
-            Self::Permission => "permission",
-            Self::OldApi => "old_api",
-            Self::Answers => "answers",
-        }
-    }
-}
-
-/// One candidate for a runtime's socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeFact {
-    /// Path of the socket.
-    pub socket: PathBuf,
-    /// What was found there.
-    pub class: RuntimeClass,
-    /// errno of the failed step.
-    pub errno: Option<i32>,
-    /// In words.
-    pub detail: String,
-    /// Owner and mode of the socket file, when it could be seen.
-    pub file: Option<SocketFile>,
-    /// The runtime's name for itself.
-    pub name: Option<String>,
-    /// The runtime's version.
-    pub version: Option<String>,
-    /// What lookups use: CRI `v1`, CRI `v1alpha2`, `containerd` for that runtime's own API where it serves no CRI, or
-    /// `engine` for the Docker Engine API.
-    pub api: Option<String>,
-    /// What is expected to be spoken there: `grpc` or `http`; empty where an older agent does not say it.
-    pub protocol: String,
-    /// Why it is a candidate, in words; empty likewise.
-    pub origin: String,
-    /// How much speaks for it; absent likewise.
-    pub rank: Option<Rank>,
-    /// What speaks for it, in words.
-    pub evidence: String,
-    /// The socket file itself is a mount of this process: it will be the old one once the runtime has made a new one.
-    pub mounted_alone: bool,
-}
-
-impl RuntimeFact {
-    /// Whether containers can be looked up there.
-    #[must_use]
-    pub fn answers(&self) -> bool {
-        match self.class {
-            RuntimeClass::Answers | RuntimeClass::OldApi => true,
-            RuntimeClass::CriUnimplemented => self.api.as_deref() == Some("containerd"),
-            _ => false,
-        }
-    }
-}
-
-/// Owner and mode of a socket file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SocketFile {
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-}
-
-/// The doctor's own container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnContainer {
-    /// Leaf of the own cgroup path, absent when the cgroup namespace hides it.
-    pub cgroup_leaf: Option<String>,
-    /// The container id in it, else one that the own mounts bear: the container's or its sandbox's.
-    pub id: Option<String>,
-    /// The file that has it.
-    pub id_from: &'static str,
-    /// Sockets whose runtime knows the id; an error where the runtime could not be asked.
-    pub known_by: Result<Vec<PathBuf>, Gap>,
-}
-
-/// The running agent.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LiveFacts {
-    /// It answered, twice.
-    Answers(Box<LiveAgent>),
-    /// There is no socket.
-    Absent {
-        /// The socket.
-        socket: PathBuf,
-        /// Agents that run all the same, as far as the own `/proc` shows them.
-        agents: Vec<RunningAgent>,
-    },
-    /// The socket is there and the agent could not be asked.
-    Broken {
-        /// The socket.
-        socket: PathBuf,
-        /// What is wrong.
-        kind: LiveFailure,
-        /// In words.
-        message: String,
-    },
-    /// The admin socket is disabled by `control.socket = ""`.
-    Disabled,
-}
-
-/// An agent that runs and has no admin socket where the doctor looks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningAgent {
-    /// Its process id in the doctor's PID namespace.
-    pub pid: u32,
-    /// The container it runs in, when that is not the doctor's own: its socket may be out of the doctor's sight.
-    pub elsewhere: Option<String>,
-}
-
-/// What is wrong with the admin socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LiveFailure {
-    /// Nobody listens.
-    Stale,
-    /// No permission.
-    Permission,
-    /// No answer in time.
-    Timeout,
-    /// Not the admin protocol, or a refusal.
-    Protocol,
-}
-
-/// Two snapshots of the running agent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LiveAgent {
-    /// The admin socket.
-    pub socket: PathBuf,
-    /// User id of the agent, attested by the kernel (`SO_PEERCRED`).
-    pub uid: Option<u32>,
-    /// The first snapshot.
-    pub first: GetStatusReply,
-    /// The second snapshot.
-    pub second: GetStatusReply,
-    /// Readings of the counters between the two snapshots, oldest first.
-    pub between: Vec<HashMap<String, HookCounters>>,
-    /// CPUs of the machine: on each of them a hook may be under way while the counters are read.
-    pub cpus: u32,
-    /// Time between them.
-    pub window: Duration,
-}
-
-/// How the canary ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CanaryFact {
-    /// Its event was seen.
-    Seen {
-        /// What was run.
-        program: String,
-        /// From just before the start of the program to the arrival of its event, in microseconds.
-        latency_us: u64,
-        /// The event.
-        event: Value,
-    },
-    /// It ran and no event came.
-    NotSeen {
-        /// What was run.
-        program: String,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// It could not be run.
-    NotRun {
-        /// What was to be run.
-        program: String,
-        /// Why not.
-        message: String,
-    },
-    /// The agent could not be asked to watch for it.
-    NotWatched {
-        /// Why not.
-        message: String,
-    },
-}
-
-/// The configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigFacts {
-    /// What it was merged from, weakest first.
-    pub sources: Vec<String>,
-    /// What is wrong with it; the defaults were used then.
-    pub problem: Option<String>,
-    /// `runtime.lookup_budget`.
-    pub lookup_budget: Duration,
-}
-
-/// The profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileFacts {
-    /// The profile in use.
-    pub name: String,
-    /// Whether it was named (and not detected).
-    pub declared: bool,
-    /// Where the choice came from.
-    pub source: String,
-    /// What the platform looks like: a profile's name, or none where nothing in sight tells.
-    pub detected: Result<Option<String>, Gap>,
-    /// How sure that is.
-    pub confidence: Confidence,
-    /// What speaks for the detected profile.
-    pub evidence: Vec<String>,
 }

@@ -4,7 +4,7 @@
 
 use super::super::change::{Change, Op};
 use super::super::facts::host::MountFacts;
-use super::super::facts::{Facts, LiveFacts, ProcessFacts};
+use super::super::facts::{Facts, LiveAgent, LiveFacts, ProcessFacts};
 use super::super::report::Remedy;
 
 /// Makes the facts what the grant, setting or part of the node decides, as they are on the host `well`.
@@ -24,34 +24,78 @@ const MANIFEST: &[(&str, &str, Governs)] = &[
     ("DaemonSet", "./securityContext/readOnlyRootFilesystem", |facts, well| around(facts).read_only_root = around_of(well).read_only_root.clone()),
     ("DaemonSet", "./resources/limits/memory", |facts, well| { facts.memory = well.memory.clone(); facts.resources = well.resources.clone(); tried(facts, well); }),
     ("DaemonSet", "./resources/limits/cpu", |facts, well| facts.resources = well.resources.clone()),
-    ("DaemonSet", "./volumeMounts", mounted),
-    ("DaemonSet", "/spec/template/spec/volumes", |_, _| {}),
+    ("DaemonSet", "./volumeMounts", |facts, well| { mounted(facts, well); runtimes(facts, well); socket(facts, well); }),
+    ("DaemonSet", "/spec/template/spec/volumes", runtimes),
     ("DaemonSet", "/spec/template/spec/securityContext/runAsUser", user),
     ("DaemonSet", "/spec/template/spec/securityContext/runAsNonRoot", |_, _| {}),
-    ("DaemonSet", "/spec/template/spec/securityContext/supplementalGroups", |facts, well| process(facts).gids = process_of(well).gids.clone()),
-    ("DaemonSet", "/spec/template/spec/hostUsers", |facts, well| { around(facts).user_namespace = around_of(well).user_namespace.clone(); tried(facts, well); }),
+    ("DaemonSet", "/spec/template/spec/securityContext/supplementalGroups", runtimes),
+    ("DaemonSet", "/spec/template/spec/hostUsers", |facts, well| { around(facts).user_namespace = around_of(well).user_namespace.clone(); tried(facts, well); runtimes(facts, well); }),
     ("DaemonSet", "/spec/template/spec/hostPID", |facts, well| own(facts, well, "pid")),
     ("DaemonSet", "/spec/template/spec/hostNetwork", |facts, well| { own(facts, well, "network"); own(facts, well, "uts"); }),
     ("DaemonSet", "/spec/template/spec/hostIPC", |facts, well| own(facts, well, "ipc")),
+    ("DaemonSet", "./env", |facts, well| { facts.config = well.config.clone(); facts.live = well.live.clone(); }),
+    ("DaemonSet", "./resources/requests/cpu", |facts, well| facts.live = well.live.clone()),
+    ("DaemonSet", "/spec/template/spec/securityContext/seLinuxOptions", runtimes),
+    ("DaemonSet", "/spec/template/spec/securityContext/appArmorProfile", runtimes),
 ];
 
 /// Settings by their key.
 #[rustfmt::skip]
 const SETTINGS: &[(&str, Governs)] = &[
     ("profile", |facts, well| facts.profile = well.profile.clone()),
+    ("log.target", |facts, well| { facts.log = well.log.clone(); facts.live = well.live.clone(); }),
+    ("capture.ring_size", |facts, well| { metadata(facts, well); facts.live = well.live.clone(); facts.memory = well.memory.clone(); }),
+    ("capture.backend", |facts, well| { facts.capture = well.capture.clone(); facts.live = well.live.clone(); }),
+    ("events", |facts, well| facts.live = well.live.clone()),
+    ("runtime.socket", runtimes),
+    ("runtime.call_timeout", metadata),
+    ("runtime.lookup_budget", metadata),
 ];
 
 /// Parts of the node by their name.
 #[rustfmt::skip]
 const NODE: &[(&str, Governs)] = &[
-    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); }),
     ("kernel command line lockdown", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); facts.live = well.live.clone(); }),
     ("kernel command line systemd.unified_cgroup_hierarchy", |facts, well| around(facts).cgroup = around_of(well).cgroup.clone()),
     ("sysctl net.core.bpf_jit_enable", |facts, well| facts.kernel.value.as_mut().unwrap().jit = well.kernel.value.as_ref().unwrap().jit),
-    ("security module", tried),
     ("file capabilities of the agent", on_binary),
-    ("agent", |facts, well| facts.live = well.live.clone()),
+    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); facts.runtimes = well.runtimes.clone(); }),
+    ("kernel", |facts, well| { facts.capture = well.capture.clone(); facts.canary = well.canary.clone(); }),
+    ("agent", restarted),
+    ("doctor", |facts, well| facts.live = well.live.clone()),
+    ("hooks of the agent", |facts, well| facts.live = well.live.clone()),
+    ("configuration", |facts, well| facts.config = well.config.clone()),
+    ("journald", |facts, well| { facts.log = well.log.clone(); facts.live = well.live.clone(); }),
+    ("destination of the log", |facts, well| facts.live = well.live.clone()),
+    ("directory of the admin socket", |facts, well| facts.live = well.live.clone()),
+    ("disk of the output", |facts, well| facts.live = well.live.clone()),
+    ("reader of the output", |facts, well| facts.live = well.live.clone()),
+    ("memory of the node", |facts, well| facts.live = well.live.clone()),
+    ("workloads", |facts, well| facts.live = well.live.clone()),
+    ("CPU share of the agent", |facts, well| facts.live = well.live.clone()),
+    ("container runtime", runtimes),
+    ("containerd configuration", runtimes),
+    ("version of the container runtime", runtimes),
+    ("mode of the runtime's socket", runtimes),
+    ("security module", |facts, well| { tried(facts, well); runtimes(facts, well); }),
+    ("cgroups", metadata),
+    ("images", metadata),
 ];
+
+/// An agent that was started anew reads its settings as they are now.
+fn restarted(facts: &mut Facts, well: &Facts) {
+    metadata(facts, well);
+    (facts.live, facts.canary) = (well.live.clone(), well.canary.clone());
+    let Ok(LiveFacts::Answers(agent)) = &mut facts.live.value else {
+        return;
+    };
+    agent.second.profile.clone_from(&facts.profile.name);
+    for setting in &mut agent.second.settings {
+        if let Some(now) = facts.config.setting(&setting.key) {
+            (setting.value, setting.origin) = (now.value.clone(), now.origin.clone());
+        }
+    }
+}
 
 fn process(facts: &mut Facts) -> &mut ProcessFacts {
     facts.process.value.as_mut().unwrap()
@@ -128,6 +172,53 @@ fn user(facts: &mut Facts, well: &Facts) {
 fn own(facts: &mut Facts, well: &Facts, name: &'static str) {
     let shared = around_of(well).shared[name].clone();
     around(facts).shared.insert(name, shared);
+}
+
+/// What hangs on a runtime that can be asked: how it looks, who this process is to it, and what the agent makes of it.
+fn runtimes(facts: &mut Facts, well: &Facts) {
+    facts.runtimes = well.runtimes.clone();
+    facts.process = well.process.clone();
+    if let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) {
+        agent.second.runtimes = well.second.runtimes.clone();
+        agent.second.conditions = well.second.conditions.clone();
+    }
+    facts.canary = well.canary.clone();
+    metadata(facts, well);
+}
+
+/// Whether the agent can be asked. One that can be is not made well by it.
+fn socket(facts: &mut Facts, well: &Facts) {
+    if agent_of(facts).is_none() {
+        facts.live = well.live.clone();
+    }
+}
+
+/// What lookups give and cost.
+fn metadata(facts: &mut Facts, well: &Facts) {
+    facts.join = well.join.clone();
+    let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) else {
+        return;
+    };
+    let (second, well) = (&mut agent.second, &well.second);
+    second.lookups = well.lookups;
+    second.metadata_status = well.metadata_status.clone();
+    second.metadata_reason = well.metadata_reason.clone();
+    second.metadata_fields = well.metadata_fields.clone();
+    second.window = well.window.clone();
+}
+
+fn agent_of(facts: &mut Facts) -> Option<&mut LiveAgent> {
+    match &mut facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent),
+        _ => None,
+    }
+}
+
+fn told_of(facts: &Facts) -> Option<&LiveAgent> {
+    match &facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent),
+        _ => None,
+    }
 }
 
 /// Applies every change of the remedy.

@@ -313,7 +313,7 @@ impl Exported {
 
 /// The classic text format of Prometheus, from OpenMetrics text: a family is called like its samples, and neither units
 /// nor an end are told.
-pub(in crate::health) fn classic(open: &str) -> Result<String, Error> {
+pub(crate) fn classic(open: &str) -> Result<String, Error> {
     let mut text = String::with_capacity(open.len());
     let mut help = None;
     for line in open.lines() {

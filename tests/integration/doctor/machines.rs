@@ -137,7 +137,11 @@ fn clock() {
     let now = String::from_utf8(tool::run(Command::new("date").arg("+%s")).unwrap().stdout).unwrap();
     let then = now.trim().parse::<u64>().unwrap() + 3600;
     tool::run(Command::new("date").args(["-s", &format!("@{then}")])).unwrap();
-    verdict.expect("an hour later at once", &node::beside(&pod), &[("PIN-LIVE-006", "warn")]);
+    verdict.expect(
+        "an hour later at once",
+        &node::beside(&pod),
+        &[("PIN-LIVE-006", "warn")],
+    );
     node::stop(&kubelet, pod);
     verdict.end();
 }

@@ -59,7 +59,11 @@ impl Verdict {
         while report.roots() != roots && began.elapsed() < NOTICES {
             report = look();
         }
-        self.expect(&format!("{name} (after {} s)", began.elapsed().as_secs()), &report, roots)
+        self.expect(
+            &format!("{name} (after {} s)", began.elapsed().as_secs()),
+            &report,
+            roots,
+        )
     }
 
     /// Notes anything else that is wrong.
@@ -72,7 +76,6 @@ impl Verdict {
         assert!(self.0.is_empty(), "\n{}", self.0.join("\n"));
     }
 }
-
 
 /// Runs the doctor before the agent in each pod of a table, and once more in the mended one.
 pub(super) fn cold(lab: &Containerd, profile: &str, cases: &[Case]) {
