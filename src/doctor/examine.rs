@@ -29,7 +29,7 @@ pub(super) fn judge(definition: &Definition, facts: &Facts) -> Check {
     .of(definition)
 }
 
-fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
+pub(super) fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
 }
 

@@ -10,6 +10,8 @@
 //!   [`report`] of it all.
 //! * [`render`] writes the report, in each format; [`redact`] takes names and everything private out of it before.
 //!
+//! [`offline`] judges manifests before they are applied.
+//!
 //! [`explain`] walks the lookup of one container step by step.
 //!
 //! `docs/doctor.md` explains every check.
@@ -22,6 +24,7 @@ pub mod facts;
 mod finding;
 pub mod gather;
 pub mod graph;
+pub mod offline;
 pub mod pages;
 pub mod past;
 pub mod redact;

@@ -2,8 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, memory,
-    metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, version,
+    btf, build, capability, capture, cgroup, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log,
+    loss, lsm, manifest, memory, metadata, mount, output, pace, port, privilege, profile, pulse, ready, records,
+    resource, ring, runtime, scc, seccomp, seccomp_file, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -133,10 +134,16 @@ pub const AREAS: &[&[Definition]] = &[
     profile::CHECKS,
     version::CHECKS,
     kernel::CHECKS,
+    build::CHECKS,
     btf::CHECKS,
+    mount::CHECKS,
+    cgroup::CHECKS,
     capability::CHECKS,
+    seccomp::CHECKS,
+    lsm::CHECKS,
     privilege::CHECKS,
     landlock::CHECKS,
+    resource::CHECKS,
     capture::CHECKS,
     memory::CHECKS,
     hooks::CHECKS,
@@ -153,6 +160,9 @@ pub const AREAS: &[&[Definition]] = &[
     records::CHECKS,
     output::CHECKS,
     ring::CHECKS,
+    manifest::CHECKS,
+    scc::CHECKS,
+    seccomp_file::CHECKS,
 ];
 
 /// Every check, in the order of the report.

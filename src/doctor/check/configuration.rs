@@ -14,7 +14,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     needs: &[Need::Settings],
     depends_on: &[],
     judge: Some(loads),
-    offline: None,
+    offline: Some(super::offline::settings::loads),
     page: include_str!("../pages/PIN-CFG-001.md"),
 }];
 

@@ -20,7 +20,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Settings],
         depends_on: &[],
         judge: Some(declared),
-        offline: None,
+        offline: Some(super::offline::settings::profile),
         page: include_str!("../pages/PIN-PRF-001.md"),
     },
     Definition {

@@ -116,7 +116,7 @@ impl<T> Step<'_, T> {
 }
 
 /// The time, RFC 3339, UTC, to the millisecond.
-pub(in crate::doctor) fn now() -> String {
+pub(crate) fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
