@@ -33,7 +33,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Settings, Need::Agent],
         depends_on: &[Edge::Needs("PIN-CFG-001")],
         judge: Some(node_name),
-        offline: None,
+        offline: Some(super::offline::settings::node_name),
         page: include_str!("../pages/PIN-CFG-004.md"),
     },
 ];
@@ -160,8 +160,8 @@ fn node_name(facts: &Facts) -> Finding {
         )
         .change(Change::container(
             Op::Add,
-            "/env",
-            json!([{ "name": "NODE_NAME", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }]),
+            "/env/-",
+            json!({ "name": "NODE_NAME", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }),
         ))
     } else {
         Finding::ok(format!("the node is called {}, by {origin}", name.trim_matches('"')))

@@ -94,7 +94,8 @@ fn one_less(facts: &Facts, seen: &Seen<'_>, condition: &Condition) -> Finding {
         None => finding.impact(impact, &["metadata"], FIELDS).remedy(
             "See why the runtime is silent; it is asked again every few seconds.",
             &["journalctl -u containerd -u crio -u docker -u podman --since -10m"],
-        ),
+        )
+        .change(Change::node("container runtime", "answers")),
     }
 }
 
