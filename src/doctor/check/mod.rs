@@ -14,7 +14,7 @@ pub(super) mod loss;
 pub(super) mod manifest;
 pub(super) mod memory;
 pub(super) mod metadata;
-mod offline;
+pub(super) mod offline;
 pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;

@@ -125,6 +125,7 @@ pub(in super::super) fn surplus(manifests: &Manifests) -> Finding {
             )
             .remedy("Take the privilege away and add the two capabilities.", &["securityContext:\n  privileged: false"])
             .change(put(object, &context("privileged"), false))
+            .changes((!refused).then(|| put(object, &context("allowPrivilegeEscalation"), false)))
             .change(right)
             .read(object, &context("privileged"))
     } else if surplus.is_empty() {
