@@ -2,8 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, manifest, memory, metadata, privilege,
-    profile, pulse, runtime, scc, seccomp_file,
+    btf, build, capability, capture, cgroup, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log,
+    loss, lsm, manifest, memory, metadata, mount, output, pace, port, privilege, profile, pulse, ready, records,
+    resource, ring, runtime, scc, seccomp, seccomp_file, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -128,20 +129,37 @@ pub struct Definition {
 /// Every check by area, in the order of the report.
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
+    log::CHECKS,
+    drift::CHECKS,
     profile::CHECKS,
+    version::CHECKS,
     kernel::CHECKS,
+    build::CHECKS,
     btf::CHECKS,
+    mount::CHECKS,
+    cgroup::CHECKS,
     capability::CHECKS,
+    seccomp::CHECKS,
+    lsm::CHECKS,
     privilege::CHECKS,
     landlock::CHECKS,
+    resource::CHECKS,
     capture::CHECKS,
     memory::CHECKS,
     hooks::CHECKS,
     runtime::CHECKS,
     live::CHECKS,
     pulse::CHECKS,
+    ready::CHECKS,
+    pace::CHECKS,
+    clock::CHECKS,
+    port::CHECKS,
     metadata::CHECKS,
     loss::CHECKS,
+    ledger::CHECKS,
+    records::CHECKS,
+    output::CHECKS,
+    ring::CHECKS,
     manifest::CHECKS,
     scc::CHECKS,
     seccomp_file::CHECKS,

@@ -3,15 +3,35 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::cli::args::DoctorArgs;
 use crate::config::load::DETECTED;
-use crate::config::{self, Loaded, Settings};
-use crate::doctor::facts::{ConfigFacts, ProfileFacts};
+use crate::config::{self, Effective, Loaded, Settings};
+use crate::doctor::facts::{ConfigFacts, ProfileFacts, SettingFact};
 use crate::doctor::gather::Input;
 use crate::platform::Detection;
 
+/// How long the examination may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// The canary's event.
+    live: Duration,
+    /// Everything together.
+    total: Duration,
+}
+
+impl From<&DoctorArgs> for Times {
+    fn from(arguments: &DoctorArgs) -> Self {
+        Self {
+            live: arguments.live_timeout,
+            total: arguments.timeout,
+        }
+    }
+}
+
 /// Of settings that loaded.
 #[must_use]
-pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
+pub(super) fn input(loaded: Loaded, times: Times) -> Input {
+    let effective = config::effective(&loaded).into_iter().map(setting).collect();
     let sources: BTreeSet<String> = loaded.origins.into_values().collect();
     let (declared, detection) = (!loaded.profile.is_detected(), loaded.profile.detection);
     Input {
@@ -21,6 +41,8 @@ pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
             lookup_budget: loaded.settings.runtime.lookup_budget,
             call_timeout: loaded.settings.runtime.call_timeout,
             prefetch: loaded.settings.runtime.prefetch,
+            file: loaded.file.as_ref().map(|file| file.display().to_string()),
+            settings: effective,
         },
         profile: ProfileFacts {
             name: loaded.profile.name.to_owned(),
@@ -31,13 +53,22 @@ pub fn input(loaded: Loaded, live_timeout: Duration) -> Input {
             evidence: detection.evidence,
         },
         settings: loaded.settings,
-        live_timeout,
+        live_timeout: times.live,
+        timeout: times.total,
+    }
+}
+
+fn setting(it: Effective) -> SettingFact {
+    SettingFact {
+        key: it.key.to_owned(),
+        value: it.value,
+        origin: it.origin,
     }
 }
 
 /// The same where the settings are wrong: the built-in defaults, and what is wrong.
 #[must_use]
-pub fn without_settings(error: &config::Error, detection: Detection, live_timeout: Duration) -> Input {
+pub(super) fn without_settings(error: &config::Error, detection: Detection, times: Times) -> Input {
     let settings = Settings::default();
     Input {
         config: ConfigFacts {
@@ -46,6 +77,8 @@ pub fn without_settings(error: &config::Error, detection: Detection, live_timeou
             lookup_budget: settings.runtime.lookup_budget,
             call_timeout: settings.runtime.call_timeout,
             prefetch: settings.runtime.prefetch,
+            file: None,
+            settings: Vec::new(),
         },
         profile: ProfileFacts {
             name: detection.profile.to_owned(),
@@ -56,6 +89,7 @@ pub fn without_settings(error: &config::Error, detection: Detection, live_timeou
             evidence: detection.evidence,
         },
         settings,
-        live_timeout,
+        live_timeout: times.live,
+        timeout: times.total,
     }
 }

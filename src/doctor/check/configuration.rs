@@ -1,5 +1,6 @@
 //! Configuration: whether the settings load.
 
+use super::super::change::Change;
 use super::super::facts::{Facts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Need, Weight};
@@ -39,6 +40,7 @@ fn loads(facts: &Facts) -> Finding {
                     Place::Kubernetes => &["kubectl -n pinhole edit configmap pinhole-agent"],
                     _ => &["editor /etc/pinhole/agent.toml"],
                 },
-            ),
+            )
+            .change(Change::node("configuration", "as the message says")),
     }
 }

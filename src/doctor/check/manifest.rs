@@ -85,9 +85,14 @@ pub(super) fn of_profile(manifests: &Manifests, kind: &str) -> Option<Value> {
         ..Options::default()
     };
     // A namespace that the manifest would not be made for is still the one that the pod is in.
-    let list = as_list(manifests.profile.name, &options).or_else(|_| as_list(manifests.profile.name, &Options::default()));
+    let list =
+        as_list(manifests.profile.name, &options).or_else(|_| as_list(manifests.profile.name, &Options::default()));
     let list = list.ok()?;
-    let mut object = list["items"].as_array()?.iter().find(|object| object["kind"] == kind)?.clone();
+    let mut object = list["items"]
+        .as_array()?
+        .iter()
+        .find(|object| object["kind"] == kind)?
+        .clone();
     if let (Some(namespace), Some(_)) = (namespace, object["metadata"].get("namespace")) {
         object["metadata"]["namespace"] = json!(namespace);
     }
@@ -135,12 +140,17 @@ fn holds_an_agent(manifests: &Manifests) -> Finding {
         let absent = kinds.into_iter().filter(|kind| !has_kind(&manifests.objects, kind));
         return Finding::fail(said)
             .observed(json!(workloads))
-            .expected("a DaemonSet whose container has the agent's image, a variable PINHOLE_*, or /etc/pinhole mounted")
+            .expected(
+                "a DaemonSet whose container has the agent's image, a variable PINHOLE_*, or /etc/pinhole mounted",
+            )
             .evidence(&of_manifests(), "workloads among the manifests", json!(workloads))
             .impact("Nothing of the agent is judged.", &["doctor"], &[])
             .remedy(
                 "Hand in the manifests of the agent.",
-                &[&format!("agent manifest --profile {name}"), &format!("agent doctor --manifest FILE --profile {name}")],
+                &[
+                    &format!("agent manifest --profile {name}"),
+                    &format!("agent doctor --manifest FILE --profile {name}"),
+                ],
             )
             .changes(absent.filter_map(|kind| whole(manifests, kind)));
     };
@@ -148,7 +158,12 @@ fn holds_an_agent(manifests: &Manifests) -> Finding {
     let finding = if kind != "DaemonSet" && kind != "Pod" {
         let at = |path: &str| agent.object.at(path).map(|_| take(&agent.object, path));
         let movable = ["Deployment", "ReplicaSet", "StatefulSet"].contains(&kind);
-        let rest = ["/spec/replicas", "/spec/strategy", "/spec/serviceName", "/spec/volumeClaimTemplates"];
+        let rest = [
+            "/spec/replicas",
+            "/spec/strategy",
+            "/spec/serviceName",
+            "/spec/volumeClaimTemplates",
+        ];
         let own: Vec<Change> = match movable {
             true => rest
                 .into_iter()
@@ -158,24 +173,42 @@ fn holds_an_agent(manifests: &Manifests) -> Finding {
             false => Vec::new(),
         };
         Finding::warn(format!("a {kind} runs the agent, not a DaemonSet"))
-            .impact("It runs on some nodes only, and what happens on the others is not seen.", &["capture"], &[])
-            .remedy("Let a DaemonSet run it, one pod on every node.", &[&format!("agent manifest --profile {name}")])
+            .impact(
+                "It runs on some nodes only, and what happens on the others is not seen.",
+                &["capture"],
+                &[],
+            )
+            .remedy(
+                "Let a DaemonSet run it, one pod on every node.",
+                &[&format!("agent manifest --profile {name}")],
+            )
             .changes(own)
     } else if manifests.more_agents.is_empty() {
-        Finding::ok(format!("{kind} {}, container {}", agent.object.name, agent.container.name))
+        Finding::ok(format!(
+            "{kind} {}, container {}",
+            agent.object.name, agent.container.name
+        ))
     } else {
         Finding::warn(format!(
             "{} is judged, and not {}, which runs an agent too",
             agent.object.name,
             manifests.more_agents.join(", ")
         ))
-        .impact("On a node with two agents each event is told twice; and the other one is not judged.", &["doctor"], &[])
-        .remedy("Judge each by itself, or leave one of them out.", &[&format!("agent doctor --manifest FILE --profile {name}")])
+        .impact(
+            "On a node with two agents each event is told twice; and the other one is not judged.",
+            &["doctor"],
+            &[],
+        )
+        .remedy(
+            "Judge each by itself, or leave one of them out.",
+            &[&format!("agent doctor --manifest FILE --profile {name}")],
+        )
     };
-    finding
-        .observed(json!(workloads))
-        .expected("one DaemonSet")
-        .told(&agent.object, &agent.in_container(""), agent.container.name.clone())
+    finding.observed(json!(workloads)).expected("one DaemonSet").told(
+        &agent.object,
+        &agent.in_container(""),
+        agent.container.name.clone(),
+    )
 }
 
 const ENFORCE: &str = "/metadata/labels/pod-security.kubernetes.io~1enforce";
@@ -187,7 +220,10 @@ fn namespace(manifests: &Manifests) -> Finding {
         Err(finding) => return *finding,
     };
     let own = agent.namespace();
-    let found = manifests.namespaces.iter().find(|namespace| own.is_none_or(|own| own == namespace.name));
+    let found = manifests
+        .namespaces
+        .iter()
+        .find(|namespace| own.is_none_or(|own| own == namespace.name));
     let Some(namespace) = found else {
         return Finding::skipped(match own {
             Some(own) => format!("namespace {own} is not among the files"),
@@ -201,10 +237,14 @@ fn namespace(manifests: &Manifests) -> Finding {
             "namespace {} has no label pod-security.kubernetes.io/enforce, so the cluster's own level counts",
             namespace.name
         )),
-        Some(level @ ("baseline" | "restricted")) => {
-            Finding::fail(format!("namespace {} enforces the level {level}, which admits no such pod", namespace.name))
-        }
-        Some(other) => Finding::fail(format!("namespace {} enforces {other:?}, which is no level", namespace.name)),
+        Some(level @ ("baseline" | "restricted")) => Finding::fail(format!(
+            "namespace {} enforces the level {level}, which admits no such pod",
+            namespace.name
+        )),
+        Some(other) => Finding::fail(format!(
+            "namespace {} enforces {other:?}, which is no level",
+            namespace.name
+        )),
     };
     let finding = match level {
         Some("privileged") => finding,
@@ -243,20 +283,25 @@ fn image(manifests: &Manifests) -> Finding {
     let finding = if image.contains("@sha256:") || image.contains("@sha512:") {
         Finding::ok("the image is pinned by its digest")
     } else {
-        Finding::warn(format!("{image} is named by a tag, which may be moved to another image"))
-            .impact(
-                "The next start of the pod, on any node, may run another program, with the capabilities of this one.",
-                &["privilege"],
-                &[],
-            )
-            // What digest that is only the registry knows, so there is no change to offer.
-            .remedy(
-                "Name it by its digest.",
-                &[
-                    &format!("skopeo inspect --format '{{{{.Digest}}}}' docker://{image}"),
-                    &format!("agent manifest --profile {} --image REPOSITORY@sha256:DIGEST", manifests.profile.name),
-                ],
-            )
+        Finding::warn(format!(
+            "{image} is named by a tag, which may be moved to another image"
+        ))
+        .impact(
+            "The next start of the pod, on any node, may run another program, with the capabilities of this one.",
+            &["privilege"],
+            &[],
+        )
+        // What digest that is only the registry knows, so there is no change to offer.
+        .remedy(
+            "Name it by its digest.",
+            &[
+                &format!("skopeo inspect --format '{{{{.Digest}}}}' docker://{image}"),
+                &format!(
+                    "agent manifest --profile {} --image REPOSITORY@sha256:DIGEST",
+                    manifests.profile.name
+                ),
+            ],
+        )
     };
     finding
         .observed(image.clone())

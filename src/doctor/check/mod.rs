@@ -2,26 +2,47 @@
 //! read nothing and know no clock.
 
 pub(super) mod btf;
+pub(super) mod build;
 pub(super) mod capability;
 pub(super) mod capture;
 mod cause;
+pub(super) mod cgroup;
+pub(super) mod clock;
+mod commands;
 pub(super) mod configuration;
+pub(super) mod drift;
+mod grant;
 pub(super) mod hooks;
 pub(super) mod kernel;
 pub(super) mod landlock;
+pub(super) mod ledger;
 pub(super) mod live;
+#[cfg(test)]
+mod live_tests;
+pub(super) mod log;
 pub(super) mod loss;
+pub(super) mod lsm;
 pub(super) mod manifest;
 pub(super) mod memory;
 pub(super) mod metadata;
-pub(super) mod offline;
+pub(super) mod mount;
+mod offline;
+pub(super) mod output;
+pub(super) mod pace;
+pub(super) mod port;
 pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;
+pub(super) mod ready;
+pub(super) mod records;
+pub(super) mod resource;
+pub(super) mod ring;
 pub(super) mod runtime;
 pub(super) mod scc;
+pub(super) mod seccomp;
 pub(super) mod seccomp_file;
 mod thread;
+pub(super) mod version;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};
 use crate::platform::model::Thresholds;

@@ -46,7 +46,10 @@ pub(in super::super) const CHECKS: &[Definition] = &[
 /// The constraints that the pod would be held against: those that it names, else those that refuse least.
 pub(super) fn constraints_of<'a>(manifests: &'a Manifests, agent: &AgentPod) -> Option<&'a Object> {
     match required(agent) {
-        Some(name) => manifests.constraints.iter().find(|constraints| constraints.name == name),
+        Some(name) => manifests
+            .constraints
+            .iter()
+            .find(|constraints| constraints.name == name),
         None => manifests
             .constraints
             .iter()
@@ -57,7 +60,10 @@ pub(super) fn constraints_of<'a>(manifests: &'a Manifests, agent: &AgentPod) -> 
 /// The pod's word for which constraints it wants, and no others.
 fn required(agent: &AgentPod) -> Option<&str> {
     let key = token("openshift.io/required-scc");
-    agent.object.at(&format!("{}/metadata/annotations/{key}", agent.template))?.as_str()
+    agent
+        .object
+        .at(&format!("{}/metadata/annotations/{key}", agent.template))?
+        .as_str()
 }
 
 /// What the constraints give a pod that names none, where their strategy is `MustRunAs`: `path` is below the strategy.
@@ -87,19 +93,34 @@ fn admit(manifests: &Manifests) -> Finding {
         let named = required(agent).unwrap_or("none by name");
         let kinds = ["SecurityContextConstraints", "Role", "RoleBinding"];
         let absent = kinds.into_iter().filter(|kind| !has_kind(&manifests.objects, kind));
-        return Finding::warn(format!("the constraints that the pod needs ({named}) are not among the files"))
-            .observed(json!(manifests.constraints.iter().map(|one| &one.name).collect::<Vec<_>>()))
-            .expected(named)
-            .told(&agent.object, agent.template, named)
-            .impact(format!("Unless they are in the cluster already: {impact}"), &["capture"], &[])
-            .remedy("Hand them in and apply them with the rest.", &["agent manifest --profile openshift"])
-            .changes(absent.filter_map(|kind| whole(manifests, kind)));
+        return Finding::warn(format!(
+            "the constraints that the pod needs ({named}) are not among the files"
+        ))
+        .observed(json!(
+            manifests.constraints.iter().map(|one| &one.name).collect::<Vec<_>>()
+        ))
+        .expected(named)
+        .told(&agent.object, agent.template, named)
+        .impact(
+            format!("Unless they are in the cluster already: {impact}"),
+            &["capture"],
+            &[],
+        )
+        .remedy(
+            "Hand them in and apply them with the rest.",
+            &["agent manifest --profile openshift"],
+        )
+        .changes(absent.filter_map(|kind| whole(manifests, kind)));
     };
     let refusals = admits::refusals(manifests, agent, constraints);
     let unbound = !admits::may_use(manifests, agent, constraints);
     let own: Vec<&Refusal> = refusals.iter().filter(|refusal| refusal.cause.is_none()).collect();
     // What the pod should not ask for is its own finding, and mended there.
-    if let (true, false, Some(cause)) = (own.is_empty(), unbound, refusals.iter().find_map(|refusal| refusal.cause)) {
+    if let (true, false, Some(cause)) = (
+        own.is_empty(),
+        unbound,
+        refusals.iter().find_map(|refusal| refusal.cause),
+    ) {
         return waits(cause);
     }
     let mut said: Vec<String> = own.iter().map(|refusal| refusal.said.clone()).collect();
@@ -113,15 +134,21 @@ fn admit(manifests: &Manifests) -> Finding {
         Finding::ok(format!("constraints {} admit the pod", constraints.name))
     } else {
         let kinds = ["Role", "RoleBinding"];
-        let absent = kinds.into_iter().filter(|kind| unbound && !has_kind(&manifests.objects, kind));
-        Finding::fail(format!("constraints {} do not admit the pod: {}", constraints.name, said.join("; ")))
-            .impact(impact, &["capture"], &[])
-            .remedy(
-                "Let the constraints admit what the pod asks for, and let its service account use them.",
-                &["agent manifest --profile openshift"],
-            )
-            .changes(own.iter().flat_map(|refusal| refusal.changes.clone()))
-            .changes(absent.filter_map(|kind| whole(manifests, kind)))
+        let absent = kinds
+            .into_iter()
+            .filter(|kind| unbound && !has_kind(&manifests.objects, kind));
+        Finding::fail(format!(
+            "constraints {} do not admit the pod: {}",
+            constraints.name,
+            said.join("; ")
+        ))
+        .impact(impact, &["capture"], &[])
+        .remedy(
+            "Let the constraints admit what the pod asks for, and let its service account use them.",
+            &["agent manifest --profile openshift"],
+        )
+        .changes(own.iter().flat_map(|refusal| refusal.changes.clone()))
+        .changes(absent.filter_map(|kind| whole(manifests, kind)))
     };
     finding
         .observed(json!(said))
@@ -144,7 +171,10 @@ fn grant(manifests: &Manifests) -> Finding {
     let found = surplus::of(manifests, agent, constraints);
     let said: Vec<&str> = found.iter().map(|(said, _)| said.as_str()).collect();
     let finding = if found.is_empty() {
-        Finding::ok(format!("constraints {} grant what the pod asks for and no more", constraints.name))
+        Finding::ok(format!(
+            "constraints {} grant what the pod asks for and no more",
+            constraints.name
+        ))
     } else {
         Finding::warn(format!(
             "constraints {} grant more than the pod asks for: {}",
@@ -156,7 +186,10 @@ fn grant(manifests: &Manifests) -> Finding {
             &["privilege"],
             &[],
         )
-        .remedy("Narrow them to what the pod has.", &["agent manifest --profile openshift"])
+        .remedy(
+            "Narrow them to what the pod has.",
+            &["agent manifest --profile openshift"],
+        )
         .changes(found.iter().flat_map(|(_, changes)| changes.clone()))
     };
     finding

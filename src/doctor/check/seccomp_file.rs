@@ -49,16 +49,23 @@ const KIND: &str = "seccomp";
 
 /// The files that matter: the one that the pod names, where one has its name, else all.
 fn files(manifests: &Manifests) -> Vec<&SeccompFile> {
-    let named = manifests.agent.as_ref().and_then(|agent| match &agent.container.security.seccomp {
-        crate::kubernetes::Profile::Localhost(path) => path.rsplit('/').next(),
-        _ => None,
-    });
+    let named = manifests
+        .agent
+        .as_ref()
+        .and_then(|agent| match &agent.container.security.seccomp {
+            crate::kubernetes::Profile::Localhost(path) => path.rsplit('/').next(),
+            _ => None,
+        });
     let own: Vec<&SeccompFile> = manifests
         .seccomp
         .iter()
         .filter(|file| file.file.file_name().and_then(|name| name.to_str()) == named && named.is_some())
         .collect();
-    if own.is_empty() { manifests.seccomp.iter().collect() } else { own }
+    if own.is_empty() {
+        manifests.seccomp.iter().collect()
+    } else {
+        own
+    }
 }
 
 /// PIN-SEC-003.
@@ -81,7 +88,8 @@ fn admits(manifests: &Manifests) -> Finding {
         let names: Vec<&str> = found.iter().map(|lack| lack.name.as_str()).collect();
         observed.insert(file.file.display().to_string(), json!(names));
         let fatal = |found: &[Lack]| found.iter().filter(|lack| !lack.soft).count();
-        let worse = |(_, so_far): &(&SeccompFile, Vec<Lack>)| (fatal(&found), found.len()) > (fatal(so_far), so_far.len());
+        let worse =
+            |(_, so_far): &(&SeccompFile, Vec<Lack>)| (fatal(&found), found.len()) > (fatal(so_far), so_far.len());
         if worst.as_ref().is_none_or(worse) {
             worst = Some((file, found));
         }
@@ -129,7 +137,11 @@ fn opened(file: &SeccompFile, found: &[Lack]) -> Vec<Change> {
     let missing = |name: &str| found.iter().any(|lack| lack.name == name);
     let mut changes = without(file, |entry, name| !rules::admits(&entry.action) && missing(name));
     for lack in found {
-        changes.extend(lack.entries.iter().map(|entry| Change::manifest(KIND, Op::Add, "/syscalls/-", entry.clone())));
+        changes.extend(
+            lack.entries
+                .iter()
+                .map(|entry| Change::manifest(KIND, Op::Add, "/syscalls/-", entry.clone())),
+        );
     }
     changes
 }
@@ -162,7 +174,10 @@ fn surplus(manifests: &Manifests) -> Finding {
     for file in files {
         let name = file.file.display();
         let found = if open(file) {
-            said.push(format!("{name} admits whatever it does not list ({})", file.default_action));
+            said.push(format!(
+                "{name} admits whatever it does not list ({})",
+                file.default_action
+            ));
             let own = serde_json::from_str::<Value>(crate::privilege::seccomp::AGENT_SETUP).ok();
             changes.extend(own.map(|own| Change::manifest(KIND, Op::Add, "", own)));
             json!(file.default_action)

@@ -75,7 +75,11 @@ pub(super) fn words(container: &Value) -> Vec<String> {
     match (list("command"), list("args")) {
         (None, None) => vec!["run".to_owned()],
         (None, Some(arguments)) => arguments,
-        (Some(command), arguments) => command.into_iter().skip(1).chain(arguments.unwrap_or_default()).collect(),
+        (Some(command), arguments) => command
+            .into_iter()
+            .skip(1)
+            .chain(arguments.unwrap_or_default())
+            .collect(),
     }
 }
 

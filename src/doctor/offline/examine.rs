@@ -13,25 +13,7 @@ const NOT_TOLD: &str = "manifests do not tell it: run agent doctor on a node";
 /// Judges every check that manifests can tell something of, and folds what follows from a failure under its root.
 #[must_use]
 pub(in crate::doctor) fn examine(manifests: &Manifests) -> Vec<Check> {
-    let mut definitions: Vec<Definition> = checks().copied().collect();
-    for (id, judge) in super::super::check::offline::PENDING {
-        match definitions.iter_mut().find(|definition| definition.id == *id) {
-            Some(definition) => definition.offline = Some(*judge),
-            None if cfg!(test) => definitions.push(Definition {
-                id,
-                area: "pending",
-                title: id,
-                weight: super::super::registry::Weight::Minor,
-                needs: &[],
-                depends_on: &[],
-                judge: None,
-                offline: Some(*judge),
-                page: "",
-            }),
-            None => {}
-        }
-    }
-    let definitions: Vec<&Definition> = definitions.iter().collect();
+    let definitions: Vec<&Definition> = checks().collect();
     let judge = |definition: &&Definition| {
         match definition.offline {
             Some(judge) => guarded(|| judge(manifests)),

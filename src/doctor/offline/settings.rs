@@ -133,10 +133,11 @@ impl Written {
         }
         if is_wrapped(container) {
             let program = container["command"][0].as_str().unwrap_or_default();
-            self.unseen = Some(Unseen::Elsewhere(format!("{program} starts the agent, and in what way is not told")));
+            self.unseen = Some(Unseen::Elsewhere(format!(
+                "{program} starts the agent, and in what way is not told"
+            )));
         } else {
-            let expanded: Option<Vec<String>> =
-                words(container).iter().map(|word| expand(word, &variables)).collect();
+            let expanded: Option<Vec<String>> = words(container).iter().map(|word| expand(word, &variables)).collect();
             match expanded.map(|words| command_line(&words)) {
                 None => {
                     self.unseen = Some(Unseen::Elsewhere(
@@ -153,8 +154,15 @@ impl Written {
             }
         }
         let variable = self.sources.environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-        let named = variable.map(|(_, value)| PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty());
-        let path = self.overrides.config.clone().or(named).unwrap_or_else(|| DEFAULT_FILE.into());
+        let named = variable
+            .map(|(_, value)| PathBuf::from(value))
+            .filter(|path| !path.as_os_str().is_empty());
+        let path = self
+            .overrides
+            .config
+            .clone()
+            .or(named)
+            .unwrap_or_else(|| DEFAULT_FILE.into());
         match view.file(&path) {
             File::Absent => {}
             File::Unseen(unseen) => {
@@ -186,12 +194,19 @@ enum Variable {
 enum File {
     Absent,
     Unseen(Unseen),
-    Text { text: String, config_map: String, key: String },
+    Text {
+        text: String,
+        config_map: String,
+        key: String,
+    },
 }
 
 impl View<'_> {
     fn container(&self) -> &Value {
-        self.agent.object.at(&self.agent.in_container("")).unwrap_or(&Value::Null)
+        self.agent
+            .object
+            .at(&self.agent.in_container(""))
+            .unwrap_or(&Value::Null)
     }
 
     /// The ConfigMap of this name in the agent's namespace.
@@ -212,7 +227,9 @@ impl View<'_> {
         let items = |key: &str| self.container()[key].as_array().into_iter().flatten();
         for from in items("envFrom") {
             let prefix = from["prefix"].as_str().unwrap_or_default();
-            let map = from["configMapRef"]["name"].as_str().and_then(|name| self.config_map(name));
+            let map = from["configMapRef"]["name"]
+                .as_str()
+                .and_then(|name| self.config_map(name));
             for (key, value) in map.and_then(|map| map["data"].as_object()).into_iter().flatten() {
                 let text = value.as_str().unwrap_or_default().to_owned();
                 let at = found.len();
@@ -220,7 +237,9 @@ impl View<'_> {
             }
         }
         for variable in items("env") {
-            let Some(name) = variable["name"].as_str() else { continue };
+            let Some(name) = variable["name"].as_str() else {
+                continue;
+            };
             let value = self.value(variable, &found);
             let at = found.len();
             found.insert(name.to_owned(), (at, value));
@@ -253,7 +272,10 @@ impl View<'_> {
         }
         let text = variable["value"].as_str().unwrap_or_default();
         let lookup = |name: &str| before.get(name).map(|(_, variable)| variable);
-        expanded(text, lookup).map_or(Variable::Unseen("made of one that manifests do not tell"), Variable::Text)
+        expanded(text, lookup).map_or(
+            Variable::Unseen("made of one that manifests do not tell"),
+            Variable::Text,
+        )
     }
 
     /// The file at this path in the container.
@@ -332,7 +354,10 @@ impl View<'_> {
 /// Puts in the values of variables that `$(NAME)` stands for; nothing where one of them is not known.
 fn expand(text: &str, variables: &[(String, Variable)]) -> Option<String> {
     expanded(text, |name| {
-        variables.iter().find(|(known, _)| known == name).map(|(_, variable)| variable)
+        variables
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, variable)| variable)
     })
 }
 
@@ -391,7 +416,9 @@ fn problem(error: &config::Error) -> SettingsProblem {
                 "{origin} is not valid TOML: {}",
                 message
                     .lines()
-                    .filter(|line| !line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|'))
+                    .filter(|line| !line
+                        .trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
+                        .starts_with('|'))
                     .collect::<Vec<_>>()
                     .join(": ")
             ),

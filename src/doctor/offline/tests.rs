@@ -25,8 +25,10 @@ fn read(files: &[(&str, Vec<u8>)], profile: Option<&str>) -> Manifests {
 }
 
 fn try_read(files: &[(&str, Vec<u8>)], profile: Option<&str>) -> Result<Manifests, super::Error> {
-    let files: Vec<(PathBuf, Vec<u8>)> =
-        files.iter().map(|(name, bytes)| (PathBuf::from(name), bytes.clone())).collect();
+    let files: Vec<(PathBuf, Vec<u8>)> = files
+        .iter()
+        .map(|(name, bytes)| (PathBuf::from(name), bytes.clone()))
+        .collect();
     gather(&Input {
         files: &files,
         profile,
@@ -57,7 +59,8 @@ fn folder() -> &'static Path {
 
 fn summaries(checks: &[Check]) -> String {
     let said = checks.iter().filter(|check| !matches!(check.status, Status::Skipped));
-    said.map(|check| format!("{} {:?}: {}\n", check.id, check.status, check.summary)).collect()
+    said.map(|check| format!("{} {:?}: {}\n", check.id, check.status, check.summary))
+        .collect()
 }
 
 #[test]
@@ -69,18 +72,38 @@ fn the_manifest_of_every_profile_has_no_finding() {
         let judged = shipped.iter().filter(|check| check.status == Status::Ok).count();
         assert!(judged >= 15, "{name}: only {judged} checks had anything to say");
         for options in [
-            Options { with: vec![crate::manifest::Extra::Bundles], ..Options::default() },
-            Options { with: vec![crate::manifest::Extra::Memlock], ..Options::default() },
-            Options { namespace: "watch".to_owned(), seccomp: Some(crate::manifest::Seccomp::RuntimeDefault), ..Options::default() },
-            Options { runtime_socket: Some("/run/other/containerd.sock".to_owned()), ..Options::default() },
-            Options { image: format!("registry.example/agent@sha256:{}", "0".repeat(64)), ..Options::default() },
+            Options {
+                with: vec![crate::manifest::Extra::Bundles],
+                ..Options::default()
+            },
+            Options {
+                with: vec![crate::manifest::Extra::Memlock],
+                ..Options::default()
+            },
+            Options {
+                namespace: "watch".to_owned(),
+                seccomp: Some(crate::manifest::Seccomp::RuntimeDefault),
+                ..Options::default()
+            },
+            Options {
+                runtime_socket: Some("/run/other/containerd.sock".to_owned()),
+                ..Options::default()
+            },
+            Options {
+                image: format!("registry.example/agent@sha256:{}", "0".repeat(64)),
+                ..Options::default()
+            },
         ] {
             // Where kernels count no map against a limit, the capability that lifts it is more than is needed.
             let memlock = options.with.contains(&crate::manifest::Extra::Memlock);
             let needless = memlock && ["aks", "gke"].contains(&name);
             let bytes = serde_json::to_vec(&as_list(name, &options).unwrap()).unwrap();
             let own = checks(&read(&[("list.json", bytes)], Some(name)));
-            let expected = if needless { vec![("PIN-CAP-002".to_owned(), Status::Warn)] } else { vec![] };
+            let expected = if needless {
+                vec![("PIN-CAP-002".to_owned(), Status::Warn)]
+            } else {
+                vec![]
+            };
             assert_eq!(roots(&own), expected, "{name} {options:?}: {}", summaries(&own));
         }
     }
@@ -102,16 +125,30 @@ fn each_harm_raises_its_one_root_finding_and_the_patch_mends_it() {
                 continue;
             }
             let check = before.iter().find(|check| check.id == case.root.0).unwrap();
-            assert!(check.observed.is_some() && check.expected.is_some(), "{}: values", case.name);
+            assert!(
+                check.observed.is_some() && check.expected.is_some(),
+                "{}: values",
+                case.name
+            );
             assert!(!check.evidence.is_empty(), "{}: evidence", case.name);
             for evidence in &check.evidence {
                 assert_eq!(evidence.view, super::super::facts::View::Manifest, "{}", case.name);
             }
             assert!(check.impact.is_some(), "{}: impact", case.name);
             let remedy = check.remedy.as_ref().unwrap();
-            assert!(!remedy.text.is_empty() && !remedy.commands.is_empty(), "{}: remedy", case.name);
+            assert!(
+                !remedy.text.is_empty() && !remedy.commands.is_empty(),
+                "{}: remedy",
+                case.name
+            );
             // Which digest an image has, and which file of two is meant, nobody can tell from here.
-            assert_eq!(remedy.patch.is_empty(), case.unpatched, "{}: {:?}", case.name, remedy.patch);
+            assert_eq!(
+                remedy.patch.is_empty(),
+                case.unpatched,
+                "{}: {:?}",
+                case.name,
+                remedy.patch
+            );
             if case.unpatched {
                 continue;
             }
@@ -121,7 +158,13 @@ fn each_harm_raises_its_one_root_finding_and_the_patch_mends_it() {
             }
             let after = checks(&given.read(name));
             if !roots(&after).is_empty() {
-                wrong += &format!("{} ({name}): still {:?} after {:?}\n{}\n", case.name, roots(&after), remedy.patch, summaries(&after));
+                wrong += &format!(
+                    "{} ({name}): still {:?} after {:?}\n{}\n",
+                    case.name,
+                    roots(&after),
+                    remedy.patch,
+                    summaries(&after)
+                );
             }
         }
     }
@@ -144,7 +187,13 @@ fn every_check_of_manifests_is_a_root_finding_somewhere() {
 fn a_platform_that_needs_the_limit_lifted_is_one_where_the_capability_is_missed() {
     let bytes = serde_json::to_vec(&list("generic")).unwrap();
     let mut manifests = read(&[("list.json", bytes)], Some("generic"));
-    manifests.profile.platform.kubernetes.as_mut().unwrap().memlock_capability = true;
+    manifests
+        .profile
+        .platform
+        .kubernetes
+        .as_mut()
+        .unwrap()
+        .memlock_capability = true;
     let found = checks(&manifests);
     assert_eq!(roots(&found), [("PIN-RES-001".to_owned(), Status::Fail)]);
 }
@@ -160,9 +209,14 @@ fn pods_of_others_are_not_judged() {
         let text = std::fs::read(folder().join("tests/fixtures/exposure").join(file)).unwrap();
         let found = checks(&read(&[(file, text)], Some("generic")));
         assert_eq!(roots(&found), [("PIN-MAN-001".to_owned(), Status::Fail)], "{file}");
-        for check in found.iter().filter(|check| find(&check.id).is_none_or(|definition| definition.offline.is_some())) {
+        for check in found.iter().filter(|check| find(&check.id).unwrap().offline.is_some()) {
             let waits = check.blocked_by.as_deref() == Some("PIN-MAN-001") || check.id.starts_with("PIN-SEC-00");
-            assert!(check.id == "PIN-MAN-001" || waits, "{file}: {} {:?}", check.id, check.status);
+            assert!(
+                check.id == "PIN-MAN-001" || waits,
+                "{file}: {} {:?}",
+                check.id,
+                check.status
+            );
         }
     }
 }
@@ -174,9 +228,17 @@ fn the_report_is_one_of_manifests_and_of_no_machine() {
     // The manifest declares it.
     assert_eq!(manifests.profile.name, "aks");
     let report = super::examine_manifests(&manifests, "2026-01-02T03:04:05.678Z".to_owned());
-    assert_eq!((report.mode, &report.host.kernel, report.host.arch.as_str()), (Mode::Offline, &None, "amd64"));
+    assert_eq!(
+        (report.mode, &report.host.kernel, report.host.arch.as_str()),
+        (Mode::Offline, &None, "amd64")
+    );
     assert_eq!(report.counts.exit_code(FailOn::Warn), 0);
-    assert!(report.checks.iter().any(|check| check.reason.as_deref() == Some("manifests do not tell it: run agent doctor on a node")));
+    assert!(
+        report
+            .checks
+            .iter()
+            .any(|check| check.reason.as_deref() == Some("manifests do not tell it: run agent doctor on a node"))
+    );
 }
 
 /// Values of variables, data of ConfigMaps and annotations may hold anything.
@@ -191,10 +253,14 @@ fn nothing_secret_is_kept_or_told() {
         json!({"kubectl.kubernetes.io/last-applied-configuration": SECRET});
     given.object("Namespace")["metadata"]["annotations"] = json!({"note": SECRET});
     given.object("ConfigMap")["data"]["other"] = json!(SECRET);
-    given.pod()["containers"].as_array_mut().unwrap().push(
-        json!({"name": "side", "image": "side", "env": [{"name": "PINHOLE_KEY", "value": SECRET}]}),
-    );
-    let text = given.object("ConfigMap")["data"]["agent.toml"].as_str().unwrap().to_owned();
+    given.pod()["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "side", "image": "side", "env": [{"name": "PINHOLE_KEY", "value": SECRET}]}));
+    let text = given.object("ConfigMap")["data"]["agent.toml"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     given.object("ConfigMap")["data"]["agent.toml"] = json!(format!("{text}\n[output\nformat = \"{SECRET}\"\n"));
     let manifests = given.read("aks");
     assert!(!format!("{manifests:?}").contains(SECRET), "{manifests:?}");
@@ -207,12 +273,17 @@ fn nothing_secret_is_kept_or_told() {
 #[test]
 fn files_that_are_none_are_refused_by_name() {
     let refused = |bytes: &[u8], profile: &str| {
-        try_read(&[("given.yaml", bytes.to_vec())], Some(profile)).unwrap_err().to_string()
+        try_read(&[("given.yaml", bytes.to_vec())], Some(profile))
+            .unwrap_err()
+            .to_string()
     };
     assert!(refused(b"{a: [", "aks").starts_with("given.yaml: document 1: "));
     assert!(refused(b"name: x", "aks").contains("given.yaml: document 1: kind must be a string"));
     let seccomp = refused(br#"{"defaultAction": 1}"#, "aks");
-    assert_eq!(seccomp, "given.yaml: no seccomp profile that a container runtime reads: defaultAction is no string");
+    assert_eq!(
+        seccomp,
+        "given.yaml: no seccomp profile that a container runtime reads: defaultAction is no string"
+    );
     assert!(refused(b"", "standalone").contains("standalone is for hosts outside Kubernetes"));
     assert!(refused(b"", "rke").contains("unknown profile"));
 }
@@ -225,7 +296,10 @@ fn the_agents_own_seccomp_profiles_are_told_apart() {
         Some("openshift"),
     );
     assert_eq!(roots(&checks(&setup)), []);
-    let run = read(&[("list.json", bytes), ("agent-run.json", AGENT_RUN.into())], Some("openshift"));
+    let run = read(
+        &[("list.json", bytes), ("agent-run.json", AGENT_RUN.into())],
+        Some("openshift"),
+    );
     let found = checks(&run);
     assert_eq!(roots(&found), [("PIN-SEC-003".to_owned(), Status::Fail)]);
     let said = &found.iter().find(|check| check.id == "PIN-SEC-003").unwrap().summary;
@@ -235,10 +309,16 @@ fn the_agents_own_seccomp_profiles_are_told_apart() {
 /// A seccomp profile is judged by itself too.
 #[test]
 fn a_seccomp_profile_alone_lacks_an_agent_and_is_judged_all_the_same() {
-    let found = checks(&read(&[("x.json", br#"{"defaultAction": "SCMP_ACT_ALLOW"}"#.to_vec())], Some("aks")));
+    let found = checks(&read(
+        &[("x.json", br#"{"defaultAction": "SCMP_ACT_ALLOW"}"#.to_vec())],
+        Some("aks"),
+    ));
     assert_eq!(
         roots(&found),
-        [("PIN-MAN-001".to_owned(), Status::Fail), ("PIN-SEC-004".to_owned(), Status::Warn)]
+        [
+            ("PIN-MAN-001".to_owned(), Status::Fail),
+            ("PIN-SEC-004".to_owned(), Status::Warn)
+        ]
     );
 }
 

@@ -63,11 +63,20 @@ pub(super) fn judge(manifests: &Manifests) -> Finding {
         };
         let address = format!("0.0.0.0:{}", asked_port(agent).unwrap_or(port));
         let fails = !asked.is_empty();
-        flaws.insert(0, Flaw { fails, said, changes: vec![Change::setting("health.listen", address)] });
+        flaws.insert(
+            0,
+            Flaw {
+                fails,
+                said,
+                changes: vec![Change::setting("health.listen", address)],
+            },
+        );
     }
     let said: Vec<&str> = flaws.iter().map(|flaw| flaw.said.as_str()).collect();
     let finding = if flaws.is_empty() {
-        Finding::ok(format!("the probes ask /livez and /readyz on port {port}, where the agent listens"))
+        Finding::ok(format!(
+            "the probes ask /livez and /readyz on port {port}, where the agent listens"
+        ))
     } else if flaws.iter().any(|flaw| flaw.fails) {
         Finding::fail(said.join("; ")).impact(
             "The kubelet takes the agent for dead and starts it again and again, or for never ready.",
@@ -119,7 +128,11 @@ fn what(probe: &Value) -> String {
         return format!("{} on port {port}", probe["httpGet"]["path"].as_str().unwrap_or("/"));
     }
     let kinds = ["exec", "grpc", "tcpSocket"];
-    kinds.into_iter().find(|kind| probe[*kind].is_object()).unwrap_or("nothing").to_owned()
+    kinds
+        .into_iter()
+        .find(|kind| probe[*kind].is_object())
+        .unwrap_or("nothing")
+        .to_owned()
 }
 
 fn flaw(
@@ -139,7 +152,11 @@ fn flaw(
             true => vec![Flaw {
                 fails: true,
                 said: format!("{name} asks by gRPC, which the agent's port does not speak"),
-                changes: vec![put(object, pointer, probe(path, listen.map_or(HEALTH_PORT, |address| address.port())))],
+                changes: vec![put(
+                    object,
+                    pointer,
+                    probe(path, listen.map_or(HEALTH_PORT, |address| address.port())),
+                )],
             }],
         };
     }
@@ -158,7 +175,10 @@ fn flaw(
             changes: set("path", json!(path)),
         });
     }
-    if get["scheme"].as_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("HTTPS")) {
+    if get["scheme"]
+        .as_str()
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("HTTPS"))
+    {
         flaws.push(Flaw {
             fails: true,
             said: format!("{name} asks by HTTPS, which the agent does not speak"),
@@ -194,7 +214,10 @@ fn declared(agent: &AgentPod, port: &Value) -> Option<(u64, Option<String>)> {
     let list = agent.in_container("/ports");
     let mut ports = agent.object.items(&list).enumerate();
     let (index, found) = ports.find(|(_, one)| one["name"].is_string() && one["name"] == *port)?;
-    Some((found["containerPort"].as_u64()?, Some(format!("{list}/{index}/containerPort"))))
+    Some((
+        found["containerPort"].as_u64()?,
+        Some(format!("{list}/{index}/containerPort")),
+    ))
 }
 
 /// The port that the first probe asks.

@@ -28,17 +28,29 @@ pub(super) fn judge(manifests: &Manifests) -> Finding {
         .chain(account.iter().map(|name| format!("ServiceAccount {name}")))
         .collect();
     let finding = if !undeclared.is_empty() {
-        Finding::fail(format!("the container mounts what the pod does not have: {}", absent.join(", ")))
-            .impact("The API server refuses the object.", &["capture"], &[])
-            .remedy("Declare the volume, or take the mount away.", &["agent manifest --profile PROFILE"])
+        Finding::fail(format!(
+            "the container mounts what the pod does not have: {}",
+            absent.join(", ")
+        ))
+        .impact("The API server refuses the object.", &["capture"], &[])
+        .remedy(
+            "Declare the volume, or take the mount away.",
+            &["agent manifest --profile PROFILE"],
+        )
     } else if !absent.is_empty() {
-        Finding::warn(format!("the pod refers to what is not among the files: {}", absent.join(", ")))
-            .impact(
-                "Unless it is in the cluster already, no pod starts: it waits in ContainerCreating, or is not made at all.",
-                &["capture"],
-                &[],
-            )
-            .remedy("Hand in and apply all of it together.", &["agent manifest --profile PROFILE"])
+        Finding::warn(format!(
+            "the pod refers to what is not among the files: {}",
+            absent.join(", ")
+        ))
+        .impact(
+            "Unless it is in the cluster already, no pod starts: it waits in ContainerCreating, or is not made at all.",
+            &["capture"],
+            &[],
+        )
+        .remedy(
+            "Hand in and apply all of it together.",
+            &["agent manifest --profile PROFILE"],
+        )
     } else {
         Finding::ok("every ConfigMap, service account and volume is there")
     };
@@ -65,7 +77,11 @@ pub(super) fn judge(manifests: &Manifests) -> Finding {
             &volumes,
             json!(object.items(&volumes).map(|volume| &volume["name"]).collect::<Vec<_>>()),
         )
-        .told(object, &agent.in_pod("/serviceAccountName"), agent.workload.pod.service_account.clone())
+        .told(
+            object,
+            &agent.in_pod("/serviceAccountName"),
+            agent.workload.pod.service_account.clone(),
+        )
 }
 
 /// Mounts without a volume: their place and the volume's name.
@@ -93,8 +109,16 @@ fn absent_maps(manifests: &Manifests, agent: &AgentPod) -> Vec<String> {
         let sources = volume["projected"]["sources"].as_array().into_iter().flatten();
         wanted.extend(sources.map(|source| &source["configMap"]));
     }
-    wanted.extend(object.items(&agent.in_container("/env")).map(|one| &one["valueFrom"]["configMapKeyRef"]));
-    wanted.extend(object.items(&agent.in_container("/envFrom")).map(|one| &one["configMapRef"]));
+    wanted.extend(
+        object
+            .items(&agent.in_container("/env"))
+            .map(|one| &one["valueFrom"]["configMapKeyRef"]),
+    );
+    wanted.extend(
+        object
+            .items(&agent.in_container("/envFrom"))
+            .map(|one| &one["configMapRef"]),
+    );
     let mut absent: Vec<String> = wanted
         .into_iter()
         .filter(|reference| reference["optional"] != true)
@@ -129,7 +153,11 @@ fn together(namespace: Option<&str>, agent: &AgentPod) -> bool {
 /// The profile's own ConfigMap, under the name that the pod has for its settings.
 fn map(manifests: &Manifests, agent: &AgentPod, name: &str) -> Option<Change> {
     let mut mounts = agent.mounts();
-    let volume = mounts.find(|(_, mount)| mount["mountPath"].as_str().is_some_and(|at| at.trim_end_matches('/') == SETTINGS));
+    let volume = mounts.find(|(_, mount)| {
+        mount["mountPath"]
+            .as_str()
+            .is_some_and(|at| at.trim_end_matches('/') == SETTINGS)
+    });
     let volume = agent.volume(volume?.1["name"].as_str()?)?.1;
     if volume["configMap"]["name"] != name {
         return None;

@@ -8,7 +8,7 @@ use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
 use super::super::thread::names;
 use super::limits::may_lift;
-use super::patch::{put, push, take_items};
+use super::patch::{push, put, take_items};
 use super::{Read, agent, waits};
 use crate::privilege::Capabilities;
 use crate::privilege::capabilities::NEEDED;
@@ -52,7 +52,11 @@ pub(in super::super) fn needed(manifests: &Manifests) -> Finding {
 fn grant(agent: &AgentPod, missing: Capabilities) -> Vec<Change> {
     let object = &agent.object;
     if nothing_said(agent) {
-        return vec![put(object, &agent.in_container(CONTEXT), json!({"drop": ["ALL"], "add": short(missing)}))];
+        return vec![put(
+            object,
+            &agent.in_container(CONTEXT),
+            json!({"drop": ["ALL"], "add": short(missing)}),
+        )];
     }
     let list = |key: &str| agent.in_container(&format!("{CONTEXT}/{key}"));
     let (add, drop) = (list("add"), list("drop"));
@@ -65,7 +69,10 @@ fn grant(agent: &AgentPod, missing: Capabilities) -> Vec<Change> {
     };
     let mut changes = take_items(object, &drop, within(&drop));
     let there: Vec<String> = object.items(&add).filter_map(Value::as_str).map(plain).collect();
-    let absent: Vec<String> = short(missing).into_iter().filter(|name| !there.contains(name)).collect();
+    let absent: Vec<String> = short(missing)
+        .into_iter()
+        .filter(|name| !there.contains(name))
+        .collect();
     if object.at(&add).is_some_and(Value::is_array) {
         changes.extend(absent.iter().map(|name| push(object, &add, name.clone())));
     } else {
@@ -106,10 +113,20 @@ pub(in super::super) fn surplus(manifests: &Manifests) -> Finding {
         "Drop everything and add only the two.",
     );
     // What is asked for by name and has a use stays; what comes by default or with the privilege does not.
-    let added = object.items(&agent.in_container(&format!("{CONTEXT}/add"))).filter_map(Value::as_str);
+    let added = object
+        .items(&agent.in_container(&format!("{CONTEXT}/add")))
+        .filter_map(Value::as_str);
     let mut own = short(Capabilities::of(&NEEDED));
-    own.extend(added.map(plain).filter(|name| name == "SYS_RESOURCE" && may_lift(manifests)));
-    let right = put(object, &agent.in_container(CONTEXT), json!({"drop": ["ALL"], "add": own}));
+    own.extend(
+        added
+            .map(plain)
+            .filter(|name| name == "SYS_RESOURCE" && may_lift(manifests)),
+    );
+    let right = put(
+        object,
+        &agent.in_container(CONTEXT),
+        json!({"drop": ["ALL"], "add": own}),
+    );
     let context = |key: &str| agent.in_container(&format!("/securityContext/{key}"));
     let finding = if security.privileged {
         let refused = security.no_new_privs;
@@ -136,10 +153,13 @@ pub(in super::super) fn surplus(manifests: &Manifests) -> Finding {
     } else if nothing_said(agent) {
         return waits("PIN-CAP-001");
     } else {
-        Finding::warn(format!("{} capabilities more than needed are granted", surplus.bits().count_ones()))
-            .impact(impact, &["privilege"], &[])
-            .remedy(advice, &[WANTED])
-            .change(right)
+        Finding::warn(format!(
+            "{} capabilities more than needed are granted",
+            surplus.bits().count_ones()
+        ))
+        .impact(impact, &["privilege"], &[])
+        .remedy(advice, &[WANTED])
+        .change(right)
     };
     finding
         .observed(json!(surplus.names()))

@@ -31,7 +31,10 @@ pub(in super::super) fn seccomp(manifests: &Manifests) -> Finding {
         Profile::Localhost(name) => Finding::ok(format!("profile {name}, which has to be on every node")),
         Profile::RuntimeDefault => Finding::ok(match (since, platform.expect.runtime) {
             (Some(since), Some(runtime)) => {
-                format!("the runtime's own profile, which admits bpf() from {} {since} on", runtime.as_str())
+                format!(
+                    "the runtime's own profile, which admits bpf() from {} {since} on",
+                    runtime.as_str()
+                )
             }
             _ => "the runtime's own profile".to_owned(),
         }),

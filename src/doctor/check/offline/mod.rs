@@ -18,19 +18,6 @@ use super::super::facts::manifests::{AgentPod, Manifests, Object, Unseen};
 use super::super::facts::{Gathered, View};
 use super::super::finding::Finding;
 
-/// Judges of checks whose definitions are not there yet, by id.
-pub(in crate::doctor) const PENDING: &[(&str, fn(&Manifests) -> Finding)] = &[
-    ("PIN-SEC-002", confinement::seccomp),
-    ("PIN-LSM-001", security_module::selinux),
-    ("PIN-LSM-002", security_module::apparmor),
-    ("PIN-MNT-001", confinement::read_only_root),
-    ("PIN-MNT-002", mounts::socket_directory),
-    ("PIN-MNT-003", mounts::host_paths),
-    ("PIN-MNT-005", mounts::namespaces),
-    ("PIN-CFG-004", settings::node_name),
-    ("PIN-RES-001", limits::memlock),
-];
-
 /// The agent's pod, or what to say where there is none.
 pub(super) fn agent(manifests: &Manifests) -> Result<&AgentPod, Box<Finding>> {
     manifests

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
-use super::patch::{put, push, take, take_items};
+use super::patch::{push, put, take, take_items};
 use super::runtime::{Reach, reach};
 use super::{Read, agent, settings_unknown, waits};
 use crate::exposure::hostpath::{self, Class};
@@ -95,46 +95,61 @@ pub(in super::super) fn socket_directory(manifests: &Manifests) -> Finding {
     let finding = match over(&mounts, directory) {
         None => {
             let change = put_volume(agent, &all);
-            impact(Finding::fail(format!("nothing is mounted at {all}: the agent has no place for its admin socket")))
-                .remedy(
-                    "Mount a volume in memory there.",
-                    &[
-                        "volumes:\n  - name: run\n    emptyDir: {medium: Memory, sizeLimit: 1Mi}",
-                        &format!("volumeMounts:\n  - name: run\n    mountPath: {all}"),
-                    ],
-                )
-                .changes(change)
+            impact(Finding::fail(format!(
+                "nothing is mounted at {all}: the agent has no place for its admin socket"
+            )))
+            .remedy(
+                "Mount a volume in memory there.",
+                &[
+                    "volumes:\n  - name: run\n    emptyDir: {medium: Memory, sizeLimit: 1Mi}",
+                    &format!("volumeMounts:\n  - name: run\n    mountPath: {all}"),
+                ],
+            )
+            .changes(change)
         }
         Some(Mount { declared: None, .. }) => return waits("PIN-MAN-003"),
         Some(mount) => {
             let at = format!("{list}/{}", mount.index);
             let volume = agent.volume(mount.volume).map(|(_, volume)| volume);
             let kinds = ["configMap", "secret", "projected", "downwardAPI", "image"];
-            let fixed = kinds.iter().find(|kind| volume.is_some_and(|volume| volume.get(**kind).is_some()));
+            let fixed = kinds
+                .iter()
+                .find(|kind| volume.is_some_and(|volume| volume.get(**kind).is_some()));
             if let Some(kind) = fixed {
                 let change = put_volume(agent, &all);
-                impact(Finding::fail(format!("a volume of kind {kind} is mounted at {all}, and such are read-only")))
-                    .remedy(
-                        "Mount a volume in memory there.",
-                        &["volumes:\n  - name: run\n    emptyDir: {medium: Memory, sizeLimit: 1Mi}"],
-                    )
-                    .changes(if Path::new(mount.at) == directory {
-                        vec![take(object, &at)]
-                    } else {
-                        Vec::new()
-                    })
-                    .changes(change)
+                impact(Finding::fail(format!(
+                    "a volume of kind {kind} is mounted at {all}, and such are read-only"
+                )))
+                .remedy(
+                    "Mount a volume in memory there.",
+                    &["volumes:\n  - name: run\n    emptyDir: {medium: Memory, sizeLimit: 1Mi}"],
+                )
+                .changes(if Path::new(mount.at) == directory {
+                    vec![take(object, &at)]
+                } else {
+                    Vec::new()
+                })
+                .changes(change)
             } else if mount.read_only {
                 impact(Finding::fail(format!("{} is mounted read-only", mount.at)))
                     .remedy(
                         "Let the agent write there: it is the only place where it does.",
-                        &[&format!("volumeMounts:\n  - name: {}\n    mountPath: {}\n    readOnly: false", mount.volume, mount.at)],
+                        &[&format!(
+                            "volumeMounts:\n  - name: {}\n    mountPath: {}\n    readOnly: false",
+                            mount.volume, mount.at
+                        )],
                     )
                     .change(put(object, &format!("{at}/readOnly"), false))
             } else if mount.host.is_some() {
-                return Finding::skipped(format!("{} is a directory of the host; who may write there is not told", mount.at));
+                return Finding::skipped(format!(
+                    "{} is a directory of the host; who may write there is not told",
+                    mount.at
+                ));
             } else {
-                Finding::ok(format!("volume {} is mounted at {} and writable", mount.volume, mount.at))
+                Finding::ok(format!(
+                    "volume {} is mounted at {} and writable",
+                    mount.volume, mount.at
+                ))
             }
         }
     };
@@ -194,7 +209,9 @@ pub(in super::super) fn host_paths(manifests: &Manifests) -> Finding {
     for &mount in &host {
         let path = mount.host.as_deref().unwrap_or_default();
         let at = format!("{list}/{}", mount.index);
-        let Some(surplus) = surplus(manifests, mount, &reach) else { continue };
+        let Some(surplus) = surplus(manifests, mount, &reach) else {
+            continue;
+        };
         let what = match &surplus {
             Surplus::Unneeded => opens(path),
             Surplus::Wide(part) => format!("{}; of it only {part} is needed", opens(path)),
@@ -220,8 +237,15 @@ pub(in super::super) fn host_paths(manifests: &Manifests) -> Finding {
             Surplus::Shared => changes.push(take(&agent.object, &format!("{at}/mountPropagation"))),
         }
     }
-    changes.extend(take_items(&agent.object, &list, gone.iter().map(|mount| mount.index).collect()));
-    let volumes = gone.iter().filter(|mount| !used_elsewhere(agent, mount)).filter_map(|mount| mount.declared);
+    changes.extend(take_items(
+        &agent.object,
+        &list,
+        gone.iter().map(|mount| mount.index).collect(),
+    ));
+    let volumes = gone
+        .iter()
+        .filter(|mount| !used_elsewhere(agent, mount))
+        .filter_map(|mount| mount.declared);
     changes.extend(take_items(&agent.object, &agent.in_pod("/volumes"), volumes.collect()));
     let finding = if words.is_empty() {
         Finding::ok(match host.len() {
@@ -241,10 +265,15 @@ pub(in super::super) fn host_paths(manifests: &Manifests) -> Finding {
             )
             .changes(changes)
     };
-    finding
-        .observed(json!(observed))
-        .expected(json!([]))
-        .told(&agent.object, &list, json!(host.iter().filter_map(|mount| mount.host.as_deref()).collect::<Vec<_>>()))
+    finding.observed(json!(observed)).expected(json!([])).told(
+        &agent.object,
+        &list,
+        json!(
+            host.iter()
+                .filter_map(|mount| mount.host.as_deref())
+                .collect::<Vec<_>>()
+        ),
+    )
 }
 
 fn joined(mounts: &[&Mount<'_>]) -> String {
@@ -259,13 +288,20 @@ fn used_elsewhere(agent: &AgentPod, mount: &Mount<'_>) -> bool {
         mounts.filter(|other| other["name"] == mount.volume).count()
     };
     let lists = ["/initContainers", "/containers"].map(|list| agent.in_pod(list));
-    lists.iter().flat_map(|list| agent.object.items(list)).map(uses).sum::<usize>() > 1
+    lists
+        .iter()
+        .flat_map(|list| agent.object.items(list))
+        .map(uses)
+        .sum::<usize>()
+        > 1
 }
 
 fn surplus(manifests: &Manifests, mount: &Mount<'_>, reach: &Reach) -> Option<Surplus> {
     let at = Path::new(mount.at);
     let bundles = &manifests.settings.settings.runtime.bundles;
-    let of_bundles = bundles.iter().any(|bundle| bundle.starts_with(at) && at.components().count() > 2)
+    let of_bundles = bundles
+        .iter()
+        .any(|bundle| bundle.starts_with(at) && at.components().count() > 2)
         || (settings_unknown(manifests).is_some() && mount.host.as_deref().is_some_and(is_bundles));
     // A directory that a runtime's socket is expected in is PIN-RUN-001's, wherever it is mounted.
     let directory = mount.host.as_deref().map(hostpath::normal);
@@ -316,10 +352,14 @@ pub(in super::super) fn namespaces(manifests: &Manifests) -> Finding {
         Err(finding) => return *finding,
     };
     let pod = &agent.workload.pod;
-    let shared: Vec<&str> = [("hostPID", pod.host_pid), ("hostNetwork", pod.host_network), ("hostIPC", pod.host_ipc)]
-        .into_iter()
-        .filter_map(|(key, shared)| shared.then_some(key))
-        .collect();
+    let shared: Vec<&str> = [
+        ("hostPID", pod.host_pid),
+        ("hostNetwork", pod.host_network),
+        ("hostIPC", pod.host_ipc),
+    ]
+    .into_iter()
+    .filter_map(|(key, shared)| shared.then_some(key))
+    .collect();
     let lines: Vec<String> = shared.iter().map(|key| format!("{key}: false")).collect();
     let finding = if shared.is_empty() {
         Finding::ok("the pod has a PID, a network and an IPC namespace of its own")
@@ -337,8 +377,10 @@ pub(in super::super) fn namespaces(manifests: &Manifests) -> Finding {
                     .map(|key| put(&agent.object, &agent.in_pod(&format!("/{key}")), false)),
             )
     };
-    shared.iter().fold(finding.observed(json!(shared)).expected(json!([])), |finding, key| {
-        finding.read(&agent.object, &agent.in_pod(&format!("/{key}")))
-    })
-    .read(&agent.object, &agent.in_pod("/hostPID"))
+    shared
+        .iter()
+        .fold(finding.observed(json!(shared)).expected(json!([])), |finding, key| {
+            finding.read(&agent.object, &agent.in_pod(&format!("/{key}")))
+        })
+        .read(&agent.object, &agent.in_pod("/hostPID"))
 }

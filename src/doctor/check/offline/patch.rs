@@ -76,8 +76,14 @@ mod tests {
         let add = |path: &str, value: Value| Change::manifest("Pod", Op::Add, path, value);
         assert_eq!(put(&object, "/spec/x", 1), add("/spec/x", json!(1)));
         assert_eq!(put(&object, "/spec/a/b/c", 1), add("/spec/a", json!({"b": {"c": 1}})));
-        assert_eq!(put(&object, "/metadata/labels/a~1b", 1), add("/metadata", json!({"labels": {"a/b": 1}})));
-        assert_eq!(put(&object, "/spec/list", 1), Change::manifest("Pod", Op::Replace, "/spec/list", 1));
+        assert_eq!(
+            put(&object, "/metadata/labels/a~1b", 1),
+            add("/metadata", json!({"labels": {"a/b": 1}}))
+        );
+        assert_eq!(
+            put(&object, "/spec/list", 1),
+            Change::manifest("Pod", Op::Replace, "/spec/list", 1)
+        );
         assert_eq!(push(&object, "/spec/list", 4), add("/spec/list/-", json!(4)));
         assert_eq!(push(&object, "/spec/other", 4), add("/spec/other", json!([4])));
         assert_eq!(

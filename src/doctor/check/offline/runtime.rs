@@ -8,9 +8,9 @@ use serde_json::json;
 use super::super::super::change::Change;
 use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
-use super::mounts::{Mount, mounts, over};
-use super::patch::{put, push, take};
 use super::super::scc::given;
+use super::mounts::{Mount, mounts, over};
+use super::patch::{push, put, take};
 use super::{Read, agent, waits};
 use crate::config::settings::RuntimeNeed;
 use crate::container::discovery::table::WELL_KNOWN;
@@ -53,9 +53,14 @@ impl Reach {
 
     /// The directory below this place that is needed of it.
     pub(super) fn part_of(&self, at: &Path) -> Option<String> {
-        let inside = |directory: &Path| (directory.starts_with(at) && directory != at).then(|| directory.display().to_string());
+        let inside =
+            |directory: &Path| (directory.starts_with(at) && directory != at).then(|| directory.display().to_string());
         let first = inside(&self.wanted.0);
-        first.or_else(|| self.candidates.iter().find_map(|candidate| inside(candidate.socket.parent()?)))
+        first.or_else(|| {
+            self.candidates
+                .iter()
+                .find_map(|candidate| inside(candidate.socket.parent()?))
+        })
     }
 }
 
@@ -79,27 +84,40 @@ pub(super) fn reach(manifests: &Manifests, mounts: &[Mount<'_>]) -> Reach {
         let own = |socket: &PathBuf| Candidate {
             socket: socket.clone(),
             // Whoever names another one knows where the host has it.
-            host: expected.filter(|expected| below(expected) == *socket).map(str::to_owned),
+            host: expected
+                .filter(|expected| below(expected) == *socket)
+                .map(str::to_owned),
         };
         runtime.socket.iter().map(own).collect()
     };
     let mut found = Vec::new();
     let mut undeclared = false;
     for candidate in &candidates {
-        let Some(mount) = over(mounts, &candidate.socket) else { continue };
+        let Some(mount) = over(mounts, &candidate.socket) else {
+            continue;
+        };
         undeclared |= mount.declared.is_none();
         let Some(host) = &mount.host else { continue };
         let rest = candidate.socket.strip_prefix(mount.at).unwrap_or(Path::new(""));
         let on_host = normal(&Path::new(host).join(rest).display().to_string());
-        if candidate.host.as_deref().is_none_or(|expected| normal(expected) == on_host) {
+        if candidate
+            .host
+            .as_deref()
+            .is_none_or(|expected| normal(expected) == on_host)
+        {
             found.push((candidate.socket.clone(), mount.index));
         }
     }
-    let directory = platform.kubernetes.as_ref().map_or("/run/containerd", |pod| pod.runtime_directory.as_str());
+    let directory = platform
+        .kubernetes
+        .as_ref()
+        .map_or("/run/containerd", |pod| pod.runtime_directory.as_str());
     let named = candidates.first().filter(|_| !runtime.socket.is_empty());
     let wanted = match named.and_then(|candidate| candidate.socket.parent()) {
         Some(parent) => {
-            let inside = parent.strip_prefix(prefix).map_or(parent.to_owned(), |rest| Path::new("/").join(rest));
+            let inside = parent
+                .strip_prefix(prefix)
+                .map_or(parent.to_owned(), |rest| Path::new("/").join(rest));
             (parent.to_owned(), inside.display().to_string())
         }
         None => (below(directory), directory.to_owned()),
@@ -132,11 +150,18 @@ pub(in super::super) fn answers(manifests: &Manifests) -> Finding {
         && given(manifests, agent, "supplementalGroups", "/ranges/0/min") == Some(json!(0));
     let may_connect = security.run_as_user == Some(0) || in_group || by_constraints;
     let optional = manifests.settings.settings.health.runtime == RuntimeNeed::Optional;
-    let lacks = |said: String| if optional { Finding::warn(said) } else { Finding::fail(said) }.impact(
-        "Events carry the container's id and the pod's uid, and no names.",
-        &["metadata"],
-        FIELDS,
-    );
+    let lacks = |said: String| {
+        if optional {
+            Finding::warn(said)
+        } else {
+            Finding::fail(said)
+        }
+        .impact(
+            "Events carry the container's id and the pod's uid, and no names.",
+            &["metadata"],
+            FIELDS,
+        )
+    };
     let (at, host) = (reach.wanted.0.display().to_string(), &reach.wanted.1);
     let finding = match reach.found.first() {
         None if reach.undeclared => return waits("PIN-MAN-003"),
@@ -157,11 +182,19 @@ pub(in super::super) fn answers(manifests: &Manifests) -> Finding {
         .change(push(object, &groups, 0)),
         Some((socket, _)) => Finding::ok(format!("{} is mounted, and the agent's user is in its group", socket.display())),
     };
-    let sockets: Vec<String> = reach.found.iter().map(|(socket, _)| socket.display().to_string()).collect();
+    let sockets: Vec<String> = reach
+        .found
+        .iter()
+        .map(|(socket, _)| socket.display().to_string())
+        .collect();
     finding
         .observed(json!({ "mounted": sockets, "group_0": may_connect }))
         .expected(json!({ "mounted": at, "group_0": true }))
-        .told(object, &agent.in_container("/volumeMounts"), json!(all.iter().map(|mount| mount.at).collect::<Vec<_>>()))
+        .told(
+            object,
+            &agent.in_container("/volumeMounts"),
+            json!(all.iter().map(|mount| mount.at).collect::<Vec<_>>()),
+        )
         .read(object, &groups)
 }
 
@@ -174,17 +207,30 @@ fn mounted(agent: &AgentPod, mounts: &[Mount<'_>], at: &str, host: &str) -> Vec<
     if let Some(mount) = mounts.iter().find(same).filter(|mount| !mount.sub) {
         return vec![put(object, &format!("{list}/{}/mountPath", mount.index), at)];
     }
-    if let Some(mount) = mounts.iter().find(|mount| mount.host.is_some() && Path::new(mount.at) == Path::new(at))
+    if let Some(mount) = mounts
+        .iter()
+        .find(|mount| mount.host.is_some() && Path::new(mount.at) == Path::new(at))
         && let (Some(volume), false) = (mount.declared, mount.sub)
     {
         return vec![put(object, &format!("{volumes}/{volume}/hostPath/path"), host)];
     }
-    let unused = object
-        .items(&volumes)
-        .find(|volume| volume["hostPath"]["path"].as_str().is_some_and(|path| normal(path) == normal(host)));
-    let free = ["runtime", "pinhole-runtime"].into_iter().find(|name| agent.volume(name).is_none());
-    let name = unused.and_then(|volume| volume["name"].as_str()).or(free).unwrap_or("container-runtime");
-    let mut changes = vec![push(object, &list, json!({ "name": name, "mountPath": at, "readOnly": true }))];
+    let unused = object.items(&volumes).find(|volume| {
+        volume["hostPath"]["path"]
+            .as_str()
+            .is_some_and(|path| normal(path) == normal(host))
+    });
+    let free = ["runtime", "pinhole-runtime"]
+        .into_iter()
+        .find(|name| agent.volume(name).is_none());
+    let name = unused
+        .and_then(|volume| volume["name"].as_str())
+        .or(free)
+        .unwrap_or("container-runtime");
+    let mut changes = vec![push(
+        object,
+        &list,
+        json!({ "name": name, "mountPath": at, "readOnly": true }),
+    )];
     if unused.is_none() {
         let volume = json!({ "name": name, "hostPath": { "path": host, "type": "Directory" } });
         changes.push(push(object, &volumes, volume));
@@ -223,7 +269,11 @@ pub(in super::super) fn directory_not_socket(manifests: &Manifests) -> Finding {
             .remedy("Mount the directory of the socket, not the socket.", &[&yaml(socket, mount)])
             .changes(widened(agent, mount)),
     };
-    let ends: Vec<&str> = all.iter().filter(|mount| mount.host.is_some()).map(|mount| mount.at).collect();
+    let ends: Vec<&str> = all
+        .iter()
+        .filter(|mount| mount.host.is_some())
+        .map(|mount| mount.at)
+        .collect();
     finding
         .observed(json!(single.map_or("directory", |_| "socket")))
         .expected("directory")
@@ -236,7 +286,10 @@ fn parent(path: &str) -> String {
 
 fn yaml(socket: &Path, mount: &Mount<'_>) -> String {
     let at = socket.parent().unwrap_or(Path::new("/")).display();
-    format!("volumeMounts:\n  - name: {}\n    mountPath: {at}\n    readOnly: true", mount.volume)
+    format!(
+        "volumeMounts:\n  - name: {}\n    mountPath: {at}\n    readOnly: true",
+        mount.volume
+    )
 }
 
 /// The same mount one level up.

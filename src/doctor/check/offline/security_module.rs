@@ -5,9 +5,9 @@ use serde_json::json;
 use super::super::super::change::Change;
 use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
+use super::super::scc::given;
 use super::confinement::word;
 use super::patch::{put, take, token};
-use super::super::scc::given;
 use super::{Context, Read, agent, context_of, waits};
 use crate::kubernetes::Profile;
 use crate::platform::model::Lsm;
@@ -30,12 +30,16 @@ pub(in super::super) fn selinux(manifests: &Manifests) -> Finding {
         (None, None) => Finding::ok("no type is named, and this platform's pods need none"),
         (None, Some(own)) => Finding::ok(format!("type {own}")),
         (Some(wanted), Some(own)) if wanted == own => Finding::ok(format!("type {own}")),
-        (Some(wanted), None) if given(manifests, agent, "seLinuxContext", "/seLinuxOptions/type") == Some(wanted.into()) => {
+        (Some(wanted), None)
+            if given(manifests, agent, "seLinuxContext", "/seLinuxOptions/type") == Some(wanted.into()) =>
+        {
             Finding::ok(format!("the security context constraints give the pod type {wanted}"))
         }
         (Some(_), None) if security.privileged => Finding::ok("a privileged container has no label"),
         (Some(_), Some(own)) if !ORDINARY.contains(&own) => {
-            return Finding::skipped(format!("type {own} is of a policy of its own, which manifests do not tell"));
+            return Finding::skipped(format!(
+                "type {own} is of a policy of its own, which manifests do not tell"
+            ));
         }
         (Some(wanted), own) => {
             let options = agent.object.at(&pointer);
@@ -47,10 +51,16 @@ pub(in super::super) fn selinux(manifests: &Manifests) -> Finding {
                 "the SELinux type is {}, which may neither use bpf() nor connect to the runtime's socket",
                 own.unwrap_or("container_t")
             ))
-            .impact("The agent cannot load its programs and ends at its start.", &["capture", "metadata"], &[])
+            .impact(
+                "The agent cannot load its programs and ends at its start.",
+                &["capture", "metadata"],
+                &[],
+            )
             .remedy(
                 "Name the type of this platform's profile, for the pod.",
-                &[&format!("securityContext:\n  seLinuxOptions:\n    type: {wanted}\n    level: s0")],
+                &[&format!(
+                    "securityContext:\n  seLinuxOptions:\n    type: {wanted}\n    level: s0"
+                )],
             )
             .change(change)
         }
@@ -120,7 +130,10 @@ fn place_of(agent: &AgentPod) -> String {
     let annotation = format!(
         "{}/metadata/annotations/{}",
         agent.template,
-        token(&format!("container.apparmor.security.beta.kubernetes.io/{}", agent.container.name))
+        token(&format!(
+            "container.apparmor.security.beta.kubernetes.io/{}",
+            agent.container.name
+        ))
     );
     let pod = agent.in_pod("/securityContext/appArmorProfile");
     [own.clone(), annotation, pod]

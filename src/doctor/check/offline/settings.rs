@@ -7,7 +7,7 @@ use super::super::super::facts::manifests::{AgentPod, Culprit, Manifests, Settin
 use super::super::super::finding::Finding;
 use super::super::super::offline::{NODE, default_of};
 use super::super::manifest::of_profile;
-use super::patch::{put, push, take_items};
+use super::patch::{push, put, take_items};
 use super::{Read, agent, of_manifests, settings_unknown, waits};
 use crate::platform::{Confidence, detect};
 
@@ -34,13 +34,19 @@ pub(in super::super) fn loads(manifests: &Manifests) -> Finding {
         .observed(problem.message.clone())
         .expected("every key known, every value of its type and within its limits")
         .evidence(&of_manifests(), "settings of the agent's container", json!(sources))
-        .impact("The agent does not start: it ends with exit code 78, or 64.", &["capture"], &[])
+        .impact(
+            "The agent does not start: it ends with exit code 78, or 64.",
+            &["capture"],
+            &[],
+        )
         .remedy(
             match &problem.at {
                 Some(Culprit::Key(key)) => format!("Correct {key} in the ConfigMap, or take it out."),
                 Some(Culprit::Variable(name)) => format!("Correct the variable {name}, or take it out."),
                 Some(Culprit::Flag(flag)) => format!("Correct {flag} among the arguments, or take it out."),
-                Some(Culprit::File) => "Correct the line; or begin with the file of the profile's own manifest.".to_owned(),
+                Some(Culprit::File) => {
+                    "Correct the line; or begin with the file of the profile's own manifest.".to_owned()
+                }
                 None => "Correct what the message names.".to_owned(),
             },
             &["kubectl -n pinhole edit configmap pinhole-agent", "agent run --help"],
@@ -80,8 +86,14 @@ fn mended(manifests: &Manifests, agent: &AgentPod, problem: &SettingsProblem) ->
         Some(Culprit::File) => {
             let own = of_profile(manifests, "ConfigMap");
             let text = own.as_ref().and_then(|map| map["data"]["agent.toml"].as_str());
-            let place = manifests.settings.file.as_ref().map(|(_, key)| format!("/data/{}", super::patch::token(key)));
-            let change = text.zip(place).map(|(text, place)| Change::manifest("ConfigMap", Op::Replace, &place, text));
+            let place = manifests
+                .settings
+                .file
+                .as_ref()
+                .map(|(_, key)| format!("/data/{}", super::patch::token(key)));
+            let change = text
+                .zip(place)
+                .map(|(text, place)| Change::manifest("ConfigMap", Op::Replace, &place, text));
             change.into_iter().collect()
         }
         None => Vec::new(),
@@ -92,7 +104,9 @@ fn mended(manifests: &Manifests, agent: &AgentPod, problem: &SettingsProblem) ->
 fn variables(agent: &AgentPod, name: &str) -> Vec<usize> {
     let list = agent.in_container("/env");
     let all = agent.object.items(&list).enumerate();
-    all.filter(|(_, variable)| variable["name"] == name).map(|(index, _)| index).collect()
+    all.filter(|(_, variable)| variable["name"] == name)
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// Where a list of words has this flag, with its value where that is a word of its own.
@@ -104,7 +118,12 @@ fn words_of(agent: &AgentPod, list: &str, flag: &str) -> Vec<usize> {
             found.push(index);
         } else if *word == flag {
             found.push(index);
-            found.extend(words.get(index + 1).filter(|next| !next.starts_with('-')).map(|_| index + 1));
+            found.extend(
+                words
+                    .get(index + 1)
+                    .filter(|next| !next.starts_with('-'))
+                    .map(|_| index + 1),
+            );
         }
     }
     found
@@ -138,9 +157,17 @@ pub(in super::super) fn node_name(manifests: &Manifests) -> Finding {
                 // The file outweighs NODE_NAME and not PINHOLE_NODE_NAME.
                 (Some(index), _) if own.is_some() || !in_file(manifests, agent) => {
                     let variable = agent.object.at(&format!("{list}/{index}/name")).cloned();
-                    put(&agent.object, &format!("{list}/{index}"), json!({ "name": variable, "valueFrom": field }))
+                    put(
+                        &agent.object,
+                        &format!("{list}/{index}"),
+                        json!({ "name": variable, "valueFrom": field }),
+                    )
                 }
-                (_, Some(_)) => push(&agent.object, &list, json!({ "name": "PINHOLE_NODE_NAME", "valueFrom": field })),
+                (_, Some(_)) => push(
+                    &agent.object,
+                    &list,
+                    json!({ "name": "PINHOLE_NODE_NAME", "valueFrom": field }),
+                ),
                 (_, None) => push(&agent.object, &list, json!({ "name": "NODE_NAME", "valueFrom": field })),
             };
             Finding::warn(said)
@@ -157,7 +184,10 @@ pub(in super::super) fn node_name(manifests: &Manifests) -> Finding {
         }
     };
     let from = given.map_or_else(|| list.clone(), |index| format!("{list}/{index}"));
-    let path = agent.object.at(&format!("{from}/valueFrom/fieldRef/fieldPath")).cloned();
+    let path = agent
+        .object
+        .at(&format!("{from}/valueFrom/fieldRef/fieldPath"))
+        .cloned();
     let path = path.unwrap_or_else(|| "absent".into());
     finding
         .observed(path.clone())
@@ -169,11 +199,18 @@ pub(in super::super) fn node_name(manifests: &Manifests) -> Finding {
 fn in_file(manifests: &Manifests, agent: &AgentPod) -> bool {
     let name = manifests.settings.settings.node.name.as_deref();
     let list = agent.in_container("/env");
-    let given = variables(agent, "NODE_NAME").last().map(|index| format!("{list}/{index}"));
-    let by_field = given
+    let given = variables(agent, "NODE_NAME")
+        .last()
+        .map(|index| format!("{list}/{index}"));
+    let by_field = given.as_ref().and_then(|given| {
+        agent
+            .object
+            .at(&format!("{given}/valueFrom/fieldRef/fieldPath"))?
+            .as_str()
+    });
+    let by_text = given
         .as_ref()
-        .and_then(|given| agent.object.at(&format!("{given}/valueFrom/fieldRef/fieldPath"))?.as_str());
-    let by_text = given.as_ref().and_then(|given| agent.object.at(&format!("{given}/value"))?.as_str());
+        .and_then(|given| agent.object.at(&format!("{given}/value"))?.as_str());
     name.is_some_and(|name| {
         !name.is_empty() && by_text != Some(name) && by_field.is_none_or(|field| name != format!("$({field})"))
     })
@@ -197,14 +234,19 @@ pub(in super::super) fn profile(manifests: &Manifests) -> Finding {
     let finding = if detect::fits(name, wanted, Confidence::Certain) {
         Finding::ok(format!("profile {name} ({origin})"))
     } else {
-        Finding::warn(format!("the settings name profile {name} ({origin}), and the platform is {wanted}"))
-            .impact(
-                "Socket paths, thresholds and remedies are those of another platform.",
-                &["metadata", "doctor"],
-                &["container", "kubernetes"],
-            )
-            .remedy(format!("Set the profile to {wanted}, or to auto."), &[&format!("profile = \"{wanted}\"")])
-            .changes(named(manifests, agent, origin))
+        Finding::warn(format!(
+            "the settings name profile {name} ({origin}), and the platform is {wanted}"
+        ))
+        .impact(
+            "Socket paths, thresholds and remedies are those of another platform.",
+            &["metadata", "doctor"],
+            &["container", "kubernetes"],
+        )
+        .remedy(
+            format!("Set the profile to {wanted}, or to auto."),
+            &[&format!("profile = \"{wanted}\"")],
+        )
+        .changes(named(manifests, agent, origin))
     };
     finding
         .observed(name.clone())
@@ -225,9 +267,14 @@ fn named(manifests: &Manifests, agent: &AgentPod, origin: &str) -> Vec<Change> {
     }
     if let Some(flag) = origin.strip_prefix("flag ") {
         for list in ["/command", "/args"].map(|list| agent.in_container(list)) {
-            let Some(index) = words_of(agent, &list, flag).first().copied() else { continue };
+            let Some(index) = words_of(agent, &list, flag).first().copied() else {
+                continue;
+            };
             let place = format!("{list}/{index}");
-            let joined = object.at(&place).and_then(Value::as_str).is_some_and(|word| word.contains('='));
+            let joined = object
+                .at(&place)
+                .and_then(Value::as_str)
+                .is_some_and(|word| word.contains('='));
             return vec![match joined {
                 true => put(object, &place, format!("{flag}={wanted}")),
                 false => put(object, &format!("{list}/{}", index + 1), wanted),

@@ -87,7 +87,10 @@ pub(in super::super) fn non_root(manifests: &Manifests) -> Finding {
                 &["privilege"],
                 &[],
             )
-            .remedy("Say that it may not be root.", &["securityContext:\n  runAsNonRoot: true"])
+            .remedy(
+                "Say that it may not be root.",
+                &["securityContext:\n  runAsNonRoot: true"],
+            )
             .change(put(object, &non_root, true)),
     };
     let mut observed = json!({ "runAsNonRoot": security.run_as_non_root });

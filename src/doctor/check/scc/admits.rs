@@ -112,7 +112,12 @@ fn of_container(manifests: &Manifests, constraints: &Object, container: &Asking<
 /// The capabilities that the agent's container adds and needs: each must be allowed, and none of them dropped by force.
 fn capabilities(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found: &mut Vec<Refusal>) {
     let all = asks::containers(agent);
-    let added: Vec<String> = all.iter().filter(|one| one.own).flat_map(Asking::adds).map(plain).collect();
+    let added: Vec<String> = all
+        .iter()
+        .filter(|one| one.own)
+        .flat_map(Asking::adds)
+        .map(plain)
+        .collect();
     let wanted: Vec<String> = added
         .into_iter()
         .filter(|name| needed(manifests).contains(&name.as_str()))
@@ -128,7 +133,10 @@ fn capabilities(manifests: &Manifests, agent: &AgentPod, constraints: &Object, f
     };
     if !missing.is_empty() {
         let changes = match constraints.at("/allowedCapabilities") {
-            Some(_) => missing.iter().map(|name| push(constraints, "/allowedCapabilities", name.clone())).collect(),
+            Some(_) => missing
+                .iter()
+                .map(|name| push(constraints, "/allowedCapabilities", name.clone()))
+                .collect(),
             None => vec![put(constraints, "/allowedCapabilities", json!(missing))],
         };
         found.push(Refusal {
@@ -193,7 +201,9 @@ fn volumes(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found:
 }
 
 fn user(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found: &mut Vec<Refusal>) {
-    let Some(uid) = agent.container.security.run_as_user else { return };
+    let Some(uid) = agent.container.security.run_as_user else {
+        return;
+    };
     let at = |key: &str| constraints.at(&format!("/runAsUser/{key}")).and_then(Value::as_i64);
     let refused = match strategy(constraints, "runAsUser") {
         Some("MustRunAs") => at("uid") != Some(uid),
@@ -216,7 +226,10 @@ fn user(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found: &m
 }
 
 fn groups(agent: &AgentPod, constraints: &Object, found: &mut Vec<Refusal>) {
-    let fs_group = agent.object.at(&agent.in_pod("/securityContext/fsGroup")).and_then(Value::as_i64);
+    let fs_group = agent
+        .object
+        .at(&agent.in_pod("/securityContext/fsGroup"))
+        .and_then(Value::as_i64);
     for (key, asked) in [
         ("supplementalGroups", asks::groups(agent)),
         ("fsGroup", fs_group.into_iter().collect()),
@@ -246,7 +259,12 @@ fn selinux(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found:
     let (Some("MustRunAs"), Some(asked)) = (strategy(constraints, "seLinuxContext"), asks::selinux(agent)) else {
         return;
     };
-    let wanted = manifests.profile.platform.kubernetes.as_ref().and_then(|pod| pod.selinux_type.as_deref());
+    let wanted = manifests
+        .profile
+        .platform
+        .kubernetes
+        .as_ref()
+        .and_then(|pod| pod.selinux_type.as_deref());
     let own = agent.container.security.selinux_type.as_deref();
     let differs = ["level", "role", "type", "user"].into_iter().find(|key| {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();

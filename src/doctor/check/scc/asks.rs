@@ -95,7 +95,12 @@ pub(super) fn selinux(agent: &AgentPod) -> Option<&Value> {
 
 /// Whether a port of the node is asked for.
 pub(super) fn host_ports(agent: &AgentPod) -> bool {
-    let ports = agent.workload.pod.containers.iter().flat_map(|container| &container.ports);
+    let ports = agent
+        .workload
+        .pod
+        .containers
+        .iter()
+        .flat_map(|container| &container.ports);
     ports.into_iter().any(|port| port.on_host)
 }
 

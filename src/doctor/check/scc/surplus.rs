@@ -13,7 +13,11 @@ use super::{flag, names, strategy};
 const USER: i64 = 65532;
 
 /// Groups of which everybody is a member.
-const EVERYBODY: [&str; 3] = ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"];
+const EVERYBODY: [&str; 3] = [
+    "system:authenticated",
+    "system:unauthenticated",
+    "system:serviceaccounts",
+];
 
 /// Each with what narrows it.
 pub(super) fn of(manifests: &Manifests, agent: &AgentPod, constraints: &Object) -> Vec<(String, Vec<Change>)> {
@@ -23,14 +27,22 @@ pub(super) fn of(manifests: &Manifests, agent: &AgentPod, constraints: &Object) 
     let listed = names(constraints, "/volumes");
     if constraints.at("/volumes").is_none() || listed.contains(&"*") {
         let kinds = asks::volumes(manifests, agent);
-        found.push(("volumes of every kind".to_owned(), vec![put(constraints, "/volumes", json!(kinds))]));
+        found.push((
+            "volumes of every kind".to_owned(),
+            vec![put(constraints, "/volumes", json!(kinds))],
+        ));
     }
     strategies(manifests, agent, constraints, &mut found);
     seccomp(agent, constraints, &mut found);
     let groups = names(constraints, "/groups");
-    let open: Vec<usize> = (0..groups.len()).filter(|index| EVERYBODY.contains(&groups[*index])).collect();
+    let open: Vec<usize> = (0..groups.len())
+        .filter(|index| EVERYBODY.contains(&groups[*index]))
+        .collect();
     if !open.is_empty() {
-        found.push(("everybody may use them".to_owned(), take_items(constraints, "/groups", open)));
+        found.push((
+            "everybody may use them".to_owned(),
+            take_items(constraints, "/groups", open),
+        ));
     }
     found
 }
@@ -58,16 +70,14 @@ fn flags(agent: &AgentPod, constraints: &Object, found: &mut Vec<(String, Vec<Ch
     }
     let key = "readOnlyRootFilesystem";
     if !flag(constraints, key) && all.iter().all(|one| one.field(key) == Some(&Value::Bool(true))) {
-        found.push(("a writable root".to_owned(), vec![put(constraints, &format!("/{key}"), true)]));
+        found.push((
+            "a writable root".to_owned(),
+            vec![put(constraints, &format!("/{key}"), true)],
+        ));
     }
 }
 
-fn capabilities(
-    manifests: &Manifests,
-    agent: &AgentPod,
-    constraints: &Object,
-    found: &mut Vec<(String, Vec<Change>)>,
-) {
+fn capabilities(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found: &mut Vec<(String, Vec<Change>)>) {
     let all = asks::containers(agent);
     let mut wanted: Vec<String> = needed(manifests).iter().map(|name| (*name).to_owned()).collect();
     wanted.extend(all.iter().flat_map(Asking::adds).map(plain));
@@ -79,7 +89,9 @@ fn capabilities(
             found.push(("every capability".to_owned(), vec![put(constraints, list, json!(own))]));
             continue;
         }
-        let beyond: Vec<usize> = (0..listed.len()).filter(|index| !wanted.contains(&plain(listed[*index]))).collect();
+        let beyond: Vec<usize> = (0..listed.len())
+            .filter(|index| !wanted.contains(&plain(listed[*index])))
+            .collect();
         if !beyond.is_empty() {
             let names: Vec<&str> = beyond.iter().map(|index| listed[*index]).collect();
             found.push((names.join(", "), take_items(constraints, list, beyond)));
@@ -94,21 +106,27 @@ fn capabilities(
     }
 }
 
-fn strategies(
-    manifests: &Manifests,
-    agent: &AgentPod,
-    constraints: &Object,
-    found: &mut Vec<(String, Vec<Change>)>,
-) {
+fn strategies(manifests: &Manifests, agent: &AgentPod, constraints: &Object, found: &mut Vec<(String, Vec<Change>)>) {
     let uid = agent.container.security.run_as_user.unwrap_or(USER);
     let pod = manifests.profile.platform.kubernetes.as_ref();
-    let kind = pod.and_then(|pod| pod.selinux_type.clone()).unwrap_or_else(|| "container_t".to_owned());
-    let options = asks::selinux(agent).cloned().unwrap_or_else(|| json!({ "type": kind, "level": "s0" }));
+    let kind = pod
+        .and_then(|pod| pod.selinux_type.clone())
+        .unwrap_or_else(|| "container_t".to_owned());
+    let options = asks::selinux(agent)
+        .cloned()
+        .unwrap_or_else(|| json!({ "type": kind, "level": "s0" }));
     let groups: Vec<Value> = asks::groups(agent).into_iter().map(only).collect();
-    let fs_group = agent.object.at(&agent.in_pod("/securityContext/fsGroup")).and_then(Value::as_i64);
+    let fs_group = agent
+        .object
+        .at(&agent.in_pod("/securityContext/fsGroup"))
+        .and_then(Value::as_i64);
     for (key, said, value) in [
         ("runAsUser", "any user", json!({ "type": "MustRunAs", "uid": uid })),
-        ("seLinuxContext", "any SELinux label", json!({ "type": "MustRunAs", "seLinuxOptions": options })),
+        (
+            "seLinuxContext",
+            "any SELinux label",
+            json!({ "type": "MustRunAs", "seLinuxOptions": options }),
+        ),
         (
             "supplementalGroups",
             "any supplementary group",
@@ -130,7 +148,10 @@ fn seccomp(agent: &AgentPod, constraints: &Object, found: &mut Vec<(String, Vec<
     let list = "/seccompProfiles";
     let (listed, asked) = (names(constraints, list), asks::seccomp(agent));
     if listed.contains(&"*") {
-        found.push(("every seccomp profile, and none".to_owned(), vec![put(constraints, list, json!(asked))]));
+        found.push((
+            "every seccomp profile, and none".to_owned(),
+            vec![put(constraints, list, json!(asked))],
+        ));
         return;
     }
     let open: Vec<usize> = (0..listed.len())

@@ -98,7 +98,12 @@ pub(super) fn lacks(file: &SeccompFile, needed: &SeccompFile, architecture: Opti
 }
 
 fn written(condition: &SeccompCondition) -> Value {
-    let SeccompCondition { index, op, value, value_two } = condition;
+    let SeccompCondition {
+        index,
+        op,
+        value,
+        value_two,
+    } = condition;
     json!({ "index": index, "op": op, "value": value, "valueTwo": value_two })
 }
 
@@ -195,11 +200,15 @@ mod tests {
         let all = names(&json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [] }));
         let needed: usize = {
             let setup = setup().unwrap();
-            let set: std::collections::BTreeSet<&String> = setup.entries.iter().flat_map(|entry| &entry.names).collect();
+            let set: std::collections::BTreeSet<&String> =
+                setup.entries.iter().flat_map(|entry| &entry.names).collect();
             set.len()
         };
         assert_eq!(all.len(), needed);
-        assert_eq!(names(&json!({ "defaultAction": "SCMP_ACT_ALLOW" })), Vec::<String>::new());
+        assert_eq!(
+            names(&json!({ "defaultAction": "SCMP_ACT_ALLOW" })),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -222,17 +231,21 @@ mod tests {
         // Less is looked at, so more passes; and the other way round.
         assert_eq!(with(masked(0x2000_0000)), Vec::<String>::new());
         assert_eq!(with(masked(2_114_060_288 | 1)), ["clone"]);
-        let socket = |op: &str, value: u64| {
-            json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "op": op, "value": value }] })
-        };
+        let socket = |op: &str, value: u64| json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "op": op, "value": value }] });
         assert_eq!(with(socket("SCMP_CMP_NE", 40)), Vec::<String>::new());
         assert_eq!(with(socket("SCMP_CMP_EQ", 1)), ["socket"]);
         assert_eq!(with(json!({ "names": ["bpf"], "action": "SCMP_ACT_ERRNO" })), ["bpf"]);
         let only_for = json!({ "names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": { "caps": ["CAP_BPF"] } });
         assert_eq!(with(only_for), ["bpf"]);
         // Refused otherwise than as unknown, a C library does not try another way.
-        assert_eq!(with(json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 })), ["clone3"]);
-        assert_eq!(with(json!({ "names": ["clone3"], "action": "SCMP_ACT_ALLOW" })), Vec::<String>::new());
+        assert_eq!(
+            with(json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 })),
+            ["clone3"]
+        );
+        assert_eq!(
+            with(json!({ "names": ["clone3"], "action": "SCMP_ACT_ALLOW" })),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub(super) struct Case {
 }
 
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
-    [PRIVILEGE, HOST, SETTINGS, OBJECTS, CONSTRAINTS, SECCOMP].into_iter().flatten()
+    [PRIVILEGE, HOST, SETTINGS, OBJECTS, CONSTRAINTS, SECCOMP]
+        .into_iter()
+        .flatten()
 }
 
 const ALL: &[&str] = &PROFILES;
@@ -26,12 +28,27 @@ const OPENSHIFT: &[&str] = &["openshift"];
 /// With AppArmor on some nodes, and with a field for it.
 const APPARMOR: &[&str] = &["aks", "gke", "k3s", "generic"];
 
-const fn case(name: &'static str, profiles: &'static [&'static str], root: &'static str, status: Status, harm: fn(&mut Given)) -> Case {
-    Case { name, profiles, harm, root: (root, status), unpatched: false }
+const fn case(
+    name: &'static str,
+    profiles: &'static [&'static str],
+    root: &'static str,
+    status: Status,
+    harm: fn(&mut Given),
+) -> Case {
+    Case {
+        name,
+        profiles,
+        harm,
+        root: (root, status),
+        unpatched: false,
+    }
 }
 
 fn remove(value: &mut Value, key: &str) {
-    assert!(value.as_object_mut().unwrap().remove(key).is_some(), "{key} was not there");
+    assert!(
+        value.as_object_mut().unwrap().remove(key).is_some(),
+        "{key} was not there"
+    );
 }
 
 fn push(value: &mut Value, item: Value) {
@@ -40,12 +57,22 @@ fn push(value: &mut Value, item: Value) {
 
 /// A volume of the host, mounted at the same place.
 fn host_path(given: &mut Given, name: &str, host: &str, at: &str) {
-    push(&mut given.pod()["volumes"], json!({"name": name, "hostPath": {"path": host}}));
-    push(&mut given.container()["volumeMounts"], json!({"name": name, "mountPath": at, "readOnly": true}));
+    push(
+        &mut given.pod()["volumes"],
+        json!({"name": name, "hostPath": {"path": host}}),
+    );
+    push(
+        &mut given.container()["volumeMounts"],
+        json!({"name": name, "mountPath": at, "readOnly": true}),
+    );
 }
 
 fn index_of(list: &Value, name: &str) -> usize {
-    list.as_array().unwrap().iter().position(|item| item["name"] == name).unwrap()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .position(|item| item["name"] == name)
+        .unwrap()
 }
 
 fn mount<'a>(given: &'a mut Given, name: &str) -> &'a mut Value {
@@ -290,7 +317,10 @@ const CONSTRAINTS: &[Case] = &[
 fn without(given: &mut Given, gone: &[&str]) {
     let mut profile: Value = serde_json::from_str(AGENT_SETUP).unwrap();
     for entry in profile["syscalls"].as_array_mut().unwrap() {
-        entry["names"].as_array_mut().unwrap().retain(|name| !gone.contains(&name.as_str().unwrap()));
+        entry["names"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|name| !gone.contains(&name.as_str().unwrap()));
     }
     given.seccomp = Some(profile);
 }
@@ -320,6 +350,9 @@ const SECCOMP: &[Case] = &[
 
 impl Case {
     const fn without_patch(self) -> Self {
-        Self { unpatched: true, ..self }
+        Self {
+            unpatched: true,
+            ..self
+        }
     }
 }

@@ -63,8 +63,16 @@ impl Given {
                 Change::Manifest { kind, op, path, value } if kind == "seccomp" => {
                     operate(self.seccomp.as_mut().unwrap(), *op, path, value.as_ref())?;
                 }
-                Change::Manifest { kind, op: Op::Add, path, value } if path.is_empty() => {
-                    assert!(self.objects.iter().all(|object| object["kind"] != **kind), "there is a {kind}");
+                Change::Manifest {
+                    kind,
+                    op: Op::Add,
+                    path,
+                    value,
+                } if path.is_empty() => {
+                    assert!(
+                        self.objects.iter().all(|object| object["kind"] != **kind),
+                        "there is a {kind}"
+                    );
                     self.objects.push(value.clone().unwrap());
                 }
                 Change::Manifest { kind, op, path, value } => {
@@ -122,7 +130,9 @@ pub(super) fn operate(document: &mut Value, op: Op, path: &str, value: Option<&V
 /// The file with this key set, or without it. Strings, numbers and lists are written in TOML as in JSON.
 fn with(file: &str, key: &str, value: &Value) -> String {
     let mut table: toml::Table = toml::from_str(file).unwrap();
-    let (section, name) = key.rsplit_once('.').map_or((None, key), |(section, name)| (Some(section), name));
+    let (section, name) = key
+        .rsplit_once('.')
+        .map_or((None, key), |(section, name)| (Some(section), name));
     let place = match section {
         None => &mut table,
         Some(section) => {
