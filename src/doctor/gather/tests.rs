@@ -27,7 +27,7 @@ use crate::health;
 use crate::platform::Confidence;
 use tokio::sync::oneshot;
 
-fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+pub(super) fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, content) in files {
         let path = root.path().join(path);
