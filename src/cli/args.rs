@@ -15,7 +15,7 @@ use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::manifest;
 use crate::platform::profile;
 
-pub use doctor::{DoctorArgs, FailOn};
+pub use doctor::{DoctorArgs, DoctorFormat, FailOn, NotExplained};
 
 /// What `--version` prints after the name.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_NAME"), ")");

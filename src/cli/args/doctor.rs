@@ -9,13 +9,20 @@ use super::ReportFormat;
 use crate::config::Overrides;
 use crate::control::server::MAX_WATCH;
 use crate::doctor::explain::Target;
+use crate::doctor::render::Format;
 
 /// `agent doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Format of the report
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text, help_heading = "Report")]
-    pub format: ReportFormat,
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text, value_name = "FORMAT", help_heading = "Report")]
+    pub format: DoctorFormat,
+    /// Put stand-ins in the place of names, ids, addresses and everything else that is private
+    ///
+    /// The same name has the same stand-in throughout the report. Arguments, environments and labels go entirely, and of
+    /// messages only words that the agent's own sources have stay. Markdown is redacted without being asked.
+    #[arg(long, help_heading = "Report", conflicts_with = "explain")]
+    pub redact: bool,
     /// Explain, step by step, what is known of a container and why: ID, NAMESPACE/POD, or a container's name
     ///
     /// Walks the lookup that the agent makes, and asks the running agent what it holds. An id may be shortened to its first 6
@@ -61,6 +68,59 @@ fn timeout(text: &str) -> Result<Duration, String> {
         Ok(time)
     } else {
         Err("must be 1s to 5m".to_owned())
+    }
+}
+
+/// Format of the doctor's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people
+    Text,
+    /// One line per finding, and the verdict
+    Short,
+    /// For machines, all of it; docs/doctor-report.schema.json is its schema
+    Json,
+    /// SARIF 2.1.0, for what shows the findings of tools
+    Sarif,
+    /// JUnit's XML, for continuous integration
+    Junit,
+    /// Prometheus' text format, for the node exporter's textfile collector
+    Prometheus,
+    /// For an issue; redacted
+    Markdown,
+    /// One page with pictures, for a browser
+    Html,
+}
+
+impl From<DoctorFormat> for Format {
+    fn from(format: DoctorFormat) -> Self {
+        match format {
+            DoctorFormat::Text => Self::Text,
+            DoctorFormat::Short => Self::Short,
+            DoctorFormat::Json => Self::Json,
+            DoctorFormat::Sarif => Self::Sarif,
+            DoctorFormat::Junit => Self::Junit,
+            DoctorFormat::Prometheus => Self::Prometheus,
+            DoctorFormat::Markdown => Self::Markdown,
+            DoctorFormat::Html => Self::Html,
+        }
+    }
+}
+
+/// An explanation is told in fewer formats than a report.
+#[derive(Debug, thiserror::Error)]
+#[error("--explain is told as text or json only")]
+pub struct NotExplained;
+
+impl TryFrom<DoctorFormat> for ReportFormat {
+    type Error = NotExplained;
+
+    fn try_from(format: DoctorFormat) -> Result<Self, NotExplained> {
+        match format {
+            DoctorFormat::Text => Ok(Self::Text),
+            DoctorFormat::Json => Ok(Self::Json),
+            _ => Err(NotExplained),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ fn the_doctor_has_its_own_flags() {
     else {
         panic!("not the doctor")
     };
-    assert_eq!((doctor.format, doctor.fail_on), (ReportFormat::Json, FailOn::Warn));
+    assert_eq!((doctor.format, doctor.fail_on), (DoctorFormat::Json, FailOn::Warn));
     assert_eq!(doctor.live_timeout, Duration::from_millis(250));
 }
 

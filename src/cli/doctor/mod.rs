@@ -6,7 +6,7 @@ mod look;
 mod manifests;
 mod run;
 
-use super::args::DoctorArgs;
+use super::args::{DoctorArgs, NotExplained};
 use super::exit::Exit;
 use super::{complain, explain};
 use crate::config::{self, Sources};
@@ -21,9 +21,13 @@ pub fn main(arguments: &DoctorArgs) -> Exit {
     }
     let sources = Sources::of_this_process();
     if let Some(target) = &arguments.explain {
+        let format = match arguments.format.try_into() {
+            Ok(format) => format,
+            Err(error @ NotExplained) => return complain(&error, Exit::Usage),
+        };
         return match config::load(&arguments.overrides, &sources) {
             Err(error) if error.is_usage() => complain(&error, Exit::Usage),
-            loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
+            loaded => explain::run(&explain::input(target.clone(), loaded), format),
         };
     }
     let input = match config::load(&arguments.overrides, &sources) {

@@ -1,26 +1,30 @@
 //! One examination: gather, examine, print, and say it all again with the exit code.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use super::look::look;
-use crate::cli::args::{DoctorArgs, FailOn, ReportFormat};
+use crate::cli::args::{DoctorArgs, FailOn};
 use crate::cli::exit::Exit;
 use crate::doctor::gather::{Input, gather};
-use crate::doctor::render::{json, text};
-use crate::doctor::{self, report};
+use crate::doctor::render::render;
+use crate::doctor::{self, redact, report};
 
 /// Runs the doctor: success when nothing is at or above the threshold, findings, undetermined, or internal when the report
 /// could not be written.
 #[must_use]
 pub fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
     let watched = io::stderr().is_terminal();
+    let began = Instant::now();
     let (time, facts) = gather(input, &|what| {
         if watched {
             // A progress line that cannot be written is not worth a word.
             let _ = writeln!(io::stderr(), "{what} ...");
         }
     });
-    print(&report(&facts, time, input.settings.node.name.clone()), arguments)
+    let mut report = report(&facts, time, input.settings.node.name.clone());
+    report.duration_us = u64::try_from(began.elapsed().as_micros()).ok();
+    print(&report, arguments)
 }
 
 /// Prints a report, and says it all again with the exit code.
@@ -29,11 +33,15 @@ pub(super) fn print(report: &doctor::Report, arguments: &DoctorArgs) -> Exit {
         FailOn::Warn => doctor::FailOn::Warn,
         FailOn::Fail => doctor::FailOn::Fail,
     };
-    let rendered = match arguments.format {
-        ReportFormat::Text => Ok(text(report, fail_on, look())),
-        ReportFormat::Json => json(report).map_err(io::Error::from),
+    let redacted;
+    let report = if arguments.redact {
+        redacted = redact::report(report);
+        &redacted
+    } else {
+        report
     };
-    let written = rendered.and_then(|page| {
+    let rendered = render(report, arguments.format.into(), fail_on, look());
+    let written = rendered.map_err(io::Error::other).and_then(|page| {
         let mut out = io::stdout().lock();
         out.write_all(page.as_bytes()).and_then(|()| out.flush())
     });

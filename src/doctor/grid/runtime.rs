@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         blocks: &["PIN-RUN-002", "PIN-RUN-007", "PIN-META-001", "PIN-META-003", "PIN-META-005"],
         harm: |f| { silent(f); unready(f); } },
     Case { name: "one of two runtimes is silent", start: live, root: ("PIN-RUN-001", Status::Warn), blocks: &["PIN-RUN-005"],
-        harm: |f| { let mut other = agent(f).second.runtimes[0].clone(); other.origin = "configuration".to_owned();
+        harm: |f| { agent(f).second.runtimes[0].origin = "configuration".to_owned(); let mut other = agent(f).second.runtimes[0].clone();
                     other.socket = "/run/docker.sock".to_owned(); agent(f).second.runtimes.push(other); silent(f); unready(f); } },
     Case { name: "agent finds no runtime", start: live, root: ("PIN-RUN-001", Status::Fail),
         blocks: &["PIN-RUN-002", "PIN-RUN-003", "PIN-RUN-006", "PIN-RUN-007", "PIN-LIVE-002", "PIN-META-001", "PIN-META-002", "PIN-META-003", "PIN-META-004", "PIN-META-005"],
@@ -90,6 +90,9 @@ pub(super) const CASES: &[Case] = &[
         harm: |f| { f.place = Place::Host; unproven(runtime_of(f), 0); } },
     Case { name: "a slow runtime", start: cold, root: ("PIN-RUN-008", Status::Warn), blocks: &[],
         harm: |f| runtime_of(f).calls = [700, 3, 650].map(Duration::from_millis).into() },
+    Case { name: "a runtime that is too slow to say whose it is", start: cold, root: ("PIN-RUN-008", Status::Warn), blocks: &["PIN-RUN-003"],
+        harm: |f| { let runtime = runtime_of(f); (runtime.own, runtime.pods) = (None, None); runtime.rank = Some(Rank::Answers);
+                    runtime.calls = [700].map(Duration::from_millis).into(); } },
     Case { name: "a runtime that is slower than any event waits", start: live, root: ("PIN-RUN-008", Status::Fail), blocks: &["PIN-META-002", "PIN-META-005"],
         harm: |f| { runtime_of(f).calls = [1200, 1300].map(Duration::from_millis).into();
                     let lookups = agent(f).second.lookups.as_mut().unwrap(); (lookups.p99_us, lookups.waited_us) = (1_400_000, 9_000_000); } },

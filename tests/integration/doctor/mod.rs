@@ -5,8 +5,11 @@
 
 mod grants;
 mod healthy;
+mod hosts;
+mod loss;
 mod machines;
 mod manifest;
 mod node;
 mod report;
+mod sockets;
 mod table;

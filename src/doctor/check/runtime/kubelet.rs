@@ -4,19 +4,27 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::latency::quick;
 use super::view::{Seen, has_pods, is_own, look, named_canary};
 use super::{FIELDS, STANDALONE, mount};
 use crate::container::discovery::WELL_KNOWN;
 use crate::doctor::change::Change;
 use crate::doctor::facts::{Facts, Mounted, Place, RuntimeFact};
 use crate::doctor::finding::Finding;
+use crate::doctor::report::Status;
 use crate::platform::profile;
 
 const PODS: &str = "PIN-RUN-007";
+const SLOW: &str = "PIN-RUN-008";
 const NO_KUBELET: &str = "no kubelet is expected here: the profile is standalone";
 const IMPACT: &str = "The sockets belong to another runtime than the kubelet's: every pod would be unknown.";
 const ADVICE: &str = "Name the socket that the kubelet uses, and mount its directory. On k3s, for example, a Docker \
                       installation leaves a containerd without pods at the usual path.";
+
+/// What a runtime has is asked for within one call timeout: of a slow one it may not be told.
+fn is_slow(facts: &Facts) -> bool {
+    matches!(quick(facts).status(), Status::Warn | Status::Fail)
+}
 
 fn is_kubernetes(facts: &Facts) -> bool {
     facts.place == Place::Kubernetes || facts.profile.name != STANDALONE
@@ -55,6 +63,7 @@ pub(super) fn own_container(facts: &Facts) -> Finding {
     };
     let known_by: Vec<&RuntimeFact> = runtimes.iter().filter(|runtime| runtime.own.is_some()).collect();
     let finding = match known_by.first() {
+        None if is_slow(facts) => return Finding::skipped("the runtime is too slow to be asked").blocked_by(SLOW),
         Some(runtime) => Finding::ok(format!("{} knows it", runtime.socket.display())),
         None => wrong(
             facts,
@@ -106,6 +115,7 @@ pub(super) fn is_kubelets(facts: &Facts) -> Finding {
         (_, Some(own)) => Finding::ok(format!("{} runs the agent's own container", own.socket.display())),
         _ if named_canary(facts).is_some() => Finding::ok("the agent names the container that the doctor runs in"),
         ([only], None) => Finding::ok(format!("{} alone answers", only.socket.display())),
+        _ if is_slow(facts) => return Finding::skipped("the runtimes are too slow to be asked").blocked_by(SLOW),
         _ if with_pods.is_empty() => return Finding::skipped("none that answers has pods").blocked_by(PODS),
         _ if facts.place != Place::Host && id.is_some() => wrong(
             facts,

@@ -129,7 +129,7 @@ fn groups(place: Place, gid: u32) -> Change {
 fn group(place: Place, gid: u32, path: &str) -> Advice {
     Advice {
         summary: String::new(),
-        text: format!("Give the agent the group that owns it ({gid}); no capability is needed."),
+        text: format!("Give the agent the group that owns {path} ({gid}); no capability is needed."),
         commands: match place {
             Place::Kubernetes => vec![format!("securityContext:\n  supplementalGroups: [{gid}]")],
             Place::Container => vec![format!("--group-add {gid}")],
