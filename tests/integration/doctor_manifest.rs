@@ -41,17 +41,29 @@ fn the_manifest_of_every_profile_is_well() {
         let arguments = ["doctor", "--manifest", "-", "--profile", profile, "--fail-on", "warn"];
         let output = agent(&arguments, &manifest(profile));
         let page = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(0), "{profile}: {page}{}", text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{profile}: {page}{}",
+            text(&output.stderr)
+        );
         assert!(page.contains("offline: manifests, before they are applied"), "{page}");
         // What manifests do not tell takes no line of each check.
-        assert!(page.lines().count() < 60, "{profile}: {} lines\n{page}", page.lines().count());
+        assert!(
+            page.lines().count() < 60,
+            "{profile}: {} lines\n{page}",
+            page.lines().count()
+        );
     }
 }
 
 #[test]
 fn a_finding_names_the_file_and_offers_a_patch() {
     let harmed = text(&manifest("aks")).replace("- PERFMON", "- SYS_PTRACE");
-    let output = agent(&["doctor", "--manifest", "-", "--profile", "aks", "--format", "json"], harmed.as_bytes());
+    let output = agent(
+        &["doctor", "--manifest", "-", "--profile", "aks", "--format", "json"],
+        harmed.as_bytes(),
+    );
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["mode"], "offline");
@@ -62,11 +74,20 @@ fn a_finding_names_the_file_and_offers_a_patch() {
     };
     let missing = check("PIN-CAP-001");
     assert_eq!(missing["status"], "fail");
-    assert_eq!(missing["remedy"]["patch"][0]["path"], "/spec/template/spec/containers/0/securityContext/capabilities/add/-");
+    assert_eq!(
+        missing["remedy"]["patch"][0]["path"],
+        "/spec/template/spec/containers/0/securityContext/capabilities/add/-"
+    );
     assert_eq!(missing["remedy"]["patch"][0]["value"], "PERFMON");
     let evidence = &missing["evidence"][0];
     assert_eq!(evidence["view"], "manifest");
-    assert!(evidence["source"].as_str().unwrap().starts_with("-, document 5: DaemonSet pinhole-agent /spec/"), "{evidence}");
+    assert!(
+        evidence["source"]
+            .as_str()
+            .unwrap()
+            .starts_with("-, document 5: DaemonSet pinhole-agent /spec/"),
+        "{evidence}"
+    );
     assert_eq!(check("PIN-CAP-002")["status"], "warn");
     assert_eq!(report["fix_first"][0]["id"], "PIN-CAP-001");
 }
@@ -80,14 +101,36 @@ fn a_seccomp_profile_is_known_by_what_it_holds() {
     fs::write(&profile, &printed.stdout).unwrap();
     let judge = || {
         let files = [manifests.to_str().unwrap(), profile.to_str().unwrap()];
-        agent(&["doctor", "--profile", "openshift", "--format", "json", "--manifest", files[0], files[1]], b"")
+        agent(
+            &[
+                "doctor",
+                "--profile",
+                "openshift",
+                "--format",
+                "json",
+                "--manifest",
+                files[0],
+                files[1],
+            ],
+            b"",
+        )
     };
     let output = judge();
-    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     fs::write(&profile, text(&printed.stdout).replace("\"bpf\"", "\"bpf_is_missing\"")).unwrap();
     let output = judge();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stdout).contains("agent-setup.json refuses bpf"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("agent-setup.json refuses bpf"),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 #[test]
@@ -97,10 +140,19 @@ fn what_cannot_be_judged_is_wrong_usage_and_says_where() {
     fs::write(&broken, "kind: DaemonSet\nspec: [\n").unwrap();
     let broken = broken.to_str().unwrap();
     for (arguments, said) in [
-        (vec!["--manifest", "/does/not/exist.yaml"], "/does/not/exist.yaml: cannot be read"),
+        (
+            vec!["--manifest", "/does/not/exist.yaml"],
+            "/does/not/exist.yaml: cannot be read",
+        ),
         (vec!["--manifest", broken], "broken.yaml: document 1: "),
-        (vec!["--manifest", "-", "--profile", "standalone"], "for hosts outside Kubernetes"),
-        (vec!["--manifest", "-", "--capture-ring-size", "1MiB"], "--capture-ring-size has no meaning with --manifest"),
+        (
+            vec!["--manifest", "-", "--profile", "standalone"],
+            "for hosts outside Kubernetes",
+        ),
+        (
+            vec!["--manifest", "-", "--capture-ring-size", "1MiB"],
+            "--capture-ring-size has no meaning with --manifest",
+        ),
         (vec!["--manifest", "-", "--live-timeout", "1s"], "cannot be used with"),
         (vec!["--manifest"], "a value is required"),
     ] {
