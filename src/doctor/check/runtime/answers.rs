@@ -6,6 +6,7 @@ use super::advice::{self, Advice};
 use super::view::{Seen, look, state, unmet};
 use super::{FIELDS, STANDALONE};
 use crate::control::api::Condition;
+use crate::doctor::change::Change;
 use crate::doctor::facts::{Facts, RuntimeClass, RuntimeFact};
 use crate::doctor::finding::Finding;
 use crate::doctor::report::Status;
@@ -91,11 +92,13 @@ fn one_less(facts: &Facts, seen: &Seen<'_>, condition: &Condition) -> Finding {
     let impact = "Containers of the runtime that no longer answers have no names in events.";
     match advice {
         Some(advice) => mended(finding, impact, &advice),
-        None => finding.impact(impact, &["metadata"], FIELDS).remedy(
-            "See why the runtime is silent; it is asked again every few seconds.",
-            &["journalctl -u containerd -u crio -u docker -u podman --since -10m"],
-        )
-        .change(Change::node("container runtime", "answers")),
+        None => finding
+            .impact(impact, &["metadata"], FIELDS)
+            .remedy(
+                "See why the runtime is silent; it is asked again every few seconds.",
+                &["journalctl -u containerd -u crio -u docker -u podman --since -10m"],
+            )
+            .change(Change::node("container runtime", "answers")),
     }
 }
 
