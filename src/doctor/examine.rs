@@ -60,9 +60,11 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
             evidence: facts.profile.evidence.clone(),
         },
         mode: if status.is_some() { Mode::Live } else { Mode::Cold },
+        confined: None,
         verdict: counts.verdict(),
         counts,
         fix_first: graph::fix_first(&checks),
+        changes: None,
         checks,
     }
 }

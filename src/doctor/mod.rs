@@ -10,10 +10,15 @@
 //!   [`report`] of it all.
 //! * [`render`] writes the report as text or JSON.
 //!
+//! Around the report: [`suppress`] marks what somebody accepts, [`baseline`] says what is different from an earlier report,
+//! [`merge`] counts those of many nodes, [`bundle`] packs one up with what explains it, [`saved`] reads them again.
+//!
 //! [`explain`] walks the lookup of one container step by step.
 //!
 //! `docs/doctor.md` explains every check.
 
+pub mod baseline;
+pub mod bundle;
 pub mod change;
 mod check;
 pub mod examine;
@@ -23,11 +28,15 @@ mod finding;
 pub mod gather;
 pub mod graph;
 
+pub mod markdown;
+pub mod merge;
 pub mod pages;
 pub mod registry;
 pub mod render;
 pub mod report;
 mod rules;
+pub mod saved;
+pub mod suppress;
 
 #[cfg(test)]
 mod fixture;

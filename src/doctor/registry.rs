@@ -3,7 +3,7 @@
 
 use super::check::{
     btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime,
+    pulse, runtime, suppression,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -128,6 +128,7 @@ pub struct Definition {
 /// Every check by area, in the order of the report.
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
+    suppression::CHECKS,
     profile::CHECKS,
     kernel::CHECKS,
     btf::CHECKS,

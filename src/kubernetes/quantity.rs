@@ -32,7 +32,9 @@ pub fn bytes(value: &Value) -> Option<u64> {
                 .find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)))
                 .unwrap_or((text, 1.0));
             // No words such as `inf`, which Rust reads and Kubernetes does not.
-            let digits = number.chars().all(|letter| letter.is_ascii_digit() || ".eE+-".contains(letter));
+            let digits = number
+                .chars()
+                .all(|letter| letter.is_ascii_digit() || ".eE+-".contains(letter));
             whole(number.parse::<f64>().ok().filter(|_| digits)? * factor)
         }
         _ => None,

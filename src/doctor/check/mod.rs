@@ -16,6 +16,7 @@ pub(super) mod privilege;
 pub(super) mod profile;
 pub(super) mod pulse;
 pub(super) mod runtime;
+pub(super) mod suppression;
 mod thread;
 
 use super::facts::{Facts, LiveAgent, LiveFacts};

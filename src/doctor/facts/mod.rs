@@ -3,6 +3,7 @@
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
 pub mod manifests;
+pub mod suppressions;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -131,6 +132,8 @@ pub struct Facts {
     pub config: ConfigFacts,
     /// The profile.
     pub profile: ProfileFacts,
+    /// The suppressions, where any were given.
+    pub suppressions: Option<suppressions::SuppressionFacts>,
 }
 
 /// Where the doctor runs: remedies are lines of a manifest or commands of a shell.

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::facts::{
-    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProfileFacts, View,
+    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProcessFacts, ProfileFacts, View,
 };
+use super::super::suppress::Suppressions;
 use super::step::{now, start};
-use super::{canary, kernel, live, process, runtime, wiring};
+use super::{canary, kernel, live, runtime, wiring};
 use crate::config::Settings;
 
 /// A file of `/proc` or `/sys`.
@@ -28,6 +29,10 @@ pub struct Input {
     pub config: ConfigFacts,
     /// The profile, and what detection said.
     pub profile: ProfileFacts,
+    /// What somebody accepts.
+    pub suppressions: Option<Suppressions>,
+    /// What this process was given, see [`super::process::own`].
+    pub process: Gathered<ProcessFacts>,
     /// How long the canary's event may take.
     pub live_timeout: Duration,
 }
@@ -46,7 +51,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
 
     progress("looking at the kernel, the runtimes and the running agent");
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
-    let process = start("process", FILES, move || process::read(root));
     let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = start("own", RUNTIMES, move || {
@@ -62,7 +66,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     });
 
     let kernel = kernel.finish();
-    let process = process.finish();
     let own = own.finish();
     if !settings.control.socket.as_os_str().is_empty() && settings.control.socket.exists() {
         progress("watching the running agent for a second");
@@ -87,7 +90,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let facts = Facts {
         place: runtime::place(root, own.value.as_ref().ok()),
         kernel,
-        process,
+        process: input.process.clone(),
         capture,
         memory: memory.finish(),
         runtimes: runtimes.finish(),
@@ -96,6 +99,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         canary,
         config: input.config.clone(),
         profile: input.profile.clone(),
+        suppressions: input.suppressions.as_ref().map(|given| given.facts(&began)),
     };
     (began, facts)
 }

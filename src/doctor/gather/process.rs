@@ -2,10 +2,21 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use super::super::facts::{Gap, ProcessFacts};
+use super::super::facts::{Gap, Gathered, ProcessFacts};
+use super::step::start;
 use crate::privilege::file::{self, FileCapabilities};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
+
+/// A file of `/proc`.
+const FILES: Duration = Duration::from_secs(2);
+
+/// What this process was given. To be read before the doctor confines itself, which would show in it.
+#[must_use]
+pub fn own() -> Gathered<ProcessFacts> {
+    start("process", FILES, || read(Path::new("/"))).finish()
+}
 
 /// Reads the privileges of this process; files are looked up under `root`.
 ///

@@ -399,6 +399,8 @@ fn input(socket: PathBuf) -> Input {
         settings,
         config,
         profile,
+        suppressions: None,
+        process: process::own(),
         live_timeout: CANARY,
     }
 }

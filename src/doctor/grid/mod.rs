@@ -14,6 +14,7 @@ mod prelude;
 mod privilege;
 mod runtime;
 mod settings;
+mod suppression;
 mod treatment;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ pub(super) struct Case {
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     [
         settings::CASES,
+        suppression::CASES,
         kernel::CASES,
         privilege::CASES,
         capture::CASES,

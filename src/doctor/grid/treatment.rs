@@ -26,6 +26,7 @@ const SETTINGS: &[(&str, Governs)] = &[
 /// Parts of the node by their name.
 #[rustfmt::skip]
 const NODE: &[(&str, Governs)] = &[
+    ("suppressions", |facts, well| facts.suppressions = well.suppressions.clone()),
     ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); }),
 ];
 

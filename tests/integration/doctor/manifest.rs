@@ -121,7 +121,10 @@ fn patch(object: &mut Value, op: &str, path: &str, value: &Value) {
         .unwrap_or_else(|| panic!("{op} {path}: there is no {parent}"));
     match (parent, op) {
         (Value::Object(map), "add" | "replace") => {
-            assert!(op == "add" || map.contains_key(&last), "replace {path}: it is not there");
+            assert!(
+                op == "add" || map.contains_key(&last),
+                "replace {path}: it is not there"
+            );
             map.insert(last, value.clone());
         }
         (Value::Object(map), "remove") => assert!(map.remove(&last).is_some(), "remove {path}: it is not there"),

@@ -58,7 +58,6 @@ impl Verdict {
     }
 }
 
-
 /// Runs the doctor before the agent in each pod of a table, and once more in the mended one.
 pub(super) fn cold(lab: &Containerd, profile: &str, cases: &[Case]) {
     let kubelet = node::kubelet(lab);

@@ -45,13 +45,9 @@ impl ContainerLog {
     /// After the container ended: standard output and standard error as text, whether the first was events or not.
     pub(crate) fn texts(&self) -> Result<(String, String)> {
         let (errors, mut text) = (Arc::default(), String::new());
-        StandardOutput::of(
-            self.path.clone(),
-            Arc::clone(&errors),
-            Arc::new(AtomicBool::new(true)),
-        )
-        .read_to_string(&mut text)
-        .map_err(LabError::file("read", &self.path))?;
+        StandardOutput::of(self.path.clone(), Arc::clone(&errors), Arc::new(AtomicBool::new(true)))
+            .read_to_string(&mut text)
+            .map_err(LabError::file("read", &self.path))?;
         let errors = errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((text, errors))
     }
