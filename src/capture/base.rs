@@ -16,7 +16,7 @@ use super::hook::HookSet;
 use super::memory::Sizes;
 use super::object::{self, Programs};
 use super::reduced::Reduced;
-use super::shared::{CounterLines, Switches};
+use super::shared::{CounterLines, Produced, Switches};
 use super::steps::{Constants, Flows};
 
 /// The programs without which there is no process table, and the tracepoints that they are on.
@@ -32,6 +32,7 @@ pub(super) struct Base {
     pub(super) ring: RingBuf<MapData>,
     pub(super) switches: Switches,
     pub(super) lines: CounterLines,
+    pub(super) produced: Produced,
     /// Those of [`HookSet::OPTIONAL`] that are in place.
     pub(super) optional: HookSet,
     /// The reduced programs, where they run; those of the object are not loaded then.
@@ -76,6 +77,7 @@ impl Base {
             })?,
             None => return Err(Error::Missing("events map")),
         };
+        let produced = Produced::map(&ring).map_err(|source| Error::Map { map: "events", source })?;
         let switches =
             Switches::map(array(&object, "control")?.fd()).map_err(|source| Error::Map { map: "control", source })?;
         let lines = CounterLines::map(array(&object, "counters")?.fd(), sizes.cpus).map_err(|source| Error::Map {
@@ -101,6 +103,7 @@ impl Base {
             ring,
             switches,
             lines,
+            produced,
             optional: cgroups.or(canary),
             reduced,
             refused: None,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::hook::{Hook, HookSet};
 use super::misses::Misses;
-use super::shared::CounterLines;
+use super::shared::{CounterLines, Produced};
 
 /// One hook's account, summed over all CPUs, since the programs were loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -44,11 +44,24 @@ pub struct Ledger {
     lines: CounterLines,
     hooks: HookSet,
     misses: Misses,
+    produced: Produced,
 }
 
 impl Ledger {
-    pub(crate) fn new(lines: CounterLines, hooks: HookSet, misses: Misses) -> Self {
-        Self { lines, hooks, misses }
+    pub(crate) fn new(lines: CounterLines, hooks: HookSet, misses: Misses, produced: Produced) -> Self {
+        Self {
+            lines,
+            hooks,
+            misses,
+            produced,
+        }
+    }
+
+    /// Bytes of the ring that records ever took, their headers among them, and what woke the reader without being a record
+    /// (16 bytes each time it had just fallen asleep).
+    #[must_use]
+    pub fn ring_bytes(&self) -> u64 {
+        self.produced.bytes()
     }
 
     /// The hooks that are loaded.
@@ -128,13 +141,23 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let line = size_of::<wire::Counters>();
         file.set_len((2 * ROOM * line) as u64).unwrap();
+        let ring = tempfile::tempfile().unwrap();
+        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+            .unwrap()
+            .unwrap();
+        ring.write_all_at(&4711_u64.to_ne_bytes(), page.unsigned_abs()).unwrap();
         for cpu in 0..2 {
             for (index, hook) in Hook::all().enumerate() {
                 let bytes = words(cpu, hook).map(u64::to_ne_bytes).concat();
                 file.write_all_at(&bytes, ((cpu * ROOM + index) * line) as u64).unwrap();
             }
         }
-        Ledger::new(CounterLines::map(&file, 2).unwrap(), HookSet::BASE, Misses::default())
+        Ledger::new(
+            CounterLines::map(&file, 2).unwrap(),
+            HookSet::BASE,
+            Misses::default(),
+            Produced::map(&ring).unwrap(),
+        )
     }
 
     #[test]
@@ -147,6 +170,7 @@ mod tests {
         assert_eq!((exec.seen, exec.dropped, exec.unreadable), (21, 21, 21));
         assert_eq!(ledger.hook(Hook::EXIT).delivered, 1);
         assert!(ledger.all().all(|(_, line)| line.missed.is_none()));
+        assert_eq!(ledger.ring_bytes(), 4711);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Memory shared with the kernel: the mmapable arrays. The only unsafe code of this module.
+//! Memory shared with the kernel: the mmapable arrays, and a word of the ring. The only unsafe code of this module.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -6,7 +6,9 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use nix::libc::off_t;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::hook::{Hook, HookSet, ROOM};
 use super::wire;
@@ -30,11 +32,14 @@ unsafe impl Sync for Words {}
 impl Words {
     /// Maps the first `size` bytes of an array created with `BPF_F_MMAPABLE`.
     pub(crate) fn map(fd: impl AsFd, size: usize) -> io::Result<Self> {
+        Self::map_at(fd, 0, size, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+    }
+
+    fn map_at(fd: impl AsFd, offset: off_t, size: usize, protection: ProtFlags) -> io::Result<Self> {
         let length = NonZeroUsize::new(size).ok_or(io::ErrorKind::InvalidInput)?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a fresh shared mapping at an address of the kernel's choice touches no existing memory.
         #[expect(unsafe_code, reason = "mmap")]
-        let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, 0) }?;
+        let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, offset) }?;
         Ok(Self {
             address: address.cast(),
             words: size / size_of::<u64>(),
@@ -105,6 +110,26 @@ impl Switches {
     /// Asks for a wake-up with the next record.
     pub(crate) fn reader_waits(&self, waiting: bool) {
         self.halves(AGENT_WORD)[1].store(u32::from(waiting), Ordering::SeqCst);
+    }
+}
+
+/// The producer's position in a ring buffer: the kernel only ever adds to it.
+///
+/// The ring's second page, which the kernel gives to read (`ringbuf_map_mmap_kern`, `kernel/bpf/ringbuf.c`); one word at its
+/// beginning (`struct bpf_ringbuf`, `producer_pos`).
+#[derive(Debug)]
+pub(crate) struct Produced(Words);
+
+impl Produced {
+    pub(crate) fn map(ring: impl AsFd) -> io::Result<Self> {
+        let page = sysconf(SysconfVar::PAGE_SIZE)?.ok_or(io::ErrorKind::Unsupported)?;
+        Words::map_at(ring, page, size_of::<u64>(), ProtFlags::PROT_READ).map(Self)
+    }
+
+    /// Bytes that were ever reserved, headers and padding among them.
+    pub(crate) fn bytes(&self) -> u64 {
+        // The mapping is read-only: of all atomic operations a relaxed load alone is sure to write nothing.
+        self.0.get()[0].load(Ordering::Relaxed)
     }
 }
 

@@ -89,6 +89,7 @@ impl Capture {
             ring,
             switches,
             lines,
+            produced,
             optional,
             mut reduced,
             refused,
@@ -111,7 +112,7 @@ impl Capture {
         drop(btf);
         object::return_memory();
 
-        let ledger = Arc::new(Ledger::new(lines, hooks, misses));
+        let ledger = Arc::new(Ledger::new(lines, hooks, misses, produced));
         let capture = Self {
             _object: object,
             _reduced: reduced,

@@ -50,10 +50,11 @@ fn with_settings(overrides: &Overrides, command: impl FnOnce(&Loaded) -> Exit) -
 }
 
 fn run_agent(loaded: &Loaded) -> Exit {
-    if let Err(error) = log::init(&loaded.settings.log) {
-        return complain(&error, Exit::Configuration);
-    }
-    match run::run(loaded) {
+    let log = match log::init(&loaded.settings.log) {
+        Ok(log) => log,
+        Err(error) => return complain(&error, Exit::Configuration),
+    };
+    match run::run(loaded, log) {
         Ok(()) => Exit::Success,
         Err(error) => {
             let exit = error.exit();

@@ -10,14 +10,15 @@ use super::exit::Exit;
 use crate::capture::plan::{CANARY, PREFETCH};
 use crate::capture::{Capture, Flows, HookSet, Options, Plan};
 use crate::config::settings::{EventClass, FlowChoice};
-use crate::config::{Loaded, Settings};
+use crate::config::{self, Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{Answers, Doors, Duty, bind, server};
 use crate::health::{Monitor, port};
-use crate::output::{Format, Sink, Stdout};
+use crate::output::{Account, Format, Sink, Stdout, log};
 use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
+use crate::pipeline::vitals::Given;
 use crate::pipeline::{Losses, Pipeline, Vitals, pulse};
 use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
@@ -79,11 +80,11 @@ impl Error {
     }
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it. `log` is where its log goes, for whoever asks.
 ///
 /// # Errors
 /// What kept the agent from starting or going on; nothing is left running.
-pub fn run(loaded: &Loaded) -> Result<(), Error> {
+pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let (settings, profile) = (&loaded.settings, loaded.profile.name);
     if let Some(mismatch) = loaded.profile.mismatch() {
         tracing::warn!("{mismatch}");
@@ -99,8 +100,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
 
     // 2. Everything that has to be opened by name or asked of the terminal.
     let signals = Signals::listen().map_err(Error::Signals)?;
-    let stdout = signals.stop_fd().and_then(Stdout::new).map_err(Error::Output)?;
-    let sink = Sink::new(stdout, Format::of(settings.output.format));
+    let output = Arc::new(Account::default());
+    let stdout = signals
+        .stop_fd()
+        .and_then(|stop| Stdout::new(stop, Arc::clone(&output)))
+        .map_err(Error::Output)?;
+    let sink = Sink::new(stdout, Format::of(settings.output.format), Arc::clone(&output));
     let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
     resolver.start_heartbeats();
@@ -139,7 +144,14 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
     }
 
     // 6. The control thread, born without capabilities.
-    let vitals = Vitals::new(node_name(settings), profile.to_owned(), &capture).landlocked(landlocked.clone());
+    let given = Given {
+        landlocked: Some(landlocked.clone()),
+        settings: config::effective(loaded),
+        log,
+        health_listen: port.as_ref().and_then(|port| port.local_addr().ok()),
+        output,
+    };
+    let vitals = Vitals::new(node_name(settings), profile.to_owned(), given, &capture);
     let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
     let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
@@ -149,7 +161,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Error> {
         switch: Arc::clone(vitals.reporting()) as _,
         monitor: Arc::clone(&monitor),
     };
-    let duties = vec![canary(), health(monitor), privileges(Arc::clone(&vitals))];
+    let duties = vec![
+        canary(),
+        health(monitor),
+        privileges(Arc::clone(&vitals)),
+        accounts(Arc::clone(&vitals)),
+    ];
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.
@@ -213,6 +230,11 @@ fn canary() -> Duty {
 /// Judges the agent's health, so that a change is logged when it happens and not when somebody asks.
 fn health(monitor: Arc<Monitor>) -> Duty {
     Duty::new(move || drop(monitor.examine()))
+}
+
+/// Keeps what was counted each minute, so that what happened within the last ones can be told.
+fn accounts(vitals: Arc<Vitals>) -> Duty {
+    Duty::new(move || vitals.keep_account())
 }
 
 /// Verifies the threads' privileges when it is time to.

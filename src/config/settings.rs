@@ -127,6 +127,18 @@ pub enum LogTarget {
     Journald,
 }
 
+impl LogTarget {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Stderr => "stderr",
+            Self::Journald => "journald",
+        }
+    }
+}
+
 /// `capture`: the kernel side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -96,6 +96,8 @@ fn of_list(record: Record, kubernetes: bool) -> Listed {
         sandbox: label(KIND).as_deref() == Some("sandbox"),
         pod_sandbox_id: None,
         may_run: true,
+        runs: false,
+        created_at: None,
         id: record.id,
     }
 }

@@ -191,6 +191,8 @@ pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -
     ];
     let containers = containers.containers.into_iter().map(|container| Listed {
         may_run: may_run.contains(&container.state()),
+        runs: container.state() == v1::ContainerState::ContainerRunning,
+        created_at: Some(container.created_at).filter(|at| *at > 0),
         name: container.metadata.as_ref().and_then(|metadata| filled(&metadata.name)),
         namespace: container.labels.get(POD_NAMESPACE).cloned(),
         pod: container.labels.get(POD_NAME).cloned(),
@@ -203,6 +205,8 @@ pub(crate) async fn list(connection: &Connection, api: Api, deadline: Instant) -
         let metadata = sandbox.metadata.unwrap_or_default();
         Listed {
             may_run,
+            runs: may_run,
+            created_at: Some(sandbox.created_at).filter(|at| *at > 0),
             name: None,
             namespace: filled(&metadata.namespace),
             pod: filled(&metadata.name),

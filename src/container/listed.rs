@@ -19,6 +19,10 @@ pub struct Listed {
     pub pod_sandbox_id: Option<String>,
     /// It runs, or may soon, or the list does not say.
     pub may_run: bool,
+    /// It runs, and the list says so.
+    pub runs: bool,
+    /// When it was made, in nanoseconds since the epoch, where the list says it.
+    pub created_at: Option<i64>,
 }
 
 impl Listed {
@@ -27,6 +31,7 @@ impl Listed {
         Self {
             id,
             may_run: true,
+            runs: true,
             ..Self::default()
         }
     }

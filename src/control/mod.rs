@@ -8,6 +8,7 @@
 
 pub mod bind;
 pub mod client;
+mod conditions;
 mod connection;
 pub mod containers;
 pub mod duties;

@@ -26,6 +26,7 @@ use super::api::{
     GetContainersReply, GetContainersRequest, GetStatusReply, GetStatusRequest, SetReportingReply, SetReportingRequest,
     WatchExecReply, WatchExecRequest,
 };
+use super::conditions;
 use super::connection;
 use super::containers::{self, Busy};
 use super::duties::{Duty, each_second};
@@ -52,7 +53,7 @@ const MOST_WORDS: usize = 128;
 
 /// Where the status of the running agent comes from. Called on the control thread: it must not block.
 pub trait StatusSource: Send + Sync + 'static {
-    /// A snapshot of the running agent.
+    /// A snapshot of the running agent, without the conditions of its health, which the server has from [`Answers::monitor`].
     fn status(&self) -> GetStatusReply;
 
     /// Asks whoever owns the containers' metadata what it holds of some. The answer arrives in the end.
@@ -115,7 +116,7 @@ pub struct Answers {
     pub watches: Arc<ExecWatches>,
     /// Wishes which hooks report.
     pub switch: Arc<dyn ReportSwitch>,
-    /// Probes and metrics.
+    /// Probes and metrics, and the conditions of the status.
     pub monitor: Arc<Monitor>,
 }
 
@@ -229,6 +230,7 @@ async fn serve_admin(listener: tokio::net::UnixListener, answers: Answers, own_u
         source,
         watches,
         switch,
+        monitor: Arc::clone(&monitor),
         own_uid,
     };
     let (taker, connections) = mpsc::channel(1);
@@ -274,6 +276,7 @@ struct Service {
     source: Arc<dyn StatusSource>,
     watches: Arc<ExecWatches>,
     switch: Arc<dyn ReportSwitch>,
+    monitor: Arc<Monitor>,
     own_uid: u32,
 }
 
@@ -282,7 +285,12 @@ impl Admin for Service {
     type WatchExecStream = WatchStream;
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusReply>, Status> {
-        Ok(Response::new(self.source.status()))
+        // The one evaluator: what probes, metrics and the doctor say of the same moment is the same.
+        let conditions = conditions::told(&self.monitor.examine());
+        Ok(Response::new(GetStatusReply {
+            conditions,
+            ..self.source.status()
+        }))
     }
 
     async fn set_reporting(

@@ -141,6 +141,12 @@ fn status_travels_over_the_socket() {
         ("1.2.3", 7, 1)
     );
     assert_eq!(second.hooks["openat"].seen, 2);
+    // Whoever makes the status says nothing of health: the conditions are those of the monitor that serves the probes.
+    let names: Vec<_> = first.conditions.iter().map(|it| (&*it.name, &*it.met)).collect();
+    assert_eq!(
+        names,
+        ["hooks", "canary", "runtime", "losses", "pipeline"].map(|name| (name, "yes"))
+    );
     let peer = client.peer().unwrap();
     assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
     assert_eq!(peer.pid, i32::try_from(std::process::id()).ok());

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::check::thresholds;
 use super::facts::{Facts, LiveFacts, Place};
 use super::finding::Finding;
 use super::graph;
+use super::past;
 use super::registry::{Definition, checks};
 use super::report::{Agent, Check, Counts, Host, Mode, Profile, Report, SCHEMA_VERSION};
 
@@ -46,7 +48,9 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running_version: status.map(|status| status.version.clone()),
             pid: status.map(|status| status.pid),
-            uptime_seconds: status.map(|status| status.uptime_seconds),
+            uptime_seconds: status
+                .map(|status| status.uptime_seconds)
+                .filter(|seconds| seconds.is_finite()),
         },
         host: Host {
             kernel: facts.kernel.value.as_ref().ok().map(|kernel| kernel.release.clone()),
@@ -65,6 +69,13 @@ pub fn report(facts: &Facts, time: String, node: Option<String>) -> Report {
         counts,
         fix_first: graph::fix_first(&checks),
         changes: None,
+        live: status.map(|status| past::of(status, budget(facts))),
+        duration_us: None,
         checks,
     }
+}
+
+fn budget(facts: &Facts) -> (f64, f64) {
+    let thresholds = thresholds(facts);
+    (thresholds.loss_percent, thresholds.complete_percent)
 }

@@ -1,19 +1,21 @@
 //! Facts for tests: a healthy pod with a running agent, and a healthy one without.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::facts::join::{Join, List};
 use super::facts::{
-    CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveAgent, LiveFacts, LockdownFact,
-    MemoryFacts, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass, RuntimeFact, SocketFile,
-    View,
+    CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, JoinFact, KernelFacts, LiveAgent, LiveFacts,
+    LockdownFact, MemoryFacts, Mounted, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass,
+    RuntimeFact, SocketFile, View,
 };
-use crate::container::Rank;
+use crate::container::{Field, Rank};
 use crate::control::api::{
-    Backend, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting, Runtime,
-    Thread,
+    Backend, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting,
+    Runtime, Thread, WindowAccount,
 };
 use crate::platform::Confidence;
 use crate::privilege::Capabilities;
@@ -71,17 +73,19 @@ pub(super) fn cold() -> Facts {
             id_from: "/proc/self/cgroup",
             cgroup_leaf: Some(format!("cri-containerd-{ID}.scope")),
             id: Some(ID.to_owned()),
-            known_by: Ok(vec![CONTAINERD.into()]),
         }),
         live: timed(LiveFacts::Absent {
             socket: "/run/pinhole/agent.sock".into(),
             agents: Vec::new(),
         }),
+        join: timed(JoinFact::NoAgent).seen(View::Live),
         canary: Gathered::gap(Gap::NotGathered("no agent to watch for the canary".to_owned())),
         config: ConfigFacts {
             sources: vec!["defaults".to_owned(), "/etc/pinhole/agent.toml".to_owned()],
             problem: None,
             lookup_budget: Duration::from_secs(1),
+            call_timeout: Duration::from_secs(2),
+            prefetch: true,
         },
         profile: ProfileFacts {
             name: "aks".to_owned(),
@@ -107,6 +111,17 @@ pub(super) fn live() -> Facts {
         cpus: 4,
         window: Duration::from_millis(1000),
     })))
+    .seen(View::Live);
+    facts.join = timed(JoinFact::Joined(Join {
+        lists: vec![List {
+            socket: CONTAINERD.into(),
+            running: Ok(7),
+        }],
+        listed: 7,
+        known: 7,
+        complete: 7,
+        ..Join::default()
+    }))
     .seen(View::Live);
     facts.canary = timed(CanaryFact::Seen {
         program: "/bin/true".to_owned(),
@@ -149,7 +164,13 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
         metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
         metadata_reason: [].into(),
-        metadata_fields: [].into(),
+        metadata_fields: fields(500),
+        window: Some(WindowAccount {
+            seconds: 61.5,
+            metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
+            metadata_fields: fields(500),
+            ..WindowAccount::default()
+        }),
         lookups: Some(Lookups {
             count: 12,
             p50_us: 1800,
@@ -166,6 +187,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             rank: "own_container".to_owned(),
             evidence: "knows this container, 3 pods".to_owned(),
             origin: "containerd".to_owned(),
+            now: "answers".to_owned(),
             ..Runtime::default()
         }],
         threads: vec![thread(1, "agent"), thread(8, "control")],
@@ -195,6 +217,17 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         privilege_checks: Some(PrivilegeChecks { count: 3, age_ms: 1500 }),
         ..GetStatusReply::default()
     }
+}
+
+/// Every field in so many events.
+fn fields(present: u64) -> HashMap<String, FieldCount> {
+    let count = FieldCount {
+        present,
+        ..FieldCount::default()
+    };
+    Field::ALL
+        .map(|field| (field.as_str().to_owned(), count.clone()))
+        .into()
 }
 
 /// A hundred wanted events a second, of which so many were dropped.
@@ -229,6 +262,7 @@ pub(super) fn containerd() -> RuntimeFact {
             mode: 0o660,
             uid: 0,
             gid: 0,
+            open: false,
         }),
         name: Some("containerd".to_owned()),
         version: Some("1.7.24".to_owned()),
@@ -237,7 +271,11 @@ pub(super) fn containerd() -> RuntimeFact {
         origin: "containerd".to_owned(),
         rank: Some(Rank::OwnContainer),
         evidence: "knows this container, 3 pods".to_owned(),
-        mounted_alone: false,
+        mounted: Mounted::Directory,
+        closed: None,
+        own: Some(ID.to_owned()),
+        pods: Some(3),
+        calls: [2100, 1400, 1800].map(Duration::from_micros).into(),
     }
 }
 
@@ -255,7 +293,11 @@ pub(super) fn absent(path: &str) -> RuntimeFact {
         origin: "CRI-O".to_owned(),
         rank: Some(Rank::Absent),
         evidence: String::new(),
-        mounted_alone: false,
+        mounted: Mounted::No,
+        closed: None,
+        own: None,
+        pods: None,
+        calls: Vec::new(),
     }
 }
 

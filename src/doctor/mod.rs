@@ -8,7 +8,7 @@
 //!   [`registry`] lists the areas.
 //! * [`graph`] folds what follows from a failure under its root and says what to mend first; [`examine`] makes the
 //!   [`report`] of it all.
-//! * [`render`] writes the report as text or JSON.
+//! * [`render`] writes the report, in each format; [`redact`] takes names and everything private out of it before.
 //!
 //! Around the report: [`suppress`] marks what somebody accepts, [`baseline`] says what is different from an earlier report,
 //! [`merge`] counts those of many nodes, [`bundle`] packs one up with what explains it, [`saved`] reads them again.
@@ -27,10 +27,11 @@ pub mod facts;
 mod finding;
 pub mod gather;
 pub mod graph;
-
 pub mod markdown;
 pub mod merge;
 pub mod pages;
+pub mod past;
+pub mod redact;
 pub mod registry;
 pub mod render;
 pub mod report;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::baseline::Changes;
 use super::change::Change;
 use super::facts::View;
+use super::past::Live;
 
 /// A word of the registry, or one that was read in a report of another version.
 pub type Word = Cow<'static, str>;
@@ -49,6 +50,12 @@ pub struct Report {
     pub changes: Option<Changes>,
     /// Every check of the registry, in its order; none is left out.
     pub checks: Vec<Check>,
+    /// What the running agent tells of its past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+    /// How long the examination took, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
 }
 
 /// A finding in the order in which mending pays.

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::render::cleaned;
 use super::report::{SCHEMA_VERSION, Status};
 
 /// Longest report that is read, in bytes. One with every check and its evidence has some hundred thousand.
@@ -38,7 +39,7 @@ pub enum Error {
     Twice(String),
 }
 
-/// What is kept of a report.
+/// What is kept of a report. None of its text drives a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// When the examination began.
@@ -177,7 +178,8 @@ pub fn is_id(text: &str) -> bool {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(MAX_CHARS).collect()
+    let text: String = text.chars().take(MAX_CHARS).collect();
+    cleaned(&text)
 }
 
 #[cfg(test)]

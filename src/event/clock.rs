@@ -8,12 +8,24 @@ use serde::Serializer;
 
 /// Nanoseconds by which the calendar may drift before it is followed.
 const TOLERANCE: i128 = 1_000_000;
+/// What is more than this between two looks is nobody's slewing (some hundred microseconds a second): the calendar was set.
+const STEP: i128 = 1_000_000_000;
 
 /// Translates CLOCK_BOOTTIME, in which the kernel side measures, to UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct BootClock {
     /// Nanoseconds from the epoch to the boot.
     boot: i128,
+    steps: Steps,
+}
+
+/// How the calendar was set since the clock was first read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// How often, by more than a second.
+    pub count: u64,
+    /// By how much the last time, in nanoseconds; positive is forward.
+    pub last: i64,
 }
 
 impl BootClock {
@@ -38,6 +50,7 @@ impl BootClock {
         }
         Ok(Self {
             boot: best.map_or(0, |(_, boot)| boot),
+            steps: Steps::default(),
         })
     }
 
@@ -47,11 +60,31 @@ impl BootClock {
     /// # Errors
     /// As [`Self::now`].
     pub fn refresh(&mut self) -> nix::Result<()> {
-        let fresh = Self::now()?;
-        if (fresh.boot - self.boot).abs() > TOLERANCE {
-            *self = fresh;
-        }
+        self.follow(Self::now()?.boot);
         Ok(())
+    }
+
+    fn follow(&mut self, boot: i128) {
+        let by = boot - self.boot;
+        if by.abs() > STEP {
+            self.steps.count += 1;
+            self.steps.last = clamped(by);
+        }
+        if by.abs() > TOLERANCE {
+            self.boot = boot;
+        }
+    }
+
+    /// How the calendar was set since this clock was first read.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        self.steps
+    }
+
+    /// Nanoseconds from the epoch to the boot.
+    #[must_use]
+    pub fn boot(&self) -> i64 {
+        clamped(self.boot)
     }
 
     /// The calendar time of a kernel time stamp.
@@ -87,11 +120,46 @@ impl BootClock {
     /// A clock whose boot was at the epoch, for tests.
     #[cfg(test)]
     pub(crate) fn at_epoch() -> Self {
-        Self { boot: 0 }
+        Self {
+            boot: 0,
+            steps: Steps::default(),
+        }
     }
+}
+
+/// 64 bits hold every time until 2262.
+fn clamped(nanoseconds: i128) -> i64 {
+    i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// RFC 3339 with nanoseconds, always nine digits, so that text sorts as time does.
 pub(super) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.9}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_that_is_set_is_told_from_one_that_drifts() {
+        let mut clock = BootClock::at_epoch();
+        let second = 1_000_000_000;
+        // Noise is not followed, slewing is and counts for nothing.
+        clock.follow(900_000);
+        assert_eq!(clock.boot(), 0);
+        for drift in 1..=4000 {
+            clock.follow(drift * 1_500_000);
+        }
+        assert_eq!((clock.boot(), clock.steps()), (6_000_000_000, Steps::default()));
+        clock.follow(6 * second + 3600 * second);
+        let forward = Steps {
+            count: 1,
+            last: 3600 * 1_000_000_000,
+        };
+        assert_eq!(clock.steps(), forward);
+        clock.follow(2 * second);
+        assert_eq!((clock.steps().count, clock.steps().last), (2, -3604 * 1_000_000_000));
+        assert_eq!(clock.boot(), 2 * 1_000_000_000);
+    }
 }

@@ -39,6 +39,17 @@ pub struct Summary {
     pub metadata: MetadataCounts,
     /// Lookups made at container runtimes.
     pub lookups: LookupStats,
+    /// What did not get to the output.
+    pub output: Output,
+}
+
+/// What was lost at the output, because there was no room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Writes that failed.
+    pub failures: u64,
+    /// Lines that were lost with them.
+    pub lost_lines: u64,
 }
 
 /// Which of the attached hooks report.

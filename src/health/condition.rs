@@ -19,6 +19,8 @@ pub enum Met {
 pub struct Condition {
     /// A stable word: it is a label of metrics.
     pub name: &'static str,
+    /// The doctor's check that it belongs to, which says more: likewise.
+    pub check: &'static str,
     /// Whether it is met.
     pub met: Met,
     /// Since when, on CLOCK_BOOTTIME.
@@ -36,6 +38,18 @@ pub struct Report {
     pub readiness: Vec<Condition>,
     /// What has to be so for it to be alive.
     pub liveness: Vec<Condition>,
+}
+
+impl Met {
+    /// The word on the admin socket.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl Report {
@@ -72,6 +86,7 @@ fn text(conditions: &[Condition], now: Duration, word: &str) -> String {
     let mut text = String::new();
     for Condition {
         name,
+        check,
         met,
         since,
         reason,
@@ -84,7 +99,7 @@ fn text(conditions: &[Condition], now: Duration, word: &str) -> String {
         };
         let seconds = now.saturating_sub(*since).as_secs();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "[{sign}] {name}: {reason} (for {seconds} s)");
+        let _ = writeln!(text, "[{sign}] {name}: {reason} ({check}, for {seconds} s)");
     }
     let verdict = if are_met(conditions) { "" } else { "not " };
     let _ = writeln!(text, "{verdict}{word}");
@@ -98,6 +113,7 @@ mod tests {
     fn condition(name: &'static str, met: Met) -> Condition {
         Condition {
             name,
+            check: "PIN-ONE-001",
             met,
             since: Duration::from_secs(3),
             reason: "because".to_owned(),
@@ -114,9 +130,12 @@ mod tests {
         assert!(report.is_ready() && !report.is_live());
         assert_eq!(
             report.readiness_text(),
-            "[+] one: because (for 7 s)\n[?] two: because (for 7 s)\nready\n"
+            "[+] one: because (PIN-ONE-001, for 7 s)\n[?] two: because (PIN-ONE-001, for 7 s)\nready\n"
         );
-        assert_eq!(report.liveness_text(), "[-] three: because (for 7 s)\nnot live\n");
+        assert_eq!(
+            report.liveness_text(),
+            "[-] three: because (PIN-ONE-001, for 7 s)\nnot live\n"
+        );
         report.readiness[0].met = Met::No;
         assert!(!report.is_ready());
         assert!(report.readiness_text().ends_with("\nnot ready\n"));

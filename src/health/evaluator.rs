@@ -15,10 +15,15 @@ use crate::config::settings::Health;
 /// How long a condition that was not met has to hold before it counts as met.
 pub const HOLDS: Duration = Duration::from_secs(3);
 
-/// The names of the conditions of readiness, in the order in which they are told.
-pub const READINESS: [&str; 4] = ["hooks", "canary", "runtime", "losses"];
+/// The names of the conditions of readiness, in the order in which they are told, each with the doctor's check that it belongs to.
+pub const READINESS: [(&str, &str); 4] = [
+    ("hooks", "PIN-BPF-004"),
+    ("canary", "PIN-LIVE-003"),
+    ("runtime", "PIN-RUN-001"),
+    ("losses", "PIN-LOSS-001"),
+];
 /// Those of liveness.
-pub const LIVENESS: [&str; 1] = ["pipeline"];
+pub const LIVENESS: [(&str, &str); 1] = [("pipeline", "PIN-LIVE-003")];
 
 /// The limits, and what it needs to remember.
 #[derive(Debug)]
@@ -69,11 +74,12 @@ impl Evaluator {
             judge::losses(lost, limits),
         ];
         let liveness = [judge::pipeline(facts, limits)];
-        let told = |names: &[&'static str], remembered: &mut [Remembered], judgements: Vec<Judgement>| {
-            let all = names.iter().zip(remembered).zip(judgements);
-            all.map(|((name, remembered), judgement)| remembered.tell(name, judgement, facts.at))
-                .collect()
-        };
+        let told =
+            |names: &[(&'static str, &'static str)], remembered: &mut [Remembered], judgements: Vec<Judgement>| {
+                let all = names.iter().zip(remembered).zip(judgements);
+                all.map(|((name, remembered), judgement)| remembered.tell(*name, judgement, facts.at))
+                    .collect()
+            };
         Report {
             at: facts.at,
             readiness: told(&READINESS, &mut self.readiness, readiness.into()),
@@ -83,7 +89,7 @@ impl Evaluator {
 }
 
 impl Remembered {
-    fn tell(&mut self, name: &'static str, judgement: Judgement, at: Duration) -> Condition {
+    fn tell(&mut self, (name, check): (&'static str, &'static str), judgement: Judgement, at: Duration) -> Condition {
         let Judgement { mut met, mut reason } = judgement;
         let recovers = met == Met::Yes && self.was_met && self.told.is_some_and(|told| told.met == Met::No);
         if recovers {
@@ -106,6 +112,7 @@ impl Remembered {
         self.told = Some(Told { met, since });
         Condition {
             name,
+            check,
             met,
             since,
             reason,

@@ -27,6 +27,13 @@ fn hung(facts: &mut Facts) {
 }
 
 #[test]
+fn each_condition_names_a_check_that_the_doctor_has() {
+    for (name, check) in READINESS.iter().chain(&LIVENESS) {
+        assert!(crate::doctor::registry::find(check).is_some(), "{name}: {check}");
+    }
+}
+
+#[test]
 fn an_agent_that_is_well_is_ready_and_alive() {
     let report = once(limits(), |_| ());
     assert!(report.is_ready() && report.is_live(), "{report:?}");

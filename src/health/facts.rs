@@ -7,6 +7,7 @@ use crate::container::Answering;
 use crate::event::Summary;
 use crate::event::loss::Counts;
 use crate::histogram::Spread;
+use crate::output::account::Said;
 use crate::privilege::status::ThreadStatus;
 
 use super::process::ProcessNumbers;
@@ -59,6 +60,8 @@ pub struct Numbers {
     pub ring_size: u64,
     /// From the hook to the output.
     pub latency: Spread,
+    /// What became of what was written.
+    pub output: Said,
     /// What lookups took the runtimes.
     pub lookups: Spread,
     /// The candidates for container runtimes.

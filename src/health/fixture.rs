@@ -16,8 +16,9 @@ use crate::config::settings::Health;
 use crate::container::{Answering, LookupStats, Now, Rank};
 use crate::event::Summary;
 use crate::event::loss::Counts;
-use crate::event::summary::{MetadataCounts, Rates, Reporting};
+use crate::event::summary::{MetadataCounts, Output, Rates, Reporting};
 use crate::histogram::Histogram;
+use crate::output::account::Said;
 
 pub(crate) fn limits() -> Health {
     Settings::default().health
@@ -31,6 +32,8 @@ pub(crate) fn runtime(socket: &str, now: Now) -> Answering {
         has_answered: now == Now::Answers,
         now,
         rank: Rank::Answers,
+        circuit_open: false,
+        took: None,
     }
 }
 
@@ -72,7 +75,9 @@ pub(crate) fn numbers() -> Numbers {
                 fields: BTreeMap::new(),
             },
             lookups: LookupStats::default(),
+            output: Output::default(),
         },
+        output: Said::default(),
         profile: "generic".to_owned(),
         ring_size: 8 << 20,
         latency: times.spread(),

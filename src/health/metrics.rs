@@ -116,7 +116,7 @@ metrics! {
     CAPTURE = Metric::info("pinhole_capture", &["profile", "programs", "backend"], "How events are captured, and by which profile");
     READY = Metric::gauge("pinhole_ready", &[], "Whether every condition of readiness is met, 1 or 0");
     LIVE = Metric::gauge("pinhole_live", &[], "Whether the pipeline advances, 1 or 0");
-    CONDITION = Metric::gauge("pinhole_condition", &["probe", "condition"], "Whether a condition is met, 1 or 0; absent where the agent cannot find out");
+    CONDITION = Metric::gauge("pinhole_condition", &["probe", "condition", "check"], "Whether a condition is met, 1 or 0, and the doctor's check that it belongs to; absent where the agent cannot find out");
     TURN_AGE = Metric::gauge("pinhole_turn_age", &[], "How long ago the pipeline began its present turn").in_unit(In::Seconds);
     CANARY_AGE = Metric::gauge("pinhole_canary_age", &[], "How long ago the youngest canary that came through the pipeline was sent").in_unit(In::Seconds);
     CANARY_ROUND_TRIP = Metric::gauge("pinhole_canary_round_trip", &[], "What that canary took from the kernel to the output").in_unit(In::Seconds);
@@ -130,6 +130,10 @@ metrics! {
     HOOK_REPORTS = Metric::gauge("pinhole_hook_reports", &["hook"], "Whether an attached hook reports, 1, or was turned off, 0");
     RING = Metric::gauge("pinhole_ring_size", &[], "The ring buffer between kernel and agent").in_unit(In::Bytes);
     LATENCY = Metric::histogram("pinhole_event_latency", "Of printed events, the time from the hook to the output");
+    WRITTEN = Metric::counter("pinhole_output_written", &[], "Written to standard output").in_unit(In::Bytes);
+    BLOCKED = Metric::counter("pinhole_output_blocked", &[], "How long writing has waited for who reads standard output").in_unit(In::Seconds);
+    OUTPUT_FAILURES = Metric::counter("pinhole_output_failures", &[], "Writes to standard output that failed for lack of room");
+    LOST_LINES = Metric::counter("pinhole_output_lost_lines", &[], "Lines that were lost with them");
     STATUS = Metric::counter("pinhole_metadata_events", &["status"], "Events by how complete their metadata is");
     REASON = Metric::counter("pinhole_metadata_reasons", &["reason"], "Events whose metadata is not complete, by reason");
     FIELD = Metric::counter("pinhole_metadata_fields", &["field", "presence"], "Events of containers by what became of a field: present, inapplicable or missing");

@@ -22,5 +22,6 @@ pub mod process;
 pub use condition::{Condition, Met, Report};
 pub use evaluator::Evaluator;
 pub use facts::{Canary, Facts, Numbers, Source};
+pub(crate) use metrics::write::classic;
 pub use metrics::{METRICS, Metric};
 pub use monitor::Monitor;

@@ -82,7 +82,7 @@ fn log(report: &Report, first: bool) {
         .iter()
         .chain(&report.readiness)
         .filter(|condition| condition.met == Met::No)
-        .map(|condition| format!("{}: {}", condition.name, condition.reason))
+        .map(|condition| format!("{}: {} ({})", condition.name, condition.reason, condition.check))
         .collect();
     let (ready, live) = (report.is_ready(), report.is_live());
     let what = if live { "not ready" } else { "not alive" };

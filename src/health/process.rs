@@ -12,6 +12,8 @@ use nix::unistd::{SysconfVar, sysconf};
 
 /// A line of some 300 bytes.
 const STAT_LIMIT: u64 = 4096;
+/// Some 1.5 kB, the groups and the CPUs of a large machine among them.
+const STATUS_LIMIT: u64 = 64 << 10;
 /// Descriptors that are counted at most.
 const MOST_DESCRIPTORS: usize = 65_536;
 
@@ -22,6 +24,8 @@ pub struct ProcessNumbers {
     pub cpu: Duration,
     /// Resident memory, in bytes.
     pub resident: u64,
+    /// The most resident memory that there was, in bytes; absent where the kernel does not say it.
+    pub peak: Option<u64>,
     /// Virtual memory, in bytes.
     pub virtual_memory: u64,
     /// Threads.
@@ -77,6 +81,11 @@ impl Own {
         let listed = fs::read_dir("/proc/self/fd")?.take(MOST_DESCRIPTORS).count();
         numbers.descriptors = u64::try_from(listed.saturating_sub(1)).unwrap_or(u64::MAX);
         numbers.most_descriptors = self.most_descriptors;
+        text.clear();
+        File::open("/proc/self/status")?
+            .take(STATUS_LIMIT)
+            .read_to_string(&mut text)?;
+        numbers.peak = peak(&text);
         Ok(numbers)
     }
 }
@@ -110,9 +119,33 @@ fn parse(stat: &str, units: Units) -> Option<ProcessNumbers> {
     })
 }
 
+/// `VmHWM` of proc(5), which is in KiB.
+fn peak(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_is_a_line_of_the_status() {
+        assert_eq!(
+            peak("Name:\tagent\nVmHWM:\t   12345 kB\nVmRSS:\t 5 kB\n"),
+            Some(12345 * 1024)
+        );
+        for none in [
+            "",
+            "VmHWM:\n",
+            "VmHWM: 5\n",
+            "VmPeak: 5 kB\n",
+            "VmHWM: 99999999999999999 kB\n",
+        ] {
+            assert_eq!(peak(none), None, "{none}");
+        }
+    }
 
     const UNITS: Units = Units { ticks: 100, page: 4096 };
 
@@ -139,6 +172,7 @@ mod tests {
             first.resident > 1 << 20 && first.virtual_memory >= first.resident,
             "{first:?}"
         );
+        assert!(first.peak > Some(1 << 20), "{first:?}");
         assert!(first.threads >= 1 && first.descriptors >= 3, "{first:?}");
         assert!(second.cpu >= first.cpu);
     }

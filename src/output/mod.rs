@@ -2,6 +2,7 @@
 //!
 //! Owns the form of what is written and nothing of its content.
 
+pub mod account;
 pub mod json;
 pub mod log;
 mod pieces;
@@ -10,5 +11,6 @@ mod splice;
 pub mod stdout;
 pub mod text;
 
+pub use account::Account;
 pub use sink::{Format, Sink};
 pub use stdout::Stdout;

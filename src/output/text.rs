@@ -373,6 +373,13 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         rate(rates.minute),
         rate(rates.hour)
     )?;
+    if summary.output.lost_lines > 0 {
+        let text = format!(
+            "  {} lines were lost before this one, because there was no room for them",
+            summary.output.lost_lines
+        );
+        writeln!(out, "{}", Styled(text, TROUBLE, colour))?;
+    }
     let missed = summary.hooks.iter().map(|(name, line)| (*name, line.missed));
     let dispatcher = summary
         .dispatcher

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::complaints::{Complaint, Complaints};
 use super::held;
 use super::latency::Unwritten;
 use super::loss::{Losses, Told};
@@ -69,6 +70,7 @@ struct Stages<W> {
     lost: LostCount,
     losses: Losses,
     unwritten: Unwritten,
+    complaints: Complaints,
     published: Option<u64>,
     /// An event came of a process that the table does not know, though the kernel side takes it for known.
     drifted: bool,
@@ -116,10 +118,12 @@ impl<W: Write> Pipeline<W> {
             lost: LostCount::default(),
             losses: parts.losses,
             unwritten: Unwritten::default(),
+            complaints: Complaints::default(),
             published: None,
             drifted: false,
             introduced_anew: Instant::now(),
         };
+        stages.vitals.follow(&stages.clock);
         Ok(Self {
             stages,
             signals: parts.signals,
@@ -156,6 +160,7 @@ impl<W: Write> Pipeline<W> {
                 stages.publish_now();
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
+                    stages.look_at_the_output()?;
                     return Ok(());
                 }
             }
@@ -186,7 +191,9 @@ impl<W: Write> Stages<W> {
         if self.clock_read.elapsed() >= EACH_SECOND {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
+            self.vitals.follow(&self.clock);
             self.look_for_losses(capture, false)?;
+            self.look_at_the_output()?;
             self.publish_now();
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
@@ -214,9 +221,32 @@ impl<W: Write> Stages<W> {
         }
     }
 
-    /// Everything that was handed to the output is written.
+    /// Everything that was handed to the output is written, or some of it is lost for lack of room.
     fn written(&mut self) -> io::Result<()> {
+        if self.sink.gave_up() {
+            self.unwritten.forget();
+        }
         self.unwritten.written(self.vitals.latency(), BootClock::reading)?;
+        Ok(())
+    }
+
+    /// Says in the log that there is no room for the output, and that there is again.
+    fn look_at_the_output(&mut self) -> Result<(), Error> {
+        let now = BootClock::reading().map_err(Error::Clock)?;
+        let said = self.sink.account().said();
+        let why = said.last.as_ref().map_or("", |(_, why)| why);
+        match self.complaints.note(now, &said) {
+            Some(Complaint::Failing) => tracing::error!(
+                why,
+                lost_lines = said.lost_lines,
+                "standard output has no room for events: lines are lost until it has"
+            ),
+            Some(Complaint::Over) => tracing::warn!(
+                lost_lines = said.lost_lines,
+                "standard output has room again: so many lines were lost since the start"
+            ),
+            None => {}
+        }
         Ok(())
     }
 

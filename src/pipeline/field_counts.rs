@@ -12,6 +12,9 @@ use crate::event::summary::FieldCount;
 /// Present, inapplicable, and each reason.
 const SLOTS: usize = 2 + Reason::ALL.len();
 
+/// What was counted at one moment, by field and slot.
+pub(super) type Fields = [[u64; SLOTS]; FIELDS];
+
 /// The counters.
 #[derive(Debug)]
 pub(super) struct FieldCounts([[AtomicU64; SLOTS]; FIELDS]);
@@ -32,27 +35,32 @@ impl FieldCounts {
         }
     }
 
-    /// What was counted, by the fields' words.
-    pub(super) fn told(&self) -> BTreeMap<&'static str, FieldCount> {
-        let count = |field: Field, presence| self.0[field as usize][slot(presence)].load(Ordering::Relaxed);
-        Field::ALL
-            .into_iter()
-            .map(|field| {
-                let missing = Reason::ALL
-                    .into_iter()
-                    .map(|reason| (reason, Presence::Missing(reason)));
-                let told = FieldCount {
-                    present: count(field, Presence::Present),
-                    inapplicable: count(field, Presence::Inapplicable),
-                    missing: missing
-                        .map(|(reason, presence)| (reason.as_str(), count(field, presence)))
-                        .filter(|(_, count)| *count > 0)
-                        .collect(),
-                };
-                (field.as_str(), told)
-            })
-            .collect()
+    /// What was counted.
+    pub(super) fn read(&self) -> Fields {
+        std::array::from_fn(|field| std::array::from_fn(|slot| self.0[field][slot].load(Ordering::Relaxed)))
     }
+}
+
+/// Counts by the fields' words.
+pub(super) fn told(counts: &Fields) -> BTreeMap<&'static str, FieldCount> {
+    let count = |field: Field, presence| counts[field as usize][slot(presence)];
+    Field::ALL
+        .into_iter()
+        .map(|field| {
+            let missing = Reason::ALL
+                .into_iter()
+                .map(|reason| (reason, Presence::Missing(reason)));
+            let told = FieldCount {
+                present: count(field, Presence::Present),
+                inapplicable: count(field, Presence::Inapplicable),
+                missing: missing
+                    .map(|(reason, presence)| (reason.as_str(), count(field, presence)))
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
+            };
+            (field.as_str(), told)
+        })
+        .collect()
 }
 
 fn slot(presence: Presence) -> usize {
@@ -98,7 +106,7 @@ mod tests {
         outcome.container = None;
         counts.count(&outcome);
         counts.count(&Outcome::cgroup_unknown(1));
-        let told = counts.told();
+        let told = told(&counts.read());
         assert_eq!(told.len(), FIELDS);
         for (field, told) in &told {
             let all = told.present + told.inapplicable + told.missing.values().sum::<u64>();

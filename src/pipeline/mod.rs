@@ -3,7 +3,9 @@
 //! There is no queue between the two: the ring is the queue, and what does not fit there is counted by the kernel side.
 //! Because the lookup of a container's metadata happens here, before the event is written, no event can overtake it.
 
+mod calendar;
 pub mod canary;
+mod complaints;
 pub mod driver;
 mod field_counts;
 mod held;
@@ -13,8 +15,12 @@ mod lost_before;
 pub mod pulse;
 mod rates;
 pub mod reporting;
+mod ring;
 pub mod signals;
+mod status;
+mod told;
 pub mod vitals;
+mod window;
 
 pub use driver::{Error, Pipeline};
 pub use loss::Losses;

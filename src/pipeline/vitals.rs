@@ -1,68 +1,90 @@
 //! What is known about the running agent, shared between the pipeline, which writes, and the control thread, which
-//! reads. Reading never holds the pipeline up.
+//! reads. Reading never holds the pipeline up. How the status tells it is in `status.rs`.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
-use super::field_counts::FieldCounts;
+use super::calendar::Calendar;
+use super::field_counts::{self, FieldCounts};
 use super::loss::{Reading, Told};
 use super::pulse::Pulse;
-use super::rates::{History, rounded, sum};
+use super::rates::{self, History, Statuses, rounded, sum};
 use super::reporting::{self, Reporting};
+use super::ring::RingAccount;
+use super::window::{Account, Windows};
 use crate::capture::backend::Choice;
 use crate::capture::{Capture, Hook, Ledger};
+use crate::config::Effective;
 use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
-use crate::control::api;
-use crate::control::containers::{Busy, Questions};
-use crate::control::server::StatusSource;
+use crate::control::containers::Questions;
 use crate::event::loss::{Ring, Window};
-use crate::event::summary::{Dispatcher, FieldCount, MetadataCounts, Rate, Rates};
+use crate::event::summary::{Dispatcher, MetadataCounts, Output, Rates};
 use crate::event::{self, BootClock, Loss, Summary};
+use crate::health::process::ProcessNumbers;
 use crate::health::{self, Canary, Facts, Numbers, process};
-use crate::histogram::{Histogram, Quantiles};
+use crate::histogram::Histogram;
+use crate::output::{self, log};
 use crate::privilege::guard::Guard;
 use crate::privilege::landlock::Landlocked;
-use crate::privilege::status::{self, SeccompMode, ThreadStatus};
+use crate::privilege::status::{self, ThreadStatus};
 
 /// The agent's state in numbers.
 #[derive(Debug)]
 pub struct Vitals {
-    node: String,
-    profile: String,
-    started: Instant,
-    choice: Choice,
-    ring_size: u64,
-    ledger: Arc<Ledger>,
-    reporting: Arc<Reporting>,
-    questions: Questions,
-    statuses: [AtomicU64; Status::ALL.len()],
-    reasons: [AtomicU64; Reason::ALL.len()],
-    fields: FieldCounts,
-    runtimes: Mutex<Runtimes>,
-    latency: Histogram,
-    pulse: Pulse,
-    history: Mutex<History>,
-    landlocked: Option<Landlocked>,
-    guard: OnceLock<Guard>,
-    own: Option<process::Own>,
+    pub(super) node: String,
+    pub(super) profile: String,
+    pub(super) started: Instant,
+    pub(super) choice: Choice,
+    pub(super) ring_size: u64,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) reporting: Arc<Reporting>,
+    pub(super) questions: Questions,
+    pub(super) statuses: [AtomicU64; Status::ALL.len()],
+    pub(super) reasons: [AtomicU64; Reason::ALL.len()],
+    pub(super) fields: FieldCounts,
+    pub(super) runtimes: Mutex<Runtimes>,
+    pub(super) latency: Histogram,
+    pub(super) pulse: Pulse,
+    pub(super) history: Mutex<History>,
+    pub(super) given: Given,
+    pub(super) ring: Mutex<RingAccount>,
+    pub(super) windows: Mutex<Windows>,
+    pub(super) calendar: Calendar,
+    pub(super) guard: OnceLock<Guard>,
+    pub(super) own: Option<process::Own>,
+}
+
+/// What others know or count, for the status to tell.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// What Landlock keeps from the agent.
+    pub landlocked: Option<Landlocked>,
+    /// What it runs with.
+    pub settings: Vec<Effective>,
+    /// Where its log goes.
+    pub log: log::Destination,
+    /// Where probes and scrapers are answered.
+    pub health_listen: Option<SocketAddr>,
+    /// What became of what was written.
+    pub output: Arc<output::Account>,
 }
 
 #[derive(Debug, Default)]
-struct Runtimes {
-    lookups: LookupStats,
-    candidates: Vec<Candidate>,
-    answering: Vec<Answering>,
-    times: Option<Arc<Histogram>>,
+pub(super) struct Runtimes {
+    pub(super) lookups: LookupStats,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) answering: Vec<Answering>,
+    pub(super) times: Option<Arc<Histogram>>,
 }
 
 impl Vitals {
     /// The state of an agent that begins now.
     #[must_use]
-    pub fn new(node: String, profile: String, capture: &Capture) -> Self {
+    pub fn new(node: String, profile: String, given: Given, capture: &Capture) -> Self {
         Self {
             node,
             profile,
@@ -79,17 +101,13 @@ impl Vitals {
             latency: Histogram::default(),
             pulse: Pulse::new(capture.started()),
             history: Mutex::new(History::new(capture.started())),
-            landlocked: None,
+            given,
+            ring: Mutex::new(RingAccount::new(capture.started())),
+            windows: Mutex::new(Windows::new(capture.started())),
+            calendar: Calendar::default(),
             guard: OnceLock::new(),
             own: process::Own::new().ok(),
         }
-    }
-
-    /// The same, of an agent that Landlock restricts so.
-    #[must_use]
-    pub fn landlocked(mut self, landlocked: Landlocked) -> Self {
-        self.landlocked = Some(landlocked);
-        self
     }
 
     /// Takes over who verifies the agent's privileges from now on. A second one is not taken.
@@ -153,11 +171,50 @@ impl Vitals {
         &self.pulse
     }
 
-    /// Takes a reading of the ledger, from which the rates are made. `now` in nanoseconds of CLOCK_BOOTTIME.
+    /// Takes a reading of the ledger, from which rates, history and the ring's account are made. `now` in nanoseconds of
+    /// CLOCK_BOOTTIME; `peak` is the ring's fill since the reading before, at most.
     pub fn read_ledger(&self, now: u64, peak: Option<u64>) -> Reading {
         let hooks = self.ledger.counters();
-        self.history().note(now, sum(hooks.iter().map(|(_, line)| line)));
+        let sum = sum(hooks.iter().map(|(_, line)| line));
+        self.history().note(rates::Reading::new(now, sum, self.statuses_now()));
+        self.ring().note(now, sum.dropped, peak);
         Reading { at: now, hooks, peak }
+    }
+
+    /// Takes over the calendar as the pipeline's events have it.
+    pub fn follow(&self, clock: &BootClock) {
+        self.calendar.follow(clock);
+    }
+
+    /// Keeps the account of each minute, for what happened within the last ones. To be called each second, by one thread: that
+    /// which answers, not the pipeline's, because a file is read for each program.
+    pub fn keep_account(&self) {
+        let Ok(now) = BootClock::reading() else { return };
+        if self.windows().is_due(Duration::from_nanos(now)) {
+            let account = self.account(now);
+            self.windows().keep(account);
+        }
+    }
+
+    /// Everything that is counted.
+    pub(super) fn account(&self, now: u64) -> Account {
+        Account {
+            at: Duration::from_nanos(now),
+            hooks: self.ledger.all().collect(),
+            statuses: self.statuses_now(),
+            reasons: std::array::from_fn(|index| self.reasons[index].load(Ordering::Relaxed)),
+            fields: self.fields.read(),
+        }
+    }
+
+    /// What the process uses; `None` where it cannot be read.
+    pub(super) fn process(&self) -> Option<ProcessNumbers> {
+        let boot = BootClock::now().map_or(Timestamp::UNIX_EPOCH, |clock| clock.utc(0));
+        self.own.as_ref().and_then(|own| {
+            own.read(boot.as_duration().as_secs_f64())
+                .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"))
+                .ok()
+        })
     }
 
     /// The event of a loss.
@@ -188,7 +245,7 @@ impl Vitals {
     }
 
     /// The rates as of now: the pipeline may be held up, and with it the readings.
-    fn rates(&self) -> Rates {
+    pub(super) fn rates(&self) -> Rates {
         let hooks = self.ledger.counters();
         // The clock is there: the pipeline would not have begun without it.
         BootClock::reading().map_or_else(
@@ -197,13 +254,26 @@ impl Vitals {
         )
     }
 
-    fn runtimes(&self) -> MutexGuard<'_, Runtimes> {
+    pub(super) fn runtimes(&self) -> MutexGuard<'_, Runtimes> {
         // Replaced as a whole: a poisoned lock guards a whole value.
         self.runtimes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn history(&self) -> MutexGuard<'_, History> {
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ring(&self) -> MutexGuard<'_, RingAccount> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn windows(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events by metadata status.
+    pub(super) fn statuses_now(&self) -> Statuses {
+        std::array::from_fn(|index| self.statuses[index].load(Ordering::Relaxed))
     }
 
     fn status_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -246,9 +316,16 @@ impl Vitals {
             metadata: MetadataCounts {
                 status: self.status_counts().collect(),
                 reason: self.reason_counts().collect(),
-                fields: self.fields.told(),
+                fields: field_counts::told(&self.fields.read()),
             },
             lookups: self.runtimes().lookups,
+            output: {
+                let said = self.given.output.said();
+                Output {
+                    failures: said.failures,
+                    lost_lines: said.lost_lines,
+                }
+            },
         }
     }
 }
@@ -278,12 +355,6 @@ impl health::Source for Vitals {
             let runtimes = self.runtimes();
             (runtimes.answering.clone(), runtimes.times.clone())
         };
-        let boot = BootClock::now().map_or(Timestamp::UNIX_EPOCH, |clock| clock.utc(0));
-        let process = self.own.as_ref().and_then(|own| {
-            own.read(boot.as_duration().as_secs_f64())
-                .inspect_err(|error| tracing::debug!(%error, "what the own process uses cannot be read"))
-                .ok()
-        });
         Numbers {
             summary: self.summary(),
             profile: self.profile.clone(),
@@ -292,198 +363,16 @@ impl health::Source for Vitals {
             lookups: times.unwrap_or_default().spread(),
             runtimes,
             threads: own_threads(),
-            process,
+            process: self.process(),
+            output: self.given.output.said(),
         }
     }
 }
 
-impl StatusSource for Vitals {
-    fn containers(
-        &self,
-        question: api::GetContainersRequest,
-    ) -> Result<oneshot::Receiver<api::GetContainersReply>, Busy> {
-        self.questions.ask(question)
-    }
-
-    fn status(&self) -> api::GetStatusReply {
-        let owned = |(word, count): (&'static str, u64)| (word.to_owned(), count);
-        let (lookups, runtimes) = {
-            let runtimes = self.runtimes();
-            (runtimes.lookups, runtimes.candidates.iter().map(runtime).collect())
-        };
-        // The clock is there: the pipeline would not have begun without it.
-        let now = BootClock::reading().unwrap_or_default();
-        let canary = self.pulse.last_canary(now);
-        api::GetStatusReply {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            node: self.node.clone(),
-            profile: self.profile.clone(),
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
-            backend: Some(api::Backend {
-                name: self.choice.backend.as_str().to_owned(),
-                why: self.choice.why.clone(),
-                reduced: self.choice.reduced.clone(),
-            }),
-            hooks: self
-                .ledger
-                .all()
-                .map(|(hook, line)| {
-                    let counters = api::HookCounters {
-                        seen: line.seen,
-                        filtered: line.filtered,
-                        delivered: line.delivered,
-                        dropped: line.dropped,
-                        truncated: line.truncated,
-                        unreadable: line.unreadable,
-                        missed: line.missed,
-                    };
-                    (hook.name().to_owned(), counters)
-                })
-                .collect(),
-            metadata_status: self.status_counts().map(owned).collect(),
-            metadata_reason: self.reason_counts().map(owned).collect(),
-            metadata_fields: self.fields.told().into_iter().map(field).collect(),
-            lookups: Some(told(lookups)),
-            runtimes,
-            threads: threads(),
-            ring_size: self.ring_size,
-            rates: {
-                let Rates {
-                    ten_seconds,
-                    minute,
-                    hour,
-                } = self.rates();
-                [("10s", ten_seconds), ("1m", minute), ("1h", hour)]
-                    .map(|(window, it)| (window.to_owned(), rate(it)))
-                    .into()
-            },
-            latency: Some(latency(self.latency.quantiles())),
-            dispatcher_missed: self.ledger.dispatcher_missed(),
-            reporting: Some(reporting::told(self.reporting.on_and_off().1)),
-            canary_age_ms: canary.map(|seen| milliseconds(seen.age)),
-            canary_round_trip_us: canary.map(|seen| microseconds(seen.round_trip)),
-            canary_status: canary.map(|seen| seen.status.as_str().to_owned()),
-            canary_reason: canary
-                .and_then(|seen| seen.reason)
-                .map(|reason| reason.as_str().to_owned()),
-            turn_age_ms: Some(milliseconds(self.pulse.turn_age(now))),
-            landlock: self.landlocked.as_ref().map(|it| api::Landlock {
-                abi: it.abi,
-                restricted: it.restricted.as_str().to_owned(),
-                why: it.why.clone(),
-                refused: it.refused,
-            }),
-            privilege_checks: self.guard().map(|guard| api::PrivilegeChecks {
-                count: guard.checks(),
-                age_ms: milliseconds(guard.age()),
-            }),
-            ..api::GetStatusReply::default()
-        }
-    }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn field((word, count): (&'static str, FieldCount)) -> (String, api::FieldCount) {
-    let missing = count.missing.into_iter();
-    let count = api::FieldCount {
-        present: count.present,
-        inapplicable: count.inapplicable,
-        missing: missing.map(|(reason, count)| (reason.to_owned(), count)).collect(),
-    };
-    (word.to_owned(), count)
-}
-
-fn rate(rate: Rate) -> api::Rate {
-    api::Rate {
-        seconds: rate.seconds,
-        seen: rate.seen,
-        delivered: rate.delivered,
-        dropped: rate.dropped,
-    }
-}
-
-fn told(lookups: LookupStats) -> api::Lookups {
-    api::Lookups {
-        count: lookups.count,
-        p50_us: lookups.p50_us,
-        p99_us: lookups.p99_us,
-        hits: lookups.hits,
-        prefetched: lookups.prefetched,
-        inventoried: lookups.inventoried,
-        first_known: lookups.first.known,
-        first_joined: lookups.first.joined,
-        first_asked: lookups.first.asked,
-        waited_us: lookups.waited_us,
-        longest_wait_us: lookups.longest_wait_us,
-        in_flight: lookups.in_flight,
-        containers: lookups.containers,
-        evicted: lookups.evicted,
-        overflowed: lookups.overflowed,
-    }
-}
-
-fn latency(said: Quantiles) -> api::Latency {
-    api::Latency {
-        count: said.count,
-        p50_us: said.p50_us,
-        p90_us: said.p90_us,
-        p99_us: said.p99_us,
-        max_us: said.max_us,
-    }
-}
-
-fn threads() -> Vec<api::Thread> {
-    own_threads().into_iter().map(thread).collect()
-}
-
-fn own_threads() -> Vec<ThreadStatus> {
+pub(super) fn own_threads() -> Vec<ThreadStatus> {
     status::own_threads().unwrap_or_else(|error| {
         // Whoever scrapes decides how often: not for the log.
         tracing::debug!(%error, "cannot read the status of the own threads");
         Vec::new()
     })
-}
-
-fn thread(status: ThreadStatus) -> api::Thread {
-    api::Thread {
-        tid: status.tid,
-        name: status.name,
-        cap_effective: status.effective.bits(),
-        cap_permitted: status.permitted.bits(),
-        cap_inheritable: status.inheritable.bits(),
-        cap_bounding: status.bounding.bits(),
-        cap_ambient: status.ambient.bits(),
-        no_new_privs: status.no_new_privs,
-        seccomp: match status.seccomp {
-            SeccompMode::Disabled => 0,
-            SeccompMode::Strict => 1,
-            SeccompMode::Filter => 2,
-        },
-        seccomp_filters: status.seccomp_filters,
-    }
-}
-
-fn runtime(candidate: &Candidate) -> api::Runtime {
-    let (name, version, api) = candidate.state.runtime().unwrap_or_default();
-    api::Runtime {
-        socket: candidate.socket.display().to_string(),
-        state: candidate.state.as_str().to_owned(),
-        name: name.to_owned(),
-        version: version.to_owned(),
-        api: api.to_owned(),
-        detail: candidate.state.detail(),
-        protocol: candidate.protocol.as_str().to_owned(),
-        rank: candidate.rank().as_str().to_owned(),
-        evidence: candidate.evidence.describe(),
-        origin: candidate.origin.as_str().to_owned(),
-        ..api::Runtime::default()
-    }
 }

@@ -12,6 +12,9 @@ use super::tool;
 /// What the image is called in the lab: it is not in any registry.
 const REPOSITORY: &str = "registry.example/pinhole/agent";
 
+/// The image of the agent, where it was built by somebody else: in a virtual machine there is nothing to build with.
+pub(crate) const GIVEN: &str = "PINHOLE_LAB_AGENT_IMAGE";
+
 /// An image of the agent in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct AgentImage {
@@ -30,7 +33,15 @@ pub(crate) struct AgentImage {
 pub(crate) fn agent_image(binary: &Path) -> Result<AgentImage> {
     static BUILT: OnceLock<std::result::Result<AgentImage, String>> = OnceLock::new();
     BUILT
-        .get_or_init(|| build_and_keep(binary).map_err(|error| error.to_string()))
+        .get_or_init(|| match std::env::var_os(GIVEN) {
+            Some(archive) => Ok(AgentImage {
+                archive: archive.into(),
+                reference: reference(),
+                digest: String::new(),
+                said: String::new(),
+            }),
+            None => build_and_keep(binary).map_err(|error| error.to_string()),
+        })
         .clone()
         .map_err(|output| LabError::Failed {
             command: "image/build".to_owned(),
@@ -46,7 +57,7 @@ pub(crate) fn project() -> &'static Path {
 
 /// Builds the image of this binary by a project's `image/build`, with these variables in its environment.
 pub(crate) fn build_in(project: &Path, binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> Result<AgentImage> {
-    let reference = format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"));
+    let reference = reference();
     let output = tool::run(
         Command::new(project.join("image/build"))
             .args([binary, dir])
@@ -61,6 +72,10 @@ pub(crate) fn build_in(project: &Path, binary: &Path, dir: &Path, environment: &
         digest,
         said,
     })
+}
+
+fn reference() -> String {
+    format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
 }
 
 fn build_and_keep(binary: &Path) -> Result<AgentImage> {

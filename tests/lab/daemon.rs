@@ -193,11 +193,13 @@ gid = 0
 path = "/run/lab/opt"
 "#
     );
-    let handlers = handlers(if release.is_second_generation() {
+    let plugin = if release.is_second_generation() {
         "io.containerd.cri.v1.runtime"
     } else {
         "io.containerd.grpc.v1.cri"
-    });
+    };
+    let handlers = handlers(plugin, &Kernel::here());
+    let snapshotter = Kernel::here().snapshotter();
     // Lowering a score of the out-of-memory killer needs CAP_SYS_RESOURCE, which not every machine gives to root.
     match (release.is_second_generation(), serves) {
         (false, Serves::OwnApi) => format!("version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n{common}"),
@@ -211,6 +213,9 @@ path = "/run/lab/opt"
 [plugins."io.containerd.grpc.v1.cri"]
 restrict_oom_score_adj = true
 sandbox_image = "{pause}"
+
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "{snapshotter}"
 {handlers}
 [plugins."io.containerd.grpc.v1.cri".cni]
 conf_dir = "{networks}"
@@ -235,8 +240,32 @@ sandbox = "{pause}"
     }
 }
 
+/// What the file systems of this kernel allow.
+struct Kernel {
+    /// overlayfs, which Debian's kernels have as a module.
+    overlay: bool,
+    /// The root is the memory file system that the kernel starts with, from which nobody can move (`man 2 pivot_root`).
+    from_memory: bool,
+}
+
+impl Kernel {
+    fn here() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        Self {
+            overlay: read("/proc/filesystems")
+                .lines()
+                .any(|line| line.ends_with("\toverlay")),
+            from_memory: read("/proc/self/mounts").starts_with("rootfs / "),
+        }
+    }
+
+    fn snapshotter(&self) -> &'static str {
+        if self.overlay { "overlayfs" } else { "native" }
+    }
+}
+
 /// What a pod's runtime class can ask for: the shim is the same, the program that makes the container another.
-fn handlers(plugin: &str) -> String {
+fn handlers(plugin: &str, kernel: &Kernel) -> String {
     ["runc", "crun"]
         .map(|name| {
             format!(
@@ -246,7 +275,9 @@ runtime_type = "io.containerd.runc.v2"
 
 [plugins."{plugin}".containerd.runtimes.{name}.options]
 BinaryName = "{name}"
-"#
+NoPivotRoot = {}
+"#,
+                kernel.from_memory
             )
         })
         .concat()

@@ -10,6 +10,7 @@ use super::error::{LabError, Result};
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
+const SYMBOLIC_LINK: u32 = 0o120_000;
 /// Major and minor number of /dev/console, which the kernel opens before init can mount anything.
 const CONSOLE: (u32, u32) = (5, 1);
 
@@ -71,6 +72,24 @@ impl<'a> Initramfs<'a> {
 
     /// Adds a file of this machine at the path that it has here, with the directories above it.
     pub(crate) fn copy(&mut self, path: &Path) -> Result<()> {
+        let name = self.above(path)?;
+        let data = std::fs::read(path).map_err(LabError::file("read", path))?;
+        self.program(&name, &data)
+    }
+
+    /// Adds a symbolic link, with the directories above it.
+    pub(crate) fn link(&mut self, path: &Path, target: &str) -> Result<()> {
+        let name = self.above(path)?;
+        self.entry(&Entry {
+            name: &name,
+            mode: SYMBOLIC_LINK | 0o777,
+            device: (0, 0),
+            data: target.as_bytes(),
+        })
+    }
+
+    /// Makes the directories above a path; gives the path as the archive names it.
+    fn above(&mut self, path: &Path) -> Result<String> {
         let name = path.strip_prefix("/").unwrap_or(path);
         let mut above: Vec<&Path> = name.ancestors().skip(1).collect();
         // The root is there; a directory that is given twice is made once.
@@ -78,8 +97,7 @@ impl<'a> Initramfs<'a> {
         for dir in above.iter().rev() {
             self.directory(&dir.to_string_lossy())?;
         }
-        let data = std::fs::read(path).map_err(LabError::file("read", path))?;
-        self.program(&name.to_string_lossy(), &data)
+        Ok(name.to_string_lossy().into_owned())
     }
 
     /// Ends the archive.

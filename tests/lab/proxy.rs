@@ -94,14 +94,19 @@ impl Proxy {
         self.mode.send_replace(mode);
     }
 
-    /// Ends every connection and removes the socket, as a runtime that stops does.
+    /// Ends every connection, if it listens, and removes the socket, as a runtime that stops does.
     pub(crate) fn remove(&mut self) -> Result<()> {
         drop(self.listening.take());
         let socket = self.socket();
         fs::remove_file(&socket).map_err(LabError::file("remove", &socket))
     }
 
-    /// The same with the directory that the socket was in, which is how a volume goes.
+    /// Ends every connection and leaves the socket, as a runtime that is killed does.
+    pub(crate) fn abandon(&mut self) {
+        drop(self.listening.take());
+    }
+
+    /// The same as [`Self::remove`] with the directory that the socket was in, which is how a volume goes.
     pub(crate) fn remove_with_directory(&mut self) -> Result<()> {
         self.remove()?;
         let directory = self.place.path().join("run");

@@ -64,8 +64,11 @@ pub(crate) struct Machine {
     programs: Vec<(String, PathBuf)>,
     files: Vec<(String, PathBuf)>,
     libraries: BTreeSet<PathBuf>,
+    links: Vec<(String, PathBuf)>,
     module: bool,
     counting: bool,
+    memory: u32,
+    within: Duration,
 }
 
 /// What a machine left.
@@ -88,9 +91,24 @@ impl Machine {
             programs: Vec::new(),
             files: Vec::new(),
             libraries: BTreeSet::new(),
+            links: Vec::new(),
             module: false,
             counting: false,
+            memory: 512,
+            within: RUNS,
         }
+    }
+
+    /// Gives it so much memory, in MiB, and so much time: for more than an agent.
+    pub(crate) fn roomy(mut self, memory: u32, within: Duration) -> Self {
+        (self.memory, self.within) = (memory, within);
+        self
+    }
+
+    /// Makes a program of its own `/bin` appear at this path too.
+    pub(crate) fn linked(mut self, name: &str, path: &Path) -> Self {
+        self.links.push((name.to_owned(), path.to_owned()));
+        self
     }
 
     /// Adds a kernel parameter, e.g. `lockdown=integrity`; `lab.cgroup=1` makes init mount cgroup version 1.
@@ -152,7 +170,7 @@ impl Machine {
                 "-cpu",
                 CPU,
                 "-m",
-                "512",
+                &self.memory.to_string(),
                 "-nodefaults",
                 "-display",
                 "none",
@@ -183,7 +201,7 @@ impl Machine {
         };
         let shown = || format!("console:\n{}\nresult:\n{}", read(&console), read(&result));
         let what = format!("the end of the virtual machine with Linux {}", self.kernel.release);
-        let ended = tool::poll(&what, RUNS, shown, || {
+        let ended = tool::poll(&what, self.within, shown, || {
             child
                 .try_wait()
                 .map_err(LabError::file("wait for", Path::new("qemu-system-x86_64")))
@@ -231,6 +249,9 @@ impl Machine {
         }
         for library in &self.libraries {
             archive.copy(library)?;
+        }
+        for (name, path) in &self.links {
+            archive.link(path, &format!("/bin/{name}"))?;
         }
         if self.module {
             archive.directory("lib")?;

@@ -1,33 +1,37 @@
-//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host.
+//! `agent doctor`: [`run`] examines this host, once or until all is well; [`explain_id`], [`bundle`] and [`merge`] are its tools.
+//!
+//! Whatever looks at a machine or at files is [`confine`]d first: from there on the kernel refuses everything that would write.
 
+mod bundle;
+mod confine;
+mod explain_id;
+mod files;
 mod input;
 mod look;
+mod merge;
 mod run;
+mod wait;
 
-use super::args::DoctorArgs;
+use super::args::{DoctorArgs, DoctorTool};
 use super::exit::Exit;
-use super::{complain, explain};
+use super::{complain, explain, say};
 use crate::config::{self, Sources};
-use crate::platform::detect;
 
 pub(super) use look::look;
 
-/// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
+/// Does what was asked for.
 pub fn main(arguments: &DoctorArgs) -> Exit {
-    let sources = Sources::of_this_process();
-    if let Some(target) = &arguments.explain {
-        return match config::load(&arguments.overrides, &sources) {
-            Err(error) if error.is_usage() => complain(&error, Exit::Usage),
-            loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
-        };
+    match (&arguments.tool, &arguments.explain) {
+        (Some(DoctorTool::Explain(arguments)), _) => explain_id::run(arguments),
+        (Some(DoctorTool::Bundle(arguments)), _) => bundle::run(arguments),
+        (Some(DoctorTool::Merge(arguments)), _) => merge::run(arguments),
+        (None, Some(target)) => {
+            let _ = confine::confine();
+            match config::load(&arguments.overrides, &Sources::of_this_process()) {
+                Err(error) if error.is_usage() => complain(&error, Exit::Usage),
+                loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
+            }
+        }
+        (None, None) => run::run(arguments),
     }
-    let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => input::input(loaded, arguments.live_timeout),
-        Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => match detect(&sources.facts) {
-            Ok(detection) => input::without_settings(&error, detection, arguments.live_timeout),
-            Err(error) => return complain(&error, Exit::Internal),
-        },
-    };
-    run::run(&input, arguments)
 }

@@ -47,6 +47,10 @@ pub struct Answering {
     pub has_answered: bool,
     /// The most that ever spoke for it.
     pub rank: Rank,
+    /// Lookups leave it alone for a while, because it left calls unanswered.
+    pub circuit_open: bool,
+    /// What the last question for its version took that was answered; absent before the first.
+    pub took: Option<Duration>,
 }
 
 /// The questions and what became of the last one.
@@ -60,6 +64,7 @@ pub(super) struct Heartbeat {
     has_answered: Cell<bool>,
     rank: Cell<Rank>,
     words: RefCell<(String, String)>,
+    took: Cell<Option<Duration>>,
 }
 
 impl Heartbeat {
@@ -72,6 +77,7 @@ impl Heartbeat {
             has_answered: Cell::new(false),
             rank: Cell::new(Rank::Absent),
             words: RefCell::default(),
+            took: Cell::new(None),
         }
     }
 
@@ -97,9 +103,11 @@ impl Runtime {
     pub(crate) async fn beat(&self, timeout: Duration) {
         let beat = &self.heartbeat;
         beat.under_way.set(true);
-        let state = discovery::classify(&beat.connection, Instant::now() + timeout).await;
+        let began = Instant::now();
+        let state = discovery::classify(&beat.connection, began + timeout).await;
         let answers = state.reason().is_none();
         if answers {
+            beat.took.set(Some(began.elapsed()));
             beat.failed.replace(None);
         } else {
             // Neither a stale channel nor an open circuit may stand between the next question and a runtime that is back.
@@ -114,11 +122,12 @@ impl Runtime {
     pub(crate) fn answering(&self) -> Answering {
         let candidate = self.candidate.borrow();
         let beat = &self.heartbeat;
+        let circuit_open = self.connection.circuit_opened().is_some();
         let now = if !self.is_usable() {
             silence(&candidate.state)
         } else if let Some(state) = &*beat.failed.borrow() {
             silence(state)
-        } else if self.connection.circuit_opened().is_some() {
+        } else if circuit_open {
             Now::Silent("it leaves calls unanswered, so that lookups leave it alone for a while".to_owned())
         } else {
             Now::Answers
@@ -131,6 +140,8 @@ impl Runtime {
             now,
             has_answered: beat.has_answered.get(),
             rank: beat.rank.get(),
+            circuit_open,
+            took: beat.took.get(),
         }
     }
 }

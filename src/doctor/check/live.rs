@@ -7,7 +7,6 @@ use serde_json::json;
 use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::super::report::Status;
 use super::{agent, runtime};
 
 /// The checks of this file.
@@ -255,10 +254,10 @@ fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value
                 || "and no metadata.status".to_owned(),
                 |reason| format!("metadata missing: {reason}"),
             );
-            // One cause, one finding: where no runtime answers, that is the root.
-            if runtime::answers(facts).status() == Status::Fail {
+            // One cause, one finding: where no runtime answers, or another than the kubelet's, that is the root.
+            if let Some(root) = runtime::root(facts) {
                 return Finding::skipped(format!("canary seen after {latency}, {told}"))
-                    .blocked_by("PIN-RUN-001")
+                    .blocked_by(root)
                     .observed(observed)
                     .evidence(
                         &facts.canary,

@@ -4,6 +4,7 @@
 pub(super) mod btf;
 pub(super) mod capability;
 pub(super) mod capture;
+mod cause;
 pub(super) mod configuration;
 pub(super) mod hooks;
 pub(super) mod kernel;
@@ -36,7 +37,7 @@ fn no_agent() -> super::finding::Finding {
 }
 
 /// From where on something is wrong on the platform of the profile in use; the usual values where there is no such profile.
-fn thresholds(facts: &Facts) -> Thresholds {
+pub(super) fn thresholds(facts: &Facts) -> Thresholds {
     const USUAL: Thresholds = Thresholds {
         loss_percent: 1.0,
         lookup_p99_ms: 250,

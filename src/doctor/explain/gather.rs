@@ -238,6 +238,7 @@ fn of_agent(target: &Target, live: &Live) -> Result<Vec<Listed>, Error> {
             sandbox: outcome.pointer("/container/sandbox") == Some(&serde_json::Value::Bool(true)),
             pod_sandbox_id: text("/container/pod_sandbox_id"),
             may_run: true,
+            ..Listed::default()
         }
     });
     only(target, target.choose(listed))

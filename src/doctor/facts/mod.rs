@@ -2,7 +2,9 @@
 //!
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
+pub mod join;
 pub mod manifests;
+mod runtime;
 pub mod suppressions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,10 +14,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::container::Rank;
 use crate::control::api::{GetStatusReply, HookCounters};
 use crate::platform::Confidence;
 use crate::privilege::file::FileCapabilities;
+
+pub use join::JoinFact;
+pub use runtime::{Closed, Mounted, OwnContainer, RuntimeClass, RuntimeFact, SocketFile};
 
 /// From where a fact was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +128,8 @@ pub struct Facts {
     pub runtimes: Gathered<Vec<RuntimeFact>>,
     /// The doctor's own container.
     pub own: Gathered<OwnContainer>,
+    /// What the runtimes list beside what the running agent holds.
+    pub join: Gathered<JoinFact>,
     /// The running agent.
     pub live: Gathered<LiveFacts>,
     /// The canary.
@@ -245,136 +251,6 @@ pub struct MemoryFacts {
     pub limit: Option<u64>,
 }
 
-/// The class of a socket candidate; the words of `container::discovery`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RuntimeClass {
-    /// Nothing at the path.
-    Absent,
-    /// A file that is no socket.
-    NotASocket,
-    /// A runtime that serves no CRI.
-    CriUnimplemented,
-    /// A peer that speaks no gRPC.
-    NotGrpc,
-    /// A socket without listener.
-    Refused,
-    /// No answer within the deadline.
-    Timeout,
-    /// Serves CRI and answers with an error, as a runtime that is still starting does.
-    Failing,
-    /// No permission to connect.
-    Permission,
-    /// Answers only the old CRI.
-    OldApi,
-    /// Answers.
-    Answers,
-}
-
-impl RuntimeClass {
-    /// The class for a word of the status reply or of discovery.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "absent" => Self::Absent,
-            "not_a_socket" | "not_socket" => Self::NotASocket,
-            "cri_unimplemented" | "unimplemented" => Self::CriUnimplemented,
-            "not_grpc" | "protocol" => Self::NotGrpc,
-            "refused" => Self::Refused,
-            "timeout" => Self::Timeout,
-            "failing" => Self::Failing,
-            "permission" => Self::Permission,
-            "old_api" => Self::OldApi,
-            "answers" => Self::Answers,
-            _ => return None,
-        })
-    }
-
-    /// The word used in reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::NotASocket => "not_a_socket",
-            Self::CriUnimplemented => "cri_unimplemented",
-            Self::NotGrpc => "not_grpc",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Failing => "failing",
-            Self::Permission => "permission",
-            Self::OldApi => "old_api",
-            Self::Answers => "answers",
-        }
-    }
-}
-
-/// One candidate for a runtime's socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeFact {
-    /// Path of the socket.
-    pub socket: PathBuf,
-    /// What was found there.
-    pub class: RuntimeClass,
-    /// errno of the failed step.
-    pub errno: Option<i32>,
-    /// In words.
-    pub detail: String,
-    /// Owner and mode of the socket file, when it could be seen.
-    pub file: Option<SocketFile>,
-    /// The runtime's name for itself.
-    pub name: Option<String>,
-    /// The runtime's version.
-    pub version: Option<String>,
-    /// What lookups use: CRI `v1`, CRI `v1alpha2`, `containerd` for that runtime's own API where it serves no CRI, or
-    /// `engine` for the Docker Engine API.
-    pub api: Option<String>,
-    /// What is expected to be spoken there: `grpc` or `http`; empty where an older agent does not say it.
-    pub protocol: String,
-    /// Why it is a candidate, in words; empty likewise.
-    pub origin: String,
-    /// How much speaks for it; absent likewise.
-    pub rank: Option<Rank>,
-    /// What speaks for it, in words.
-    pub evidence: String,
-    /// The socket file itself is a mount of this process: it will be the old one once the runtime has made a new one.
-    pub mounted_alone: bool,
-}
-
-impl RuntimeFact {
-    /// Whether containers can be looked up there.
-    #[must_use]
-    pub fn answers(&self) -> bool {
-        match self.class {
-            RuntimeClass::Answers | RuntimeClass::OldApi => true,
-            RuntimeClass::CriUnimplemented => self.api.as_deref() == Some("containerd"),
-            _ => false,
-        }
-    }
-}
-
-/// Owner and mode of a socket file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SocketFile {
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-}
-
-/// The doctor's own container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnContainer {
-    /// Leaf of the own cgroup path, absent when the cgroup namespace hides it.
-    pub cgroup_leaf: Option<String>,
-    /// The container id in it, else one that the own mounts bear: the container's or its sandbox's.
-    pub id: Option<String>,
-    /// The file that has it.
-    pub id_from: &'static str,
-    /// Sockets whose runtime knows the id; an error where the runtime could not be asked.
-    pub known_by: Result<Vec<PathBuf>, Gap>,
-}
-
 /// The running agent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LiveFacts {
@@ -483,6 +359,10 @@ pub struct ConfigFacts {
     pub problem: Option<String>,
     /// `runtime.lookup_budget`.
     pub lookup_budget: Duration,
+    /// `runtime.call_timeout`.
+    pub call_timeout: Duration,
+    /// `runtime.prefetch`: containers are looked up before their first event.
+    pub prefetch: bool,
 }
 
 /// The profile.

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::facts::{
-    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, OwnContainer, ProcessFacts, ProfileFacts, View,
+    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProcessFacts, ProfileFacts, View,
 };
 use super::super::suppress::Suppressions;
 use super::step::{now, start};
-use super::{canary, kernel, live, runtime, wiring};
+use super::{canary, join, kernel, live, runtime, wiring};
 use crate::config::Settings;
 
 /// A file of `/proc` or `/sys`.
@@ -45,7 +45,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let began = now();
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
-    let (for_runtimes, for_own, for_canary) = (settings.clone(), settings.clone(), settings.clone());
+    let (for_runtimes, for_join, for_canary) = (settings.clone(), settings.clone(), settings.clone());
     let (for_capture, for_memory) = (settings.clone(), settings.clone());
     let (root, live_timeout) = (Path::new("/"), input.live_timeout);
 
@@ -53,14 +53,8 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
     let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
-    let own = start("own", RUNTIMES, move || {
-        let own = runtime::own_cgroup(root)?;
-        let known_by = match &own.id {
-            Some(_) => wiring::known_by(&for_own),
-            None => Ok(Vec::new()),
-        };
-        Ok::<OwnContainer, Gap>(OwnContainer { known_by, ..own })
-    });
+    let own = start("own", FILES, move || runtime::own_cgroup(root));
+    let join = start("join", RUNTIMES, move || join::ask(&for_join));
     let live = start("live", LIVE + live_timeout, move || {
         Ok(live::ask(&socket, live_timeout))
     });
@@ -95,6 +89,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         memory: memory.finish(),
         runtimes: runtimes.finish(),
         own,
+        join: join.finish().seen(View::Live),
         live,
         canary,
         config: input.config.clone(),

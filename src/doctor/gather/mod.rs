@@ -4,6 +4,7 @@
 mod agents;
 mod canary;
 mod facts;
+mod join;
 pub mod kernel;
 mod live;
 pub mod process;

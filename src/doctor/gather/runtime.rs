@@ -1,10 +1,12 @@
 //! Where the doctor runs, and what the files of a runtime look like from here.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::super::facts::{Gap, OwnContainer, Place, SocketFile};
+use super::super::facts::{Closed, Gap, Mounted, OwnContainer, Place, SocketFile};
+use crate::container::mounts::Mount;
 use crate::container::{mounts, own};
 
 /// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`: the first cgroup namespace has this number on every machine.
@@ -13,20 +15,72 @@ const HOST_CGROUP_NAMESPACE: &str = "cgroup:[4026531835]";
 /// Owner and mode of a socket file, for the question who is to blame for a refusal. None where it cannot be seen.
 #[must_use]
 pub fn socket_file(path: &Path) -> Option<SocketFile> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const OTHERS_SEARCH: u32 = 0o001;
     let metadata = fs::metadata(path).ok()?;
+    // The path as it is behind all links; a directory in it that cannot be looked at lets nobody through.
+    let real = fs::canonicalize(path).ok();
+    let mut above = real.as_deref().unwrap_or(path).ancestors().skip(1);
+    let searched =
+        |directory: &Path| fs::metadata(directory).is_ok_and(|directory| directory.mode() & OTHERS_SEARCH != 0);
     Some(SocketFile {
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
+        open: metadata.mode() & OTHERS_WRITE != 0 && above.all(searched),
     })
 }
 
-/// Where this process has something mounted. Empty where the list of mounts cannot be read. None of it is looked at: the
-/// server of a mount may be gone, and then whoever looks waits.
+/// The first directory above a path that this process may not look into, from the root downwards. None where there is none.
 #[must_use]
-pub fn mount_points(root: &Path) -> Vec<PathBuf> {
+pub fn closed_directory(path: &Path) -> Option<Closed> {
+    let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+    above.reverse();
+    let refuses = |directory: &Path, inside: &Path| {
+        let refused = fs::symlink_metadata(inside).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        refused.then(|| fs::metadata(directory).ok()).flatten()
+    };
+    let steps = above.windows(2).map(|pair| (pair[0], pair[1]));
+    let last = above.last().map(|directory| (*directory, path));
+    steps.chain(last).find_map(|(directory, inside)| {
+        let metadata = refuses(directory, inside)?;
+        Some(Closed {
+            path: directory.to_owned(),
+            file: SocketFile {
+                mode: metadata.mode() & 0o7777,
+                uid: metadata.uid(),
+                gid: metadata.gid(),
+                open: false,
+            },
+        })
+    })
+}
+
+/// What this process has mounted. Empty where the list of mounts cannot be read. None of it is looked at: the server of a
+/// mount may be gone, and then whoever looks waits.
+#[must_use]
+pub fn own_mounts(root: &Path) -> Vec<Mount> {
     let list = own::mountinfo(root).unwrap_or_default();
-    mounts::parse(&list).map(|mount| PathBuf::from(mount.point)).collect()
+    mounts::parse(&list).collect()
+}
+
+/// How the path of a socket comes into sight by these mounts. The last mount of a point is the one that is seen.
+#[must_use]
+pub fn mounted(mounts: &[Mount], socket: &Path) -> Mounted {
+    let alone = mounts.iter().rev().find(|mount| Path::new(&mount.point) == socket);
+    if let Some(mount) = alone {
+        return if mount.root.ends_with("//deleted") {
+            Mounted::Deleted
+        } else {
+            Mounted::Alone
+        };
+    }
+    let below = |mount: &Mount| mount.point != "/" && socket.starts_with(&mount.point);
+    if mounts.iter().any(below) {
+        Mounted::Directory
+    } else {
+        Mounted::No
+    }
 }
 
 /// The own cgroup, and the container id in it or in the own mounts.
@@ -54,7 +108,6 @@ pub fn own_cgroup(root: &Path) -> Result<OwnContainer, Gap> {
             .map(str::to_owned),
         id,
         id_from,
-        known_by: Ok(Vec::new()),
     })
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::super::facts::{
-    CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Place, ProfileFacts, RunningAgent,
+    CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Mounted, Place, ProfileFacts, RunningAgent,
 };
 use super::super::report::{Mode, Status};
 use super::super::{fixture, report};
@@ -195,14 +195,52 @@ fn a_step_that_hangs_is_left_at_its_deadline() {
 }
 
 #[test]
-fn mount_points_are_those_of_the_own_list() {
-    let list = b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:1 /containerd/containerd.sock /run/c.sock rw - tmpfs t rw\n";
+fn how_a_socket_comes_into_sight_is_told_by_the_own_mounts() {
+    let list = b"1 0 8:1 / / rw - ext4 a rw\n\
+                 2 1 0:1 /containerd/containerd.sock /run/alone.sock rw - tmpfs t rw\n\
+                 3 1 0:1 /containerd/containerd.sock//deleted /run/gone.sock rw - tmpfs t rw\n\
+                 4 1 0:1 /crio /run/crio rw - tmpfs t rw\n";
     let root = tree(&[("proc/self/mountinfo", list.as_slice())]);
-    assert_eq!(
-        runtime::mount_points(root.path()),
-        ["/", "/run/c.sock"].map(std::path::PathBuf::from)
-    );
-    assert!(runtime::mount_points(tree(&[]).path()).is_empty());
+    let mounts = runtime::own_mounts(root.path());
+    for (socket, expected) in [
+        ("/run/alone.sock", Mounted::Alone),
+        ("/run/gone.sock", Mounted::Deleted),
+        ("/run/crio/crio.sock", Mounted::Directory),
+        ("/run/criox/crio.sock", Mounted::No),
+        ("/run/other.sock", Mounted::No),
+    ] {
+        assert_eq!(runtime::mounted(&mounts, Path::new(socket)), expected, "{socket}");
+    }
+    assert!(runtime::own_mounts(tree(&[]).path()).is_empty());
+}
+
+/// A socket file's mode says nothing where a directory above it is closed to others.
+#[test]
+fn a_socket_is_open_to_everyone_where_its_directories_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("runtime");
+    std::fs::create_dir(&directory).unwrap();
+    let socket = directory.join("runtime.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let set = |path: &Path, mode: u32| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(root.path(), 0o755);
+    for (directory_mode, mode, open) in [
+        (0o711, 0o666, true),
+        (0o711, 0o660, false),
+        (0o750, 0o666, false),
+        (0o711, 0o662, true),
+    ] {
+        set(&directory, directory_mode);
+        set(&socket, mode);
+        let file = runtime::socket_file(&socket).unwrap();
+        assert_eq!((file.mode, file.open), (mode, open), "{directory_mode:o} {mode:o}");
+    }
+    assert_eq!(runtime::socket_file(&directory.join("none")), None);
+    // Nothing is closed to root, and to the owner of all of it.
+    assert_eq!(runtime::closed_directory(&socket), None);
 }
 
 #[test]
@@ -385,6 +423,8 @@ fn input(socket: PathBuf) -> Input {
     let config = ConfigFacts {
         sources: vec!["defaults".to_owned()],
         lookup_budget: Duration::from_secs(1),
+        call_timeout: Duration::from_secs(2),
+        prefetch: true,
         problem: None,
     };
     let profile = ProfileFacts {

@@ -1,16 +1,18 @@
 //! The one place where the doctor is joined to the rooms that load programs and talk to runtimes: their answers become
 //! facts here. The doctor has no second way of finding anything out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
 use super::process;
-use super::runtime::{mount_points, socket_file};
+use super::runtime::{closed_directory, mounted, own_mounts, socket_file};
 use super::{CanarySeen, ColdCanary};
 use crate::capture::memory::Estimate;
 use crate::capture::{Failure, probe};
 use crate::config::Settings;
+use crate::container::mounts::Mount;
+use crate::container::trace::{Note, Recording, Taken};
 use crate::container::{Candidate, State, discovery};
 use crate::pipeline::canary;
 use crate::privilege::{capabilities, limits};
@@ -71,24 +73,29 @@ fn raise() {
 /// # Errors
 /// The discovery could not work.
 pub fn runtimes(settings: &Settings) -> Result<Vec<RuntimeFact>, Gap> {
-    let mounts = mount_points(Path::new("/"));
-    discovery::probe(&settings.runtime)
-        .map(|candidates| {
-            candidates
-                .into_iter()
-                .map(|candidate| runtime(candidate, &mounts))
-                .collect()
-        })
-        .map_err(|error| Gap::Refused(error.to_string()))
+    let mounts = own_mounts(Path::new("/"));
+    let recording = Recording::start();
+    let candidates = discovery::probe(&settings.runtime).map_err(|error| Gap::Refused(error.to_string()))?;
+    let calls = recording.take();
+    Ok(candidates
+        .into_iter()
+        .map(|candidate| runtime(candidate, &mounts, &calls))
+        .collect())
 }
 
-fn runtime(candidate: Candidate, mounts: &[PathBuf]) -> RuntimeFact {
-    let file = socket_file(&candidate.socket);
+/// How many calls of each socket are kept.
+const MOST_CALLS: usize = 16;
+
+fn runtime(candidate: Candidate, mounts: &[Mount], calls: &Taken) -> RuntimeFact {
     let owned = |text: &str| Some(text.to_owned());
     let (name, version, api) = match candidate.state.runtime() {
         Some((name, version, api)) => (owned(name), owned(version), owned(api)),
         None => (None, None, None),
     };
+    let answered = calls.entries.iter().filter_map(|entry| match &entry.note {
+        Note::Call(call) if call.socket == candidate.socket && call.outcome.is_ok() => Some(call.took),
+        _ => None,
+    });
     RuntimeFact {
         class: RuntimeClass::from_word(candidate.state.as_str()).unwrap_or(RuntimeClass::Failing),
         errno: errno(&candidate.state),
@@ -97,9 +104,13 @@ fn runtime(candidate: Candidate, mounts: &[PathBuf]) -> RuntimeFact {
         origin: candidate.origin.as_str().to_owned(),
         rank: Some(candidate.rank()),
         evidence: candidate.evidence.describe(),
-        mounted_alone: mounts.contains(&candidate.socket),
+        mounted: mounted(mounts, &candidate.socket),
+        closed: closed_directory(&candidate.socket),
+        file: socket_file(&candidate.socket),
+        calls: answered.take(MOST_CALLS).collect(),
+        own: candidate.evidence.own,
+        pods: candidate.evidence.pods,
         socket: candidate.socket,
-        file,
         name,
         version,
         api,
@@ -114,19 +125,6 @@ fn errno(state: &State) -> Option<i32> {
         State::Refused { .. } => Some(libc::ECONNREFUSED),
         _ => None,
     }
-}
-
-/// Asks every runtime that answers for the own container and its sandbox, and returns the sockets of those that know one.
-///
-/// # Errors
-/// The runtimes could not be asked.
-pub fn known_by(settings: &Settings) -> Result<Vec<PathBuf>, Gap> {
-    let candidates = discovery::probe(&settings.runtime).map_err(|error| Gap::Refused(error.to_string()))?;
-    Ok(candidates
-        .into_iter()
-        .filter(|candidate| candidate.evidence.own.is_some())
-        .map(|candidate| candidate.socket)
-        .collect())
 }
 
 /// The canary for when no agent runs: a capture of its own, for the time of one event.

@@ -24,7 +24,16 @@ pub(in super::super) fn class(facts: &mut Facts, class: RuntimeClass, errno: Opt
     (runtime.class, runtime.errno) = (class, errno);
 }
 
-pub(in super::super) const RUNTIME_FOLLOWERS: &[&str] = &["PIN-RUN-002", "PIN-RUN-003"];
+pub(in super::super) const RUNTIME_FOLLOWERS: &[&str] = &[
+    "PIN-RUN-002",
+    "PIN-RUN-003",
+    "PIN-RUN-004",
+    "PIN-RUN-005",
+    "PIN-RUN-006",
+    "PIN-RUN-007",
+    "PIN-RUN-008",
+    "PIN-RUN-010",
+];
 pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-PRV-002",
     "PIN-PRV-004",
@@ -33,6 +42,9 @@ pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-LIVE-003",
     "PIN-META-001",
     "PIN-META-002",
+    "PIN-META-003",
+    "PIN-META-004",
+    "PIN-META-005",
     "PIN-LOSS-001",
     "PIN-LOSS-002",
 ];

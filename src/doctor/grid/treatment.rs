@@ -3,7 +3,7 @@
 //! wrong one mends nothing.
 
 use super::super::change::{Change, Op};
-use super::super::facts::Facts;
+use super::super::facts::{Facts, LiveAgent, LiveFacts};
 use super::super::report::Remedy;
 
 /// Makes the facts what the grant, setting or part of the node decides, as they are on the host `well`.
@@ -15,12 +15,22 @@ const CONTAINER: &str = "/spec/template/spec/containers/0";
 #[rustfmt::skip]
 const MANIFEST: &[(&str, &str, Governs)] = &[
     ("DaemonSet", "./securityContext/capabilities", |facts, well| { facts.process = well.process.clone(); facts.capture = well.capture.clone(); }),
+    ("DaemonSet", "./volumeMounts", runtimes),
+    ("DaemonSet", "/spec/template/spec/volumes", runtimes),
+    ("DaemonSet", "/spec/template/spec/hostUsers", runtimes),
+    ("DaemonSet", "/spec/template/spec/securityContext/supplementalGroups", runtimes),
+    ("DaemonSet", "/spec/template/spec/securityContext/seLinuxOptions", runtimes),
+    ("DaemonSet", "/spec/template/spec/securityContext/appArmorProfile", runtimes),
 ];
 
 /// Settings by their key.
 #[rustfmt::skip]
 const SETTINGS: &[(&str, Governs)] = &[
     ("profile", |facts, well| facts.profile = well.profile.clone()),
+    ("capture.ring_size", metadata),
+    ("runtime.socket", runtimes),
+    ("runtime.call_timeout", metadata),
+    ("runtime.lookup_budget", metadata),
 ];
 
 /// Parts of the node by their name.
@@ -28,7 +38,55 @@ const SETTINGS: &[(&str, Governs)] = &[
 const NODE: &[(&str, Governs)] = &[
     ("suppressions", |facts, well| facts.suppressions = well.suppressions.clone()),
     ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); }),
+    ("container runtime", runtimes),
+    ("containerd configuration", runtimes),
+    ("version of the container runtime", runtimes),
+    ("mode of the runtime's socket", runtimes),
+    ("security module", runtimes),
+    ("cgroups", metadata),
+    ("images", metadata),
+    ("agent", metadata),
 ];
+
+/// What hangs on a runtime that can be asked: how it looks, who this process is to it, and what the agent makes of it.
+fn runtimes(facts: &mut Facts, well: &Facts) {
+    facts.runtimes = well.runtimes.clone();
+    facts.process = well.process.clone();
+    if let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) {
+        agent.second.runtimes = well.second.runtimes.clone();
+        agent.second.conditions = well.second.conditions.clone();
+    }
+    facts.canary = well.canary.clone();
+    metadata(facts, well);
+}
+
+/// What lookups give and cost.
+fn metadata(facts: &mut Facts, well: &Facts) {
+    facts.join = well.join.clone();
+    let (Some(agent), Some(well)) = (agent_of(facts), told_of(well)) else {
+        return;
+    };
+    let (second, well) = (&mut agent.second, &well.second);
+    second.lookups = well.lookups;
+    second.metadata_status = well.metadata_status.clone();
+    second.metadata_reason = well.metadata_reason.clone();
+    second.metadata_fields = well.metadata_fields.clone();
+    second.window = well.window.clone();
+}
+
+fn agent_of(facts: &mut Facts) -> Option<&mut LiveAgent> {
+    match &mut facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent),
+        _ => None,
+    }
+}
+
+fn told_of(facts: &Facts) -> Option<&LiveAgent> {
+    match &facts.live.value {
+        Ok(LiveFacts::Answers(agent)) => Some(agent),
+        _ => None,
+    }
+}
 
 /// Applies every change of the remedy.
 pub(super) fn apply(facts: &mut Facts, well: &Facts, remedy: &Remedy) {

@@ -68,7 +68,7 @@ impl Page {
             return;
         }
         self.line("");
-        let title = format!("{}  {}", check.id, clean(&check.title));
+        let title = format!("{}  {}", check.id, check.title);
         let title = self.look.paint(Style::new().bold(), &title);
         self.line(&title);
         for (word, color, names) in [
@@ -150,11 +150,6 @@ fn listed(names: &[String]) -> String {
         said.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
     said
-}
-
-/// Titles come from elsewhere, too.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn nodes(count: usize) -> String {

@@ -1,11 +1,11 @@
-//! The report for people: findings first, what they block folded under them, one line per healthy area, the sum.
-
-use std::fmt::Write as _;
+//! The report for people: findings first, what they block folded under them, what to mend first, one line per healthy
+//! area and per reason for which something was not judged, the sum.
 
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
 
-use super::super::report::{Check, FailOn, Mode, Report, Status};
+use super::super::report::{Check, FailOn, Report, Status};
+use super::words;
+use super::wrap::{ascii, cut, fitting, wrap};
 
 /// What the output can show.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +31,10 @@ impl Look {
 
 /// Narrower than this nothing is readable; wider than this neither.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
-/// Longest value that is shown; the JSON has all of it.
-const VALUE_CHARS: usize = 300;
 const INDENT: usize = 7;
 const LABEL: usize = 10;
+/// The first column of a line about an area, or about what was not judged.
+const NAME: usize = 14;
 
 /// The report as text.
 #[must_use]
@@ -48,11 +48,12 @@ pub fn text(report: &Report, fail_on: FailOn, look: Look) -> String {
         out: String::new(),
     };
     page.header(report);
-    for status in [Status::Fail, Status::Warn, Status::Unknown] {
-        for check in report.checks.iter().filter(|check| check.status == status) {
-            page.finding(check, &report.checks);
-        }
+    for check in words::findings(report) {
+        page.finding(check, &report.checks);
     }
+    page.fix_first(report);
+    page.changes(report);
+    page.suppressed(report);
     page.healthy(&report.checks);
     page.skipped(&report.checks);
     page.sum(report, fail_on);
@@ -68,14 +69,7 @@ impl Page {
     fn header(&mut self, report: &Report) {
         let dot = if self.look.unicode { " · " } else { ", " };
         let mut parts = vec![
-            match report.mode {
-                Mode::Live => format!(
-                    "live: agent {} answers",
-                    report.agent.running_version.as_deref().unwrap_or("of unknown version")
-                ),
-                Mode::Cold => "cold: no running agent took part".to_owned(),
-                Mode::Offline => "offline: manifests, before they are applied".to_owned(),
-            },
+            words::mode(report),
             format!("profile {} ({})", report.profile.name, report.profile.source),
         ];
         if let Some(node) = &report.host.node {
@@ -91,6 +85,36 @@ impl Page {
         for line in wrap(&parts.join(dot), self.look.width) {
             self.line(&line);
         }
+        if let Some(why) = words::unconfined(report) {
+            for line in wrap(&why, self.look.width) {
+                self.line(&line);
+            }
+        }
+        self.line("");
+    }
+
+    /// What is different from the earlier report: what got worse first, one line each.
+    fn changes(&mut self, report: &Report) {
+        let Some(changes) = &report.changes else { return };
+        let node = changes
+            .node
+            .as_deref()
+            .map(|node| format!(", node {node}"))
+            .unwrap_or_default();
+        let head = format!("since {} ({}{node})", changes.since, changes.version);
+        let head = self.look.paint(Style::new().bold(), &head);
+        self.line(&head);
+        let lines = words::changed(report, changes);
+        if lines.is_empty() {
+            self.line(&format!("{:INDENT$}nothing changed", ""));
+        }
+        for (word, said) in lines {
+            let mut begin = format!("  {word:7}");
+            for line in wrap(&said, self.look.width - 9) {
+                self.line(&format!("{begin}{line}"));
+                begin = " ".repeat(9);
+            }
+        }
         self.line("");
     }
 
@@ -101,12 +125,11 @@ impl Page {
             .look
             .paint(Style::new().bold(), &format!("{}  {}", check.id, check.title));
         self.line(&format!("{mark} {head}"));
-        let said = check.reason.as_deref().unwrap_or(&check.summary);
-        for line in wrap(said, self.look.width - INDENT) {
+        for line in wrap(words::said(check), self.look.width - INDENT) {
             self.line(&format!("{:INDENT$}{line}", ""));
         }
-        self.labelled("observed", check.observed.as_ref().map(value).as_deref());
-        self.labelled("expected", check.expected.as_ref().map(value).as_deref());
+        self.labelled("observed", check.observed.as_ref().map(words::value).as_deref());
+        self.labelled("expected", check.expected.as_ref().map(words::value).as_deref());
         if let Some(impact) = &check.impact {
             self.labelled("impact", Some(&impact.text));
             self.labelled("fields", Some(&impact.fields.join(", ")));
@@ -117,7 +140,7 @@ impl Page {
                 self.command(command);
             }
         }
-        self.labelled("blocks", Some(&blocked(&check.id, all)));
+        self.labelled("blocks", Some(&words::ids(words::waiting(&check.id, all))));
         self.line("");
     }
 
@@ -142,68 +165,85 @@ impl Page {
         }
     }
 
-    fn healthy(&mut self, checks: &[Check]) {
-        let mut areas: Vec<&str> = Vec::new();
-        for check in checks.iter().filter(|check| check.status == Status::Ok) {
-            if !areas.contains(&check.area.as_ref()) {
-                areas.push(&check.area);
-            }
+    /// Where there is a choice, what to mend first.
+    fn fix_first(&mut self, report: &Report) {
+        if report.fix_first.len() < 2 {
+            return;
         }
+        let head = self.look.paint(Style::new().bold(), "fix first");
+        self.line(&head);
+        for (index, fix) in report.fix_first.iter().enumerate() {
+            let title = report.checks.iter().find(|check| check.id == fix.id);
+            let title = title.map_or("", |check| check.title.as_ref());
+            let waiting = match fix.unblocks.len() {
+                0 => String::new(),
+                count => format!(" ({} behind it)", words::number(count)),
+            };
+            let line = format!("{:>6} {}  {title}{waiting}", format!("{}.", index + 1), fix.id);
+            let line = cut(&line, self.look.width);
+            self.line(&line);
+        }
+        self.line("");
+    }
+
+    fn suppressed(&mut self, report: &Report) {
+        let mut any = false;
+        for check in words::suppressed(report) {
+            let Some(suppressed) = &check.suppressed else { continue };
+            let (style, _) = self.mark(Status::Skipped);
+            let mark = if self.look.unicode { "○ supp" } else { "[supp]" };
+            let status = check.status.as_str();
+            let said = format!("{status}, accepted until {}: {}", suppressed.until, suppressed.reason);
+            self.row(style, mark, &check.id, &[&said], "");
+            any = true;
+        }
+        if any {
+            self.line("");
+        }
+    }
+
+    fn healthy(&mut self, checks: &[Check]) {
         let (style, mark) = self.mark(Status::Ok);
-        for area in areas {
-            let said: Vec<&str> = checks
-                .iter()
-                .filter(|check| check.status == Status::Ok && check.area == area)
-                .map(|check| check.summary.as_str())
-                .collect();
-            self.row(style, mark, area, &said.join("; "));
+        for (area, of) in words::healthy(checks) {
+            let count = match of.len() {
+                1 => String::new(),
+                count => format!("{count} checks: "),
+            };
+            let said: Vec<&str> = of.iter().map(|check| check.summary.as_str()).collect();
+            self.row(style, mark, area, &said, &count);
         }
     }
 
     fn skipped(&mut self, checks: &[Check]) {
         let (style, mark) = self.mark(Status::Skipped);
-        for check in checks
-            .iter()
-            .filter(|check| check.status == Status::Skipped && check.blocked_by.is_none())
-        {
-            let mut said = check.reason.clone().unwrap_or_default();
-            let followers = blocked(&check.id, checks);
-            if !followers.is_empty() {
-                let _ = write!(said, " (with it {followers})");
-            }
-            self.row(style, mark, &check.id, &said);
+        for (reason, of) in words::skipped(checks) {
+            let name = match of[..] {
+                [only] => only.id.to_string(),
+                _ => words::number(of.len()),
+            };
+            self.row(style, mark, &name, &[reason], "");
         }
     }
 
-    fn row(&mut self, style: Style, mark: &str, name: &str, said: &str) {
-        const NAME: usize = 14;
-        let mut head = format!("{} {name:NAME$}", self.look.paint(style, mark));
-        for line in wrap(said, self.look.width - INDENT - NAME) {
-            self.line(&format!("{head}{line}"));
-            head = " ".repeat(INDENT + NAME);
-        }
+    /// One line, of as much as there is room for.
+    fn row(&mut self, style: Style, mark: &str, name: &str, said: &[&str], before: &str) {
+        let width = self.look.width - INDENT - NAME;
+        let said = fitting(before, said, width);
+        let mark = self.look.paint(style, mark);
+        self.line(&format!(
+            "{mark} {} {said}",
+            cut(&format!("{name:0$}", NAME - 1), NAME - 1)
+        ));
     }
 
     fn sum(&mut self, report: &Report, fail_on: FailOn) {
-        let counts = report.counts;
         self.line("");
-        let sum = format!(
-            "{} ok, {} warn, {} fail, {} unknown, {} skipped",
-            counts.ok, counts.warn, counts.fail, counts.unknown, counts.skipped
-        );
+        let took = report.duration_us.map(words::seconds).unwrap_or_default();
+        let sum = format!("{}{took}", words::counts(report.counts));
         for line in wrap(&sum, self.look.width) {
             self.line(&line);
         }
-        let threshold = match fail_on {
-            FailOn::Warn => "warn",
-            FailOn::Fail => "fail",
-        };
-        let code = counts.exit_code(fail_on);
-        self.line(&match code {
-            2 => format!("exit 2: findings at or above {threshold}"),
-            3 => "exit 3: something could not be found out".to_owned(),
-            _ => format!("exit {code}: no finding at or above {threshold}"),
-        });
+        self.line(&words::exit(report, fail_on));
     }
 
     /// Marks are [`INDENT`] - 1 columns wide.
@@ -227,94 +267,4 @@ impl Page {
         self.out.push_str(line.trim_end());
         self.out.push('\n');
     }
-}
-
-/// Ids of the checks that the check `root` blocks.
-fn blocked(root: &str, all: &[Check]) -> String {
-    let ids: Vec<&str> = all
-        .iter()
-        .filter(|check| check.blocked_by.as_deref() == Some(root))
-        .map(|check| check.id.as_ref())
-        .collect();
-    ids.join(", ")
-}
-
-/// A value in as few words as possible, one line for each item of a list of objects.
-fn value(value: &Value) -> String {
-    match value {
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().map(short).collect::<Vec<_>>().join("\n")
-        }
-        other => short(other),
-    }
-}
-
-fn short(value: &Value) -> String {
-    let text = words(value);
-    match text.char_indices().nth(VALUE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-fn words(value: &Value) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => list(items.iter().map(words).collect()),
-        Value::Object(map) => list(
-            map.iter()
-                .map(|(key, value)| match value {
-                    Value::Array(_) | Value::Object(_) => format!("{key}: ({})", words(value)),
-                    _ => format!("{key}: {}", words(value)),
-                })
-                .collect(),
-        ),
-        other => other.to_string(),
-    }
-}
-
-/// Breaks text into lines of at most `width` characters, at blanks where there are any.
-pub(in crate::doctor) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let mut rest: Vec<char> = word.chars().collect();
-        if used > 0 && used + 1 + rest.len() > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        while rest.len() > width {
-            let tail = rest.split_off(width);
-            push(&mut lines, &rest, 0);
-            lines.push(String::new());
-            rest = tail;
-        }
-        push(&mut lines, &rest, used);
-        used += rest.len() + usize::from(used > 0);
-    }
-    lines
-}
-
-fn push(lines: &mut [String], word: &[char], used: usize) {
-    if let Some(line) = lines.last_mut() {
-        if used > 0 {
-            line.push(' ');
-        }
-        // Names and messages come from elsewhere: no control character of theirs reaches the terminal.
-        line.extend(word.iter().map(|&c| if c.is_control() { '?' } else { c }));
-    }
-}
-
-/// For a terminal that shows ASCII only. Colour sequences are ASCII and stay.
-pub(in crate::doctor) fn ascii(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '…' => '~',
-            '→' => '>',
-            c if c.is_ascii() => c,
-            _ => '?',
-        })
-        .collect()
 }

@@ -133,7 +133,7 @@ fn values_are_those_of_the_agent_and_odd_words_are_escaped() {
         "pinhole_events_seen_total{hook=\"exec\"} 7",
         "pinhole_events_missed_total{hook=\"exec\"} 2",
         "pinhole_metadata_fields_total{field=\"container.name\",presence=\"missing\"} 1",
-        "pinhole_condition{probe=\"ready\",condition=\"runtime\"} 1",
+        "pinhole_condition{probe=\"ready\",condition=\"runtime\",check=\"PIN-RUN-001\"} 1",
         "pinhole_event_latency_seconds_count 2",
         "pinhole_event_latency_seconds_bucket{le=\"0.000064\"} 0",
         "pinhole_event_latency_seconds_bucket{le=\"0.000128\"} 1",

@@ -144,18 +144,13 @@ impl Exported {
         page.family(&CAPTURE, [(capture, 1.into())])?;
         page.one(&READY, report.is_ready())?;
         page.one(&LIVE, report.is_live())?;
-        let of = |probe: &'static str, conditions: &'static str| (probe, conditions);
-        let told = |probe, condition: &Condition| match condition.met {
+        let told = |probe: &'static str, condition: &Condition| match condition.met {
             Met::Unknown => None,
-            met => Some((of(probe, condition.name), met == Met::Yes)),
+            met => Some((vec![probe, condition.name, condition.check], (met == Met::Yes).into())),
         };
         let ready = report.readiness.iter().filter_map(|condition| told("ready", condition));
         let live = report.liveness.iter().filter_map(|condition| told("live", condition));
-        let all = ready.chain(live);
-        page.family(
-            &CONDITION,
-            all.map(|((probe, name), met)| (vec![probe, name], met.into())),
-        )?;
+        page.family(&CONDITION, ready.chain(live))?;
         page.optional(&TURN_AGE, facts.turn_age)?;
         page.optional(&CANARY_AGE, facts.canary.and_then(|canary| canary.age))?;
         page.optional(&CANARY_ROUND_TRIP, facts.canary.and_then(|canary| canary.round_trip))
@@ -186,7 +181,12 @@ impl Exported {
             .map(|hook| (vec![hook.name()], (!facts.off.contains(hook)).into()));
         page.family(&HOOK_REPORTS, reports)?;
         page.one(&RING, numbers.ring_size)?;
-        page.histogram(&LATENCY, &numbers.latency)
+        page.histogram(&LATENCY, &numbers.latency)?;
+        let output = &numbers.output;
+        page.one(&WRITTEN, output.written)?;
+        page.one(&BLOCKED, output.blocked)?;
+        page.one(&OUTPUT_FAILURES, output.failures)?;
+        page.one(&LOST_LINES, output.lost_lines)
     }
 
     fn metadata(&self, page: &mut Page<'_>) -> Result<(), Error> {
@@ -313,7 +313,7 @@ impl Exported {
 
 /// The classic text format of Prometheus, from OpenMetrics text: a family is called like its samples, and neither units
 /// nor an end are told.
-pub(in crate::health) fn classic(open: &str) -> Result<String, Error> {
+pub(crate) fn classic(open: &str) -> Result<String, Error> {
     let mut text = String::with_capacity(open.len());
     let mut help = None;
     for line in open.lines() {

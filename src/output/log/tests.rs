@@ -21,7 +21,7 @@ fn role_entry() {
         target,
     };
     match init(&settings) {
-        Ok(target) => {
+        Ok(destination) => {
             assert!(matches!(init(&settings), Err(Error::AlreadySet(_))));
             crate::privilege::seccomp::install().unwrap();
             tracing::info!(answer = 42, marker = std::process::id(), "filtered and still logging");
@@ -29,24 +29,33 @@ fn role_entry() {
             tracing::debug!(target: "pinhole::other", "debug of another module");
             tracing::info!("{}", "x".repeat(1 << 20));
             tracing::info!("after the large one");
-            println!("target {target:?} pid {}", std::process::id());
+            let (target, why) = (destination.target().unwrap(), destination.trouble());
+            let failures = destination.failures();
+            println!(
+                "target {target:?} pid {} why {why:?} failures {failures}",
+                std::process::id()
+            );
         }
         Err(error) => println!("error {error}"),
     }
     std::process::exit(0);
 }
 
-fn start(role: &str) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+fn entry(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([
             "--exact",
             "output::log::tests::role_entry",
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(ROLE, role)
-        .output()
-        .unwrap()
+        .env(ROLE, role);
+    command
+}
+
+fn start(role: &str) -> Output {
+    entry(role).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -109,7 +118,21 @@ fn an_absent_journal_is_an_error_where_it_was_asked_for() {
         stdout.contains("error log.target is journald, but /run/systemd/journal/socket cannot be used"),
         "{stdout}"
     );
-    assert!(text(&start("auto").stdout).contains("target Stderr"));
+    let stdout = text(&start("auto").stdout);
+    assert!(
+        stdout.contains("target Stderr") && stdout.contains("why \"there is no /run/systemd/journal/socket\""),
+        "{stdout}"
+    );
+}
+
+/// `/dev/full` refuses everything that is written, as a full disk does.
+#[test]
+fn a_log_without_room_is_counted_and_nobodys_end() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = entry("stderr").stderr(full).output().unwrap();
+    let stdout = text(&output.stdout);
+    assert!(output.status.success(), "{:?} {stdout}", output.status);
+    assert!(stdout.contains("failures 4"), "{stdout}");
 }
 
 /// A real journald in a mount namespace of its own, so that it sees and changes nothing of the host's journal.
@@ -181,7 +204,10 @@ fn the_journal_gets_what_is_logged_under_the_filter() {
         played.status,
         text(&played.stderr)
     );
-    assert!(stdout.contains("target Journald"), "{stdout}");
+    assert!(
+        stdout.contains("target Journald") && stdout.contains("why \"\""),
+        "{stdout}"
+    );
     assert!(journal.command("journalctl").arg("--sync").status().unwrap().success());
     let found = journal
         .command("journalctl")

@@ -11,7 +11,7 @@ use crate::lab::turn::Turn;
 const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0d0";
 
 /// A node of this release whose pods are made by this handler, with another pod beside the agent's.
-fn is_healthy(release: Release, profile: &str, handler: &str) {
+pub(super) fn is_healthy(release: Release, profile: &str, handler: &str) {
     let _turn = Turn::take().unwrap();
     let lab = node::start_with(release);
     if handler == "crun" {

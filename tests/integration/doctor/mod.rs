@@ -5,6 +5,7 @@
 
 mod grants;
 mod healthy;
+mod machines;
 mod manifest;
 mod node;
 mod report;

@@ -1,10 +1,15 @@
 //! Tables of broken hosts: how each is made, what the doctor must find there and nothing else, and that its remedy mends it.
 
+use std::time::{Duration, Instant};
+
 use super::manifest::Manifest;
 use super::node;
 use super::report::Report;
 use crate::lab::containerd::Containerd;
 use crate::lab::kubelet::Kubelet;
+
+/// How long a running agent may take to notice that something changed: a call that hangs, a window, a pause, a busy machine.
+const NOTICES: Duration = Duration::from_secs(40);
 
 /// A pod that lacks one thing, or has one too many.
 pub(super) struct Case {
@@ -45,6 +50,20 @@ impl Verdict {
             self.note(format!("{name}: expected {roots:?}, found\n{}", report.findings()));
         }
         is_right
+    }
+
+    /// As [`Self::expect`], once the agent has noticed: looks again until then.
+    pub(super) fn expect_soon(&mut self, name: &str, mut look: impl FnMut() -> Report, roots: &[(&str, &str)]) -> bool {
+        let began = Instant::now();
+        let mut report = look();
+        while report.roots() != roots && began.elapsed() < NOTICES {
+            report = look();
+        }
+        self.expect(
+            &format!("{name} (after {} s)", began.elapsed().as_secs()),
+            &report,
+            roots,
+        )
     }
 
     /// Notes anything else that is wrong.
