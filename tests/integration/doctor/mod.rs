@@ -8,5 +8,7 @@ mod healthy;
 mod machines;
 mod manifest;
 mod node;
+mod readonly;
 mod report;
 mod table;
+mod tools;
