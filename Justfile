@@ -8,7 +8,7 @@ release := "target" / host / "release/agent"
 cargo_home := env("CARGO_HOME", home_directory() / ".cargo")
 alike := "target." + host + ".rustflags=['--remap-path-prefix=" + justfile_directory() + "=.', '--remap-path-prefix=" + cargo_home + "=cargo']"
 # The groups of tests/lab/setup that the tests of every change need.
-tested := "build fuzz lab oracle schemas vm image"
+tested := "build fuzz lab oracle schemas vm image browser"
 
 # List the recipes.
 default:

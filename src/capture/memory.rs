@@ -48,7 +48,8 @@ impl Sizes {
 
     /// How much may be unread in the ring for a system call to be told: an eighth is kept for the life of processes and
     /// of cgroups, and at least the largest record of one.
-    pub(super) fn share_of_calls(self) -> u64 {
+    #[must_use]
+    pub fn share_of_calls(self) -> u64 {
         const LARGEST: u32 = 32 << 10;
         u64::from(self.ring - (self.ring / 8).max(LARGEST.min(self.ring)))
     }

@@ -15,7 +15,9 @@ use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::manifest;
 use crate::platform::profile;
 
-pub use doctor::{BundleArgs, DoctorArgs, DoctorTool, ExplainArgs, FailOn, MergeArgs, PageFormat, Redact};
+pub use doctor::{
+    BundleArgs, DoctorArgs, DoctorFormat, DoctorTool, ExplainArgs, FailOn, MergeArgs, NotExplained, PageFormat, Redact,
+};
 
 /// What `--version` prints after the name.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_NAME"), ")");

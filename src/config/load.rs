@@ -35,8 +35,14 @@ pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// The source of a profile that nobody named.
 pub const DETECTED: &str = "detected";
 
+/// What the name of a file's layer begins with, before the path.
+pub const FILE_ORIGIN: &str = "file ";
+
+/// What the name of a profile's layer begins with, before the profile.
+pub const PROFILE_ORIGIN: &str = "profile ";
+
 /// The origin of a value that nothing set.
-const DEFAULT_ORIGIN: &str = "built-in default";
+pub const DEFAULT_ORIGIN: &str = "built-in default";
 
 /// Settings given as flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -272,7 +278,7 @@ fn merge(
         None => sources.facts.clone(),
     };
     let chosen = choose_profile(&above, &facts)?;
-    let profile = Layer::parse(format!("profile {}", chosen.name), profile_text(&chosen)?)?;
+    let profile = Layer::parse(format!("{PROFILE_ORIGIN}{}", chosen.name), profile_text(&chosen)?)?;
 
     let mut figment = Figment::from(Layer {
         origin: DEFAULT_ORIGIN.to_owned(),

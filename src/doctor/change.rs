@@ -11,7 +11,8 @@ use serde_json::Value;
 pub enum Change {
     /// An object of the profile's manifest.
     Manifest {
-        /// Its kind: the manifest has one of each.
+        /// Its kind: the manifest has one of each. `seccomp` is a seccomp profile's file; an `add` with an empty path is the
+        /// whole object, where there is none.
         kind: String,
         /// What is done at `path`.
         op: Op,
@@ -25,7 +26,7 @@ pub enum Change {
     Setting {
         /// The key.
         key: String,
-        /// Its value, as the file has it.
+        /// Its value, as the file has it; null takes it out.
         value: Value,
     },
     /// Something of the node, which neither the agent nor its manifest can change.

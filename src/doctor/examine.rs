@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::check::thresholds;
+use super::check::{ready, thresholds};
 use super::facts::{Facts, LiveFacts, Place};
 use super::finding::Finding;
 use super::graph;
@@ -19,16 +19,17 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
     judged
 }
 
-/// Judges one check. A judge is a pure function; should one break down all the same, the others still count.
+/// Judges one check, in agreement with the running agent's own evaluator. A judge is a pure function; should one break down all
+/// the same, the others still count.
 pub(super) fn judge(definition: &Definition, facts: &Facts) -> Check {
     match definition.judge {
-        Some(judge) => guarded(|| judge(facts)),
+        Some(judge) => guarded(|| ready::heed(definition.id, facts, judge(facts))),
         None => Finding::skipped("judged in manifests only: agent doctor --manifest FILE"),
     }
     .of(definition)
 }
 
-fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
+pub(super) fn guarded(judge: impl FnOnce() -> Finding) -> Finding {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Finding::unknown("the check itself broke down; report it"))
 }
 

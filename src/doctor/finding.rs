@@ -155,6 +155,16 @@ impl Finding {
         self
     }
 
+    /// Whether another check's failure is in the way.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked_by.is_some()
+    }
+
+    /// Whether something of this source is among its evidence.
+    pub(super) fn is_proven_by(&self, source: &str) -> bool {
+        self.evidence.iter().any(|evidence| evidence.source == source)
+    }
+
     /// How it ended.
     pub(super) fn status(&self) -> Status {
         self.status

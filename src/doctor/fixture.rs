@@ -7,15 +7,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::facts::join::{Join, List};
+use super::facts::live::{Binary, Probe, Span};
 use super::facts::{
     CanaryFact, CaptureFacts, ConfigFacts, Facts, Gap, Gathered, JoinFact, KernelFacts, LiveAgent, LiveFacts,
-    LockdownFact, MemoryFacts, Mounted, OwnContainer, Place, ProbeFailure, ProcessFacts, ProfileFacts, RuntimeClass,
-    RuntimeFact, SocketFile, View,
+    LockdownFact, LogFacts, MemoryFacts, Mounted, OsError, OwnContainer, Place, ProbeFailure, ProcessFacts,
+    ProfileFacts, RuntimeClass, RuntimeFact, SettingFact, SocketFile, View,
 };
 use crate::container::{Field, Rank};
 use crate::control::api::{
-    Backend, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Lookups, PrivilegeChecks, Rate, Reporting,
-    Runtime, Thread, WindowAccount,
+    Backend, Condition, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Log, Lookups, Output,
+    PrivilegeChecks, Rate, Reporting, Ring, Runtime, Setting, Thread, WindowAccount,
 };
 use crate::platform::Confidence;
 use crate::privilege::Capabilities;
@@ -23,6 +24,18 @@ use crate::privilege::file::FileCapabilities;
 
 pub(super) const CONTAINERD: &str = "/run/containerd/containerd.sock";
 pub(super) const ID: &str = "4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e4f1c2d3e";
+
+const FILE: &str = "file /etc/pinhole/agent.toml";
+/// Some settings, with where they are from.
+const SETTINGS: [(&str, &str, &str); 5] = [
+    ("profile", r#""aks""#, FILE),
+    ("node.name", r#""node-1""#, "environment variable NODE_NAME"),
+    ("capture.ring_size", r#""8.0 MiB""#, "built-in default"),
+    ("capture.batch", r#""2ms""#, "built-in default"),
+    ("health.listen", r#""0.0.0.0:9467""#, FILE),
+];
+/// 2026-01-02T03:04:06Z.
+const NOW: i64 = 1_767_323_046_000_000_000;
 
 /// No agent runs, everything is ready for one.
 pub(super) fn cold() -> Facts {
@@ -80,17 +93,32 @@ pub(super) fn cold() -> Facts {
         }),
         join: timed(JoinFact::NoAgent).seen(View::Live),
         canary: Gathered::gap(Gap::NotGathered("no agent to watch for the canary".to_owned())),
+        log: timed(LogFacts {
+            target: "auto",
+            journald: Err(OsError {
+                errno: Some(libc::ENOENT),
+                message: "No such file or directory".to_owned(),
+            }),
+        }),
         config: ConfigFacts {
             sources: vec!["defaults".to_owned(), "/etc/pinhole/agent.toml".to_owned()],
             problem: None,
             lookup_budget: Duration::from_secs(1),
+            file: Some("/etc/pinhole/agent.toml".to_owned()),
+            settings: SETTINGS
+                .map(|(key, value, origin)| SettingFact {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                    origin: origin.to_owned(),
+                })
+                .into(),
             call_timeout: Duration::from_secs(2),
             prefetch: true,
         },
         profile: ProfileFacts {
             name: "aks".to_owned(),
             declared: true,
-            source: "flag --profile".to_owned(),
+            source: FILE.to_owned(),
             detected: Ok(Some("aks".to_owned())),
             confidence: Confidence::Certain,
             evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
@@ -105,11 +133,29 @@ pub(super) fn live() -> Facts {
     facts.live = timed(LiveFacts::Answers(Box::new(LiveAgent {
         socket: "/run/pinhole/agent.sock".into(),
         uid: Some(65532),
+        seen_as: Some(1),
         first: status(1000),
         second: status(1100),
         between: [1020, 1050, 1080].map(|seen| status(seen).hooks).into(),
         cpus: 4,
         window: Duration::from_millis(1000),
+        asked: Span {
+            from: NOW - 200_000,
+            to: NOW + 200_000,
+        },
+        canary_ran: Some(Span {
+            from: NOW - 900_000_000,
+            to: NOW - 890_000_000,
+        }),
+        binary: Some(Ok(Binary {
+            path: "/agent".into(),
+            replaced: false,
+            own: true,
+        })),
+        probe: Some(Probe {
+            address: ([127, 0, 0, 1], 9467).into(),
+            answer: Ok(200),
+        }),
     })))
     .seen(View::Live);
     facts.join = timed(JoinFact::Joined(Join {
@@ -128,6 +174,7 @@ pub(super) fn live() -> Facts {
         latency_us: 4321,
         event: json!({
             "type": "process_exec",
+            "time": "2026-01-02T03:04:05.105000000Z",
             "container": { "id": ID, "name": "agent" },
             "metadata": { "status": "complete", "source": "cri", "lookup_us": 900 },
         }),
@@ -150,7 +197,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         ..HookCounters::default()
     };
     GetStatusReply {
-        version: "0.1.0".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: 1,
         node: "node-1".to_owned(),
         profile: "aks".to_owned(),
@@ -169,6 +216,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             seconds: 61.5,
             metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
             metadata_fields: fields(500),
+            hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
             ..WindowAccount::default()
         }),
         lookups: Some(Lookups {
@@ -215,6 +263,49 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             refused: false,
         }),
         privilege_checks: Some(PrivilegeChecks { count: 3, age_ms: 1500 }),
+        conditions: [
+            ("readiness", "hooks", "PIN-BPF-004"),
+            ("readiness", "canary", "PIN-LIVE-003"),
+            ("readiness", "runtime", "PIN-RUN-001"),
+            ("readiness", "losses", "PIN-LOSS-001"),
+            ("liveness", "pipeline", "PIN-LIVE-003"),
+        ]
+        .map(|(of, name, check)| Condition {
+            name: name.to_owned(),
+            check: check.to_owned(),
+            met: "yes".to_owned(),
+            since_ms: 61_000,
+            reason: "as it should be".to_owned(),
+            of: of.to_owned(),
+        })
+        .into(),
+        ring: Some(Ring {
+            size: 8 << 20,
+            fill_max_bytes: Some(200 << 10),
+            window_fill_max_bytes: Some(120 << 10),
+            average_record_bytes: Some(420),
+            ..Ring::default()
+        }),
+        output: Some(Output {
+            kind: "stdout".to_owned(),
+            written_bytes: 900_000,
+            ..Output::default()
+        }),
+        log: Some(Log {
+            wanted: "auto".to_owned(),
+            used: "stderr".to_owned(),
+            why: "there is no /run/systemd/journal/socket".to_owned(),
+            failures: 0,
+        }),
+        settings: SETTINGS
+            .map(|(key, value, origin)| Setting {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                origin: origin.to_owned(),
+            })
+            .into(),
+        unix_time_ns: NOW,
+        health_listen: "0.0.0.0:9467".to_owned(),
         ..GetStatusReply::default()
     }
 }

@@ -30,7 +30,26 @@ pub fn fold(definitions: &[&Definition], checks: &mut [Check]) {
             settled.insert(definition.id, (check.status, check.blocked_by.clone()));
         }
         if settled.len() == before {
-            return;
+            break;
+        }
+    }
+    name_roots(checks);
+}
+
+/// Makes each check that waits for another name the one at the end of the chain.
+fn name_roots(checks: &mut [Check]) {
+    let waits: BTreeMap<Word, Word> = checks
+        .iter()
+        .filter(|check| check.status == Status::Skipped)
+        .filter_map(|check| Some((check.id.clone(), check.blocked_by.clone()?)))
+        .collect();
+    for check in checks {
+        // No chain is longer than there are links.
+        for _ in 0..waits.len() {
+            match check.blocked_by.as_ref().and_then(|root| waits.get(root)) {
+                Some(further) => check.blocked_by = Some(further.clone()),
+                None => break,
+            }
         }
     }
 }

@@ -13,6 +13,8 @@
 //! Around the report: [`suppress`] marks what somebody accepts, [`baseline`] says what is different from an earlier report,
 //! [`merge`] counts those of many nodes, [`bundle`] packs one up with what explains it, [`saved`] reads them again.
 //!
+//! [`offline`] judges manifests before they are applied.
+//!
 //! [`explain`] walks the lookup of one container step by step.
 //!
 //! `docs/doctor.md` explains every check.
@@ -29,6 +31,7 @@ pub mod gather;
 pub mod graph;
 pub mod markdown;
 pub mod merge;
+pub mod offline;
 pub mod pages;
 pub mod past;
 pub mod redact;

@@ -2,8 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, configuration, hooks, kernel, landlock, live, loss, memory, metadata, privilege, profile,
-    pulse, runtime, suppression,
+    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, manifest,
+    memory, metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, scc, seccomp_file,
+    suppression, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -129,7 +130,10 @@ pub struct Definition {
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
     suppression::CHECKS,
+    log::CHECKS,
+    drift::CHECKS,
     profile::CHECKS,
+    version::CHECKS,
     kernel::CHECKS,
     btf::CHECKS,
     capability::CHECKS,
@@ -141,8 +145,19 @@ pub const AREAS: &[&[Definition]] = &[
     runtime::CHECKS,
     live::CHECKS,
     pulse::CHECKS,
+    ready::CHECKS,
+    pace::CHECKS,
+    clock::CHECKS,
+    port::CHECKS,
     metadata::CHECKS,
     loss::CHECKS,
+    ledger::CHECKS,
+    records::CHECKS,
+    output::CHECKS,
+    ring::CHECKS,
+    manifest::CHECKS,
+    scc::CHECKS,
+    seccomp_file::CHECKS,
 ];
 
 /// Every check, in the order of the report.

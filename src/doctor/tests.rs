@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::baseline;
 use super::examine::{examine, judge, report};
 use super::facts::{
     Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
@@ -16,7 +17,8 @@ use super::graph;
 use super::grid;
 use super::grid::harm::{class, dropped, each_reading, runtime_of};
 use super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::report::{Check, Counts, FailOn, Report, Status};
+use super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
+use super::saved::Saved;
 use crate::capture::memory::{Estimate, Sizes};
 use crate::config::{Overrides, Sources, load};
 use crate::container::Rank;
@@ -113,6 +115,7 @@ fn facts_that_were_not_gathered_are_unknown_never_ok() {
     facts.join = Gathered::gap(gap());
     facts.live = Gathered::gap(gap());
     facts.canary = Gathered::gap(gap());
+    facts.log = Gathered::gap(gap());
     for check in examine(&facts) {
         if check.area == "configuration" || check.area == "profile" {
             continue;
@@ -389,8 +392,13 @@ fn the_advised_ring_fits_the_loss_and_has_a_limit() {
     };
     assert_eq!(commands(10, 8 << 20), ["PINHOLE_CAPTURE_RING_SIZE=16MiB"]);
     assert_eq!(commands(2000, 8 << 20), ["PINHOLE_CAPTURE_RING_SIZE=64MiB"]);
-    assert_eq!(commands(u64::MAX / 4, 8 << 20), ["PINHOLE_CAPTURE_RING_SIZE=256MiB"]);
-    assert_eq!(commands(10, 256 << 20), ["agent run --events process"]);
+    // 7 MiB and some of other maps, and 48 MiB for the agent.
+    let largest = [
+        "PINHOLE_CAPTURE_RING_SIZE=256MiB",
+        "resources:\n  limits:\n    memory: 312Mi",
+    ];
+    assert_eq!(commands(u64::MAX / 4, 8 << 20), largest);
+    assert_eq!(commands(10, 256 << 20)[0], "agent run --events process");
 }
 
 #[test]
@@ -587,6 +595,19 @@ fn every_report_fits_the_published_schema() {
         (case.harm)(&mut facts);
         fit(&report(&facts, "2026-01-02T03:04:05.678Z".to_owned(), None));
     }
+    let mut tools = report(&live(), "2026-01-02T03:04:05.678Z".to_owned(), None);
+    tools.confined = Some(Confined {
+        in_force: false,
+        why: Some("refused".to_owned()),
+    });
+    let earlier = r#"{"schema_version": 1, "time": "t", "agent": {"version": "v"}, "host": {"node": "n"}, "checks": [
+        {"id": "PIN-KRN-001", "title": "t", "status": "fail"}, {"id": "PIN-OLD-001", "title": "t", "status": "warn"}]}"#;
+    tools.changes = Some(baseline::changes(&tools, &Saved::parse(earlier.as_bytes()).unwrap()));
+    tools.checks[0].suppressed = Some(Suppressed {
+        reason: "r".to_owned(),
+        until: "2027-01-01".to_owned(),
+    });
+    fit(&tools);
     let mut several = cold();
     several.runtimes = Gathered::known(vec![containerd(), containerd()]);
     fit(&report(&several, String::new(), None));

@@ -81,7 +81,8 @@ pub fn of(workload: &Workload, objects: &Objects) -> Known<(u8, String)> {
     Ok(worst)
 }
 
-fn binds(binding: &Binding, workload: &Workload) -> bool {
+/// Whether a binding is one of the workload's account.
+pub(crate) fn binds(binding: &Binding, workload: &Workload) -> bool {
     binding.accounts.iter().any(|(namespace, name)| {
         *name == workload.pod.service_account && same(namespace.as_deref().or(binding.namespace.as_deref()), workload)
     })
@@ -96,7 +97,7 @@ fn same(namespace: Option<&str>, workload: &Workload) -> bool {
 }
 
 /// A Role whose namespace is left to kubectl is meant by a binding to a Role just as one in the binding's namespace.
-fn role<'a>(binding: &Binding, objects: &'a Objects) -> Option<&'a Role> {
+pub(crate) fn role<'a>(binding: &Binding, objects: &'a Objects) -> Option<&'a Role> {
     objects.roles.iter().find(|role| {
         role.name == binding.role
             && role.cluster == binding.cluster_role

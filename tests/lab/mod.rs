@@ -8,6 +8,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod agent_image;
+pub(crate) mod browser;
 pub(crate) mod containerd;
 pub(crate) mod daemon;
 pub(crate) mod docker;

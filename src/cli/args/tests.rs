@@ -54,7 +54,7 @@ fn the_doctor_has_its_own_flags() {
     else {
         panic!("not the doctor")
     };
-    assert_eq!((doctor.format, doctor.fail_on), (ReportFormat::Json, FailOn::Warn));
+    assert_eq!((doctor.format, doctor.fail_on), (DoctorFormat::Json, FailOn::Warn));
     assert_eq!(doctor.live_timeout, Duration::from_millis(250));
 }
 
@@ -141,6 +141,52 @@ fn what_is_to_be_explained_is_understood_at_once_and_excludes_what_does_not_appl
         "doctor --explain shop/web --live-timeout 1s",
     ] {
         assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+}
+
+#[test]
+fn the_doctors_tools_are_told_from_its_examination() {
+    let doctor = |line: &str| match parse(line).unwrap().command {
+        Command::Doctor(doctor) => doctor,
+        _ => panic!("another command"),
+    };
+    assert!(doctor("doctor --fail-on warn").tool.is_none());
+    let waits = doctor("doctor --wait 90s --baseline b.json --suppress s.toml");
+    assert_eq!(waits.wait, Some(Duration::from_secs(90)));
+    assert_eq!((waits.baseline, waits.suppress), (Some("b.json".into()), Some("s.toml".into())));
+    let Some(DoctorTool::Explain(explain)) = doctor("doctor explain PIN-RUN-001 --format markdown").tool else {
+        panic!("another tool")
+    };
+    assert_eq!((explain.id.as_deref(), explain.format), (Some("PIN-RUN-001"), PageFormat::Markdown));
+    let Some(DoctorTool::Bundle(bundle)) = doctor("doctor bundle --max-size 1MiB --profile aks").tool else {
+        panic!("another tool")
+    };
+    assert_eq!((bundle.max_size, bundle.redact, bundle.list), (1 << 20, Redact::On, false));
+    assert_eq!(bundle.overrides.values["profile"], ["aks"]);
+    let Some(DoctorTool::Merge(merge)) = doctor("doctor merge a.json b.json --fail-on warn").tool else {
+        panic!("another tool")
+    };
+    assert_eq!((merge.files.len(), merge.fail_on), (2, FailOn::Warn));
+    for line in [
+        "doctor --wait 90s explain",
+        "doctor --format json merge a.json",
+        "doctor --wait 0s",
+        "doctor --wait 25h",
+        "doctor --explain shop/web --baseline b.json",
+        "doctor --explain shop/web --wait 1m",
+        "doctor --manifest a.yaml --wait 1m",
+        "doctor bundle --list --output b.tar",
+        "doctor bundle --max-size 1KiB",
+        "doctor bundle --redact some",
+        "doctor merge",
+        "doctor explain PIN-RUN-001 PIN-RUN-002",
+        "doctor teapot",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+    let help = parse("doctor --help").unwrap_err().to_string();
+    for part in ["--wait", "--baseline", "--suppress", "explain", "bundle", "merge", "agent doctor --wait 2m"] {
+        assert!(help.contains(part), "{part}: {help}");
     }
 }
 

@@ -14,9 +14,8 @@ use super::{complain, say};
 use crate::cli::args::{BundleArgs, Redact, VERSION};
 use crate::cli::exit::Exit;
 use crate::cli::plan;
-use crate::config::effective;
 use crate::doctor::bundle::{Bundle, File, LeftOut, sha256};
-use crate::doctor::facts::LiveFacts;
+use crate::doctor::facts::{LiveFacts, SettingFact};
 use crate::doctor::render::{self, Format, Look, render};
 use crate::doctor::{FailOn, redact};
 use crate::privilege::seccomp::{AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
@@ -96,6 +95,7 @@ fn packed(arguments: &BundleArgs) -> Result<Exit, Error> {
         process,
         suppressions: None,
         live_timeout: arguments.live_timeout,
+        timeout: arguments.timeout,
     };
     let quiet = !io::stderr().is_terminal();
     let examined = run::examine(&arguments.overrides, &given, &confined, quiet)?;
@@ -132,7 +132,11 @@ fn open(path: &Path) -> Result<Box<dyn Write>, Error> {
 
 /// What the bundle holds, what is wanted first coming first, and what could not be had.
 fn files(examined: &Examined, redacted: bool) -> Result<(Vec<File>, Vec<LeftOut>), Error> {
-    let Examined { report, facts, loaded } = examined;
+    let Examined {
+        report,
+        facts,
+        settings,
+    } = examined;
     let report = if redacted {
         redact::report(report)
     } else {
@@ -166,21 +170,13 @@ fn files(examined: &Examined, redacted: bool) -> Result<(Vec<File>, Vec<LeftOut>
         _ => Err("no running agent answered"),
     };
     add("status.json", "what the running agent tells of itself", status)?;
+    let loaded = facts.config.problem.is_none();
     let unloaded = "the settings cannot be loaded: see PIN-CFG-001 in the report";
-    let settings = loaded.as_ref().ok_or(unloaded).map(|loaded| {
-        let settings = effective(loaded);
-        let line = |setting: &crate::config::Effective| json!({ "key": setting.key, "value": setting.value, "origin": setting.origin });
-        Value::from(settings.iter().map(line).collect::<Vec<_>>())
-    });
-    add(
-        "settings.json",
-        "every setting, its value as TOML and where it is from",
-        settings,
-    )?;
-    let hooks = match loaded {
-        Some(loaded) => Ok(plan::value(&loaded.settings)?),
-        None => Err(unloaded),
-    };
+    let line = |setting: &SettingFact| json!({ "key": setting.key, "value": setting.value, "origin": setting.origin });
+    let lines: Vec<Value> = facts.config.settings.iter().map(line).collect();
+    let lines = loaded.then(|| Value::from(lines)).ok_or(unloaded);
+    add("settings.json", "every setting, its value as TOML and where it is from", lines)?;
+    let hooks = if loaded { Ok(plan::value(settings)?) } else { Err(unloaded) };
     add("hooks.json", "the hooks that these settings ask for, and why", hooks)?;
     let profile = &facts.profile;
     let detection = json!({

@@ -1,6 +1,8 @@
-//! `agent doctor`: [`run`] examines this host, once or until all is well; [`explain_id`], [`bundle`] and [`merge`] are its tools.
+//! `agent doctor`: `run` examines this host, once or until all is well, `manifests` files; `explain_id`, `bundle` and `merge` are
+//! its tools.
 //!
-//! Whatever looks at a machine or at files is [`confine`]d first: from there on the kernel refuses everything that would write.
+//! Whatever looks at a machine or at files is confined first, by `confine`: from there on the kernel refuses everything that
+//! would write.
 
 mod bundle;
 mod confine;
@@ -8,11 +10,12 @@ mod explain_id;
 mod files;
 mod input;
 mod look;
+mod manifests;
 mod merge;
 mod run;
 mod wait;
 
-use super::args::{DoctorArgs, DoctorTool};
+use super::args::{DoctorArgs, DoctorTool, NotExplained};
 use super::exit::Exit;
 use super::{complain, explain, say};
 use crate::config::{self, Sources};
@@ -26,12 +29,17 @@ pub fn main(arguments: &DoctorArgs) -> Exit {
         (Some(DoctorTool::Bundle(arguments)), _) => bundle::run(arguments),
         (Some(DoctorTool::Merge(arguments)), _) => merge::run(arguments),
         (None, Some(target)) => {
+            let format = match arguments.format.try_into() {
+                Ok(format) => format,
+                Err(error @ NotExplained) => return complain(&error, Exit::Usage),
+            };
             let _ = confine::confine();
             match config::load(&arguments.overrides, &Sources::of_this_process()) {
                 Err(error) if error.is_usage() => complain(&error, Exit::Usage),
-                loaded => explain::run(&explain::input(target.clone(), loaded), arguments.format),
+                loaded => explain::run(&explain::input(target.clone(), loaded), format),
             }
         }
-        (None, None) => run::run(arguments),
+        (None, None) if arguments.manifest.is_empty() => run::run(arguments),
+        (None, None) => manifests::run(arguments),
     }
 }

@@ -10,17 +10,17 @@ use super::input::{self, Given, input};
 use super::look::look;
 use super::wait::{Teller, pause, waited_for};
 use super::{complain, files, say};
-use crate::cli::args::{DoctorArgs, ReportFormat};
+use crate::cli::args::DoctorArgs;
 use crate::cli::exit::Exit;
-use crate::config::{Loaded, Overrides};
+use crate::config::{Overrides, Settings};
 use crate::doctor::baseline::changes;
 use crate::doctor::facts::Facts;
 use crate::doctor::gather::gather;
-use crate::doctor::render::{Format, render};
+use crate::doctor::render::render;
 use crate::doctor::report::Confined;
 use crate::doctor::saved::{self, Saved};
 use crate::doctor::suppress::{self, Suppressions};
-use crate::doctor::{FailOn, Report, report};
+use crate::doctor::{FailOn, Report, redact, report};
 
 /// Why there is no report. Every one is a mistake on the command line or in a file that it names, but the last.
 #[derive(Debug, thiserror::Error)]
@@ -63,15 +63,41 @@ pub(super) fn run(arguments: &DoctorArgs) -> Exit {
     }
 }
 
+/// What a report is held against.
+pub(super) struct Against {
+    /// What somebody accepts.
+    pub(super) suppressions: Option<Suppressions>,
+    baseline: Option<Saved>,
+}
+
+impl Against {
+    /// What the command line names.
+    pub(super) fn read(arguments: &DoctorArgs) -> Result<Self, Error> {
+        Ok(Self {
+            suppressions: arguments.suppress.as_deref().map(suppressions).transpose()?,
+            baseline: arguments.baseline.as_deref().map(baseline).transpose()?,
+        })
+    }
+
+    /// Marks what is accepted and says what is different.
+    pub(super) fn hold(&self, report: &mut Report) {
+        if let Some(suppressions) = &self.suppressions {
+            suppressions.apply(report);
+        }
+        report.changes = self.baseline.as_ref().map(|earlier| changes(report, earlier));
+    }
+}
+
 /// The last of the examinations, of which there are several only with `--wait`.
 fn examined(arguments: &DoctorArgs) -> Result<Report, Error> {
     let (process, confined) = confine();
+    let against = Against::read(arguments)?;
     let given = Given {
         process,
-        suppressions: arguments.suppress.as_deref().map(suppressions).transpose()?,
+        suppressions: against.suppressions.clone(),
         live_timeout: arguments.live_timeout,
+        timeout: arguments.timeout,
     };
-    let baseline = arguments.baseline.as_deref().map(baseline).transpose()?;
     let fail_on: FailOn = arguments.fail_on.into();
     let (began, terminal) = (Instant::now(), io::stderr().is_terminal());
     let mut teller = Teller::new(io::stderr(), terminal);
@@ -79,7 +105,7 @@ fn examined(arguments: &DoctorArgs) -> Result<Report, Error> {
     loop {
         let quiet = !terminal || round > 0;
         let mut report = examine(&arguments.overrides, &given, &confined, quiet)?.report;
-        report.changes = baseline.as_ref().map(|earlier| changes(&report, earlier));
+        against.hold(&mut report);
         let left = arguments.wait.unwrap_or_default().saturating_sub(began.elapsed());
         let Some((what, pause)) = waited_for(&report, fail_on).zip(pause(round, left)) else {
             teller.end();
@@ -95,18 +121,17 @@ fn examined(arguments: &DoctorArgs) -> Result<Report, Error> {
 pub(super) struct Examined {
     pub(super) report: Report,
     pub(super) facts: Facts,
-    /// The settings, where they could be loaded.
-    pub(super) loaded: Option<Loaded>,
+    pub(super) settings: Settings,
 }
 
-/// One examination, with what somebody accepts marked.
+/// One examination.
 pub(super) fn examine(
     overrides: &Overrides,
     given: &Given,
     confined: &Confined,
     quiet: bool,
 ) -> Result<Examined, Error> {
-    let (input, loaded) = input(overrides, given)?;
+    let input = input(overrides, given)?;
     let began = Instant::now();
     let (time, facts) = gather(&input, &|what| {
         if !quiet {
@@ -117,19 +142,19 @@ pub(super) fn examine(
     let mut report = report(&facts, time, input.settings.node.name.clone());
     report.duration_us = u64::try_from(began.elapsed().as_micros()).ok();
     report.confined = Some(confined.clone());
-    if let Some(suppressions) = &given.suppressions {
-        suppressions.apply(&mut report);
-    }
-    Ok(Examined { report, facts, loaded })
+    Ok(Examined {
+        report,
+        facts,
+        settings: input.settings,
+    })
 }
 
-fn print(report: &Report, arguments: &DoctorArgs) -> Exit {
-    let format = match arguments.format {
-        ReportFormat::Text => Format::Text,
-        ReportFormat::Json => Format::Json,
-    };
+/// Prints a report, and says it all again with the exit code.
+pub(super) fn print(report: &Report, arguments: &DoctorArgs) -> Exit {
     let fail_on = arguments.fail_on.into();
-    let page = match render(report, format, fail_on, look()) {
+    let redacted = arguments.redact.then(|| redact::report(report));
+    let shown = redacted.as_ref().unwrap_or(report);
+    let page = match render(shown, arguments.format.into(), fail_on, look()) {
         Ok(page) => page,
         Err(error) => return complain(&error, Exit::Internal),
     };

@@ -9,7 +9,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::{Error, MAX_FILE_BYTES};
+use super::{Error, FILE_ORIGIN, MAX_FILE_BYTES};
 use crate::config::keys::{self, KEYS, Key};
 use crate::config::nearest::nearest;
 
@@ -33,7 +33,7 @@ pub(super) fn read_file(path: &Path) -> Result<Layer, Error> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::TooLarge { path: path.to_owned() });
     }
-    let origin = format!("file {}", path.display());
+    let origin = format!("{FILE_ORIGIN}{}", path.display());
     match String::from_utf8(bytes) {
         Ok(text) => Layer::parse(origin, &text),
         Err(error) => Err(Error::Syntax {

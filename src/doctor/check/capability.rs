@@ -26,7 +26,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[],
         judge: Some(needed),
-        offline: None,
+        offline: Some(super::offline::capability::needed),
         page: include_str!("../pages/PIN-CAP-001.md"),
     },
     Definition {
@@ -37,7 +37,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[],
         judge: Some(surplus),
-        offline: None,
+        offline: Some(super::offline::capability::surplus),
         page: include_str!("../pages/PIN-CAP-002.md"),
     },
 ];

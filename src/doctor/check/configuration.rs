@@ -1,5 +1,6 @@
 //! Configuration: whether the settings load.
 
+use super::super::change::Change;
 use super::super::facts::{Facts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Need, Weight};
@@ -13,7 +14,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     needs: &[Need::Settings],
     depends_on: &[],
     judge: Some(loads),
-    offline: None,
+    offline: Some(super::offline::settings::loads),
     page: include_str!("../pages/PIN-CFG-001.md"),
 }];
 
@@ -39,6 +40,7 @@ fn loads(facts: &Facts) -> Finding {
                     Place::Kubernetes => &["kubectl -n pinhole edit configmap pinhole-agent"],
                     _ => &["editor /etc/pinhole/agent.toml"],
                 },
-            ),
+            )
+            .change(Change::node("configuration", "as the message says")),
     }
 }

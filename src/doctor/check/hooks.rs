@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::change::Change;
 use super::super::facts::{Facts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
@@ -60,6 +61,7 @@ fn reporting(facts: &Facts) -> Finding {
                 ],
             },
         )
+        .change(Change::node("hooks of the agent", "all on"))
     };
     finding
         .observed(json!({ "off": off }))

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::super::change::{Change, Op};
 use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
@@ -67,9 +68,11 @@ fn reachable(facts: &Facts) -> Finding {
         LiveFacts::Disabled => Finding::skipped("the admin socket is disabled: control.socket is empty"),
         LiveFacts::Absent { socket, agents } => absent(facts, socket, agents),
         LiveFacts::Broken { socket, kind, message } => {
-            let (word, text, commands): (_, _, &[&str]) = match kind {
+            let restarted = || Some(Change::node("agent", "restarted"));
+            let (word, change, text, commands): (_, _, _, &[&str]) = match kind {
                 LiveFailure::Stale => (
                     "refused",
+                    restarted(),
                     "The agent that made the socket is gone. Its last log lines say why.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl -n pinhole logs POD --previous"],
@@ -78,6 +81,7 @@ fn reachable(facts: &Facts) -> Finding {
                 ),
                 LiveFailure::Permission => (
                     "permission",
+                    None,
                     "Run the doctor as the agent's user or group, for example inside its container.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl -n pinhole exec POD -- /agent doctor"],
@@ -86,6 +90,7 @@ fn reachable(facts: &Facts) -> Finding {
                 ),
                 LiveFailure::Timeout => (
                     "timeout",
+                    restarted(),
                     "The agent accepts and does not answer: its control thread is stuck or starved of CPU.",
                     match facts.place {
                         Place::Kubernetes => &["kubectl -n pinhole top pod", "kubectl -n pinhole logs POD"],
@@ -94,6 +99,7 @@ fn reachable(facts: &Facts) -> Finding {
                 ),
                 LiveFailure::Protocol => (
                     "protocol",
+                    Some(Change::node("doctor", "of the agent's version")),
                     "Something else listens on this socket, or an agent of a version that this doctor does not understand. \
                      Use the doctor of the same version, inside the agent's container.",
                     &["agent --version"],
@@ -114,6 +120,7 @@ fn reachable(facts: &Facts) -> Finding {
                 )
                 .impact(UNASKED, &["doctor"], &[])
                 .remedy(text, commands)
+                .changes(change)
         }
     }
 }
@@ -149,6 +156,7 @@ fn absent(facts: &Facts, socket: &Path, agents: &[RunningAgent]) -> Finding {
                 Place::Host => &["RuntimeDirectory=pinhole", "agent doctor --control-socket PATH"],
             },
         )
+        .changes(directory(facts.place))
         .impact(UNASKED, &["doctor"], &[])
         .expected("answers")
     } else if !elsewhere.is_empty() {
@@ -180,6 +188,25 @@ fn absent(facts: &Facts, socket: &Path, agents: &[RunningAgent]) -> Finding {
             "/proc/*/cmdline and /proc/*/task/*/status",
             json!([here, elsewhere].concat()),
         )
+}
+
+/// What gives the agent a directory for its socket.
+fn directory(place: Place) -> Vec<Change> {
+    match place {
+        Place::Kubernetes => vec![
+            Change::pod(
+                Op::Add,
+                "/volumes/-",
+                json!({ "name": "run", "emptyDir": { "medium": "Memory" } }),
+            ),
+            Change::container(
+                Op::Add,
+                "/volumeMounts/-",
+                json!({ "name": "run", "mountPath": "/run/pinhole" }),
+            ),
+        ],
+        Place::Container | Place::Host => vec![Change::node("directory of the admin socket", "writable by the agent")],
+    }
 }
 
 const UNASKED: &str = "Nothing can be said about the running agent: losses and missing metadata stay unseen.";
@@ -214,7 +241,8 @@ fn canary(facts: &Facts) -> Finding {
                 Place::Kubernetes => &["kubectl -n pinhole logs POD"],
                 _ => &["journalctl -t pinhole-agent --since -1h"],
             },
-        ),
+        )
+        .change(Change::node("agent", "restarted")),
         CanaryFact::NotRun { program, message } => Finding::unknown(format!("{program} could not be run: {message}")),
         CanaryFact::NotWatched { message } if agent(facts).is_some() => {
             Finding::unknown(format!("the agent could not watch for it: {message}"))
@@ -232,7 +260,8 @@ fn canary(facts: &Facts) -> Finding {
             .remedy(
                 "The message names the step that failed, and its cause where it is known.",
                 &["agent run"],
-            ),
+            )
+            .change(Change::node("kernel", "admits the step that the message names")),
     }
 }
 
@@ -273,8 +302,9 @@ fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value
                 )
                 .remedy(
                     "The reason names the step of the lookup that failed; docs/events.md explains each.",
-                    &["agent doctor --format json"],
+                    &["agent doctor --format json", "agent doctor --explain CONTAINER"],
                 )
+                .change(Change::node("container runtime", "answers"))
         }
         Some(status) => Finding::ok(format!("canary seen after {latency}, metadata {status}")),
     };

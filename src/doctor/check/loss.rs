@@ -1,19 +1,23 @@
-//! Loss: how much was dropped, and whether every event is accounted for.
+//! Loss: how much was dropped, of everything and of each hook.
+//!
+//! One cause makes one finding. What was dropped because nobody takes the output is the output's finding; otherwise it is that
+//! of the total where the total is beyond the budget, else that of the hooks which are, else again that of the total.
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::facts::{Facts, LiveAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, no_agent, thresholds};
+use super::super::report::Status;
+use super::{agent, no_agent, output, ring, thresholds};
 use crate::control::api::{HookCounters, Rate};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[
     Definition {
-        id: "PIN-LOSS-001",
+        id: TOTAL,
         area: "loss",
         title: "No event is dropped",
         weight: Weight::Major,
@@ -24,66 +28,60 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         page: include_str!("../pages/PIN-LOSS-001.md"),
     },
     Definition {
-        id: "PIN-LOSS-002",
+        id: BY_HOOK,
         area: "loss",
-        title: "The ledger balances",
+        title: "No hook loses more than its budget",
         weight: Weight::Major,
         needs: &[Need::Agent],
         depends_on: &[Edge::Through("PIN-LIVE-001")],
-        judge: Some(ledger),
+        judge: Some(budgets),
         offline: None,
-        page: include_str!("../pages/PIN-LOSS-002.md"),
+        page: include_str!("../pages/PIN-LOSS-003.md"),
     },
 ];
 
+const TOTAL: &str = "PIN-LOSS-001";
+const BY_HOOK: &str = "PIN-LOSS-003";
 /// The longest window that rates are told over, in seconds.
 const HOUR: f64 = 3600.0;
-/// Larger rings than this are not advised: at that load fewer events help more.
-const LARGEST_RING: u64 = 256 << 20;
-/// How many runs of one hook may be under way on one CPU: a preempted one, and what interrupts it.
-const UNDER_WAY_PER_CPU: i128 = 4;
+
+/// The check whose finding the drops are, where there are any to speak of.
+pub(super) fn root(facts: &Facts) -> Option<&'static str> {
+    let total = total(facts, agent(facts)?).status();
+    let over = hooks_over_budget(facts).is_some_and(|over| !over.is_empty());
+    match total {
+        Status::Warn | Status::Fail if output::holds_up(facts) => Some(output::ID),
+        Status::Fail => Some(TOTAL),
+        _ if over => Some(BY_HOOK),
+        Status::Warn => Some(TOTAL),
+        _ => None,
+    }
+}
 
 /// PIN-LOSS-001.
 fn drops(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
+    let finding = total(facts, agent);
+    match root(facts) {
+        Some(root) if root != TOTAL && finding.status() != Status::Ok => {
+            Finding::skipped(format!("what was dropped is the matter of {root}"))
+                .blocked_by(root)
+                .observed(observed(agent))
+        }
+        _ => finding,
+    }
+}
+
+/// The account of all hooks together.
+fn total(facts: &Facts, agent: &LiveAgent) -> Finding {
     let hooks = hooks(agent);
     let lifetime = hooks.values().fold(Tally::default(), |sum, (_, now)| sum.add(now));
     let window = hooks
         .values()
         .fold(Tally::default(), |sum, (then, now)| sum.add(&since(then, now)));
-    let mut by_hook = serde_json::Map::new();
-    for (name, (then, now)) in hooks.iter().filter(|(_, (_, now))| now.dropped > 0) {
-        by_hook.insert(
-            (*name).to_owned(),
-            json!({
-                "lifetime": { "dropped": now.dropped, "seen": now.seen },
-                "window": { "dropped": since(then, now).dropped, "seen": since(then, now).seen },
-            }),
-        );
-    }
-    let millis = u64::try_from(agent.window.as_millis()).unwrap_or(u64::MAX);
-    let mut observed = json!({
-        "lifetime": { "dropped": lifetime.dropped, "seen": lifetime.seen },
-        "window": { "dropped": window.dropped, "seen": window.seen, "milliseconds": millis },
-        "hooks": by_hook,
-        "ring_size": agent.second.ring_size,
-    });
+    let millis = millis(agent);
     let rates = &agent.second.rates;
-    if !rates.is_empty() {
-        observed["rates"] = windows(rates);
-    }
-    let missed = missed(agent);
-    if !missed.is_empty() {
-        observed["missed"] = json!(missed);
-    }
-    let skipped: Vec<String> = missed
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(hook, count)| format!("{hook} {count}"))
-        .collect();
-    let finding = if lifetime.dropped == 0 && !skipped.is_empty() {
-        skips(&skipped.join(", "))
-    } else if lifetime.dropped == 0 {
+    let finding = if lifetime.dropped == 0 {
         Finding::ok(format!("none of {} events was dropped", lifetime.seen))
     } else if window.dropped == 0 && hour_without_loss(rates) {
         Finding::ok(format!(
@@ -113,18 +111,14 @@ fn drops(facts: &Facts) -> Finding {
         } else {
             Finding::warn(summary)
         };
-        let (text, commands) = ring_advice(agent.second.ring_size, &lifetime);
-        let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-        finding
-            .impact(
-                "What was dropped was not judged. The next event after a loss says how many were lost before it.",
-                &["capture", "loss"],
-                &["lost_before"],
-            )
-            .remedy(text, &commands)
+        ring::enlarge(
+            facts,
+            finding.impact(IMPACT, &["capture", "loss"], &["lost_before"]),
+            &lifetime,
+        )
     };
     finding
-        .observed(observed)
+        .observed(observed(agent))
         .expected(json!({ "lifetime": { "dropped": 0 } }))
         .evidence(
             &facts.live,
@@ -133,28 +127,37 @@ fn drops(facts: &Facts) -> Finding {
         )
 }
 
-/// Runs that the kernel skipped, by hook, where it counts them.
-fn missed(agent: &LiveAgent) -> BTreeMap<&str, u64> {
-    let hooks = agent.second.hooks.iter();
-    let by_hook = hooks.filter_map(|(name, line)| Some((name.as_str(), line.missed?)));
-    // Of the dispatcher's skips nobody knows whether they were of system calls that are watched.
-    let dispatcher = agent.second.dispatcher_missed.map(|missed| ("dispatcher", missed));
-    by_hook.chain(dispatcher).collect()
+const IMPACT: &str = "What was dropped was not judged. The next event after a loss says how many were lost before it.";
+
+fn observed(agent: &LiveAgent) -> Value {
+    let hooks = hooks(agent);
+    let mut by_hook = Map::new();
+    let (mut lifetime, mut window) = (Tally::default(), Tally::default());
+    for (name, (then, now)) in hooks {
+        let recent = since(&then, &now);
+        (lifetime, window) = (lifetime.add(&now), window.add(&recent));
+        if now.dropped > 0 {
+            let told = json!({
+                "lifetime": { "dropped": now.dropped, "seen": now.seen },
+                "window": { "dropped": recent.dropped, "seen": recent.seen },
+            });
+            by_hook.insert(name.to_owned(), told);
+        }
+    }
+    let mut observed = json!({
+        "lifetime": { "dropped": lifetime.dropped, "seen": lifetime.seen },
+        "window": { "dropped": window.dropped, "seen": window.seen, "milliseconds": millis(agent) },
+        "hooks": by_hook,
+        "ring_size": agent.second.ring_size,
+    });
+    if !agent.second.rates.is_empty() {
+        observed["rates"] = rates_told(&agent.second.rates);
+    }
+    observed
 }
 
-fn skips(by_hook: &str) -> Finding {
-    Finding::warn(format!("none was dropped, but the kernel skipped runs of hooks: {by_hook}"))
-        .impact(
-            "The kernel skips a program that is already running on the same CPU. Each skip may have been an event, and no other \
-             count has it.",
-            &["capture", "loss"],
-            &[],
-        )
-        .remedy(
-            "Kernels that preempt inside programs do this under load. The dispatcher's program is harder to preempt than \
-             trampolines are.",
-            &["PINHOLE_CAPTURE_BACKEND=dispatcher"],
-        )
+fn millis(agent: &LiveAgent) -> u64 {
+    u64::try_from(agent.window.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether the agent ran through the last hour without a loss.
@@ -170,8 +173,8 @@ fn share(rate: &Rate) -> f64 {
     if wanted > 0.0 { rate.dropped / wanted } else { 0.0 }
 }
 
-fn windows(rates: &HashMap<String, Rate>) -> Value {
-    let windows: serde_json::Map<String, Value> = rates
+fn rates_told(rates: &HashMap<String, Rate>) -> Value {
+    let windows: Map<String, Value> = rates
         .iter()
         .map(|(window, rate)| {
             let Rate {
@@ -187,139 +190,86 @@ fn windows(rates: &HashMap<String, Rate>) -> Value {
     Value::Object(windows)
 }
 
-/// The ring must hold what arrives while the reader is held up. How long that was is not known, but a ring that lost one
-/// event in n is too small by about that share for the bursts it met, and is doubled at least.
-fn ring_advice(size: u64, lifetime: &Tally) -> (String, Vec<String>) {
-    let kept = lifetime.delivered.max(1);
-    let factor = (kept.saturating_add(lifetime.dropped))
-        .div_ceil(kept)
-        .max(2)
-        .checked_next_power_of_two();
-    let wanted = factor
-        .and_then(|factor| size.checked_mul(factor))
-        .unwrap_or(u64::MAX)
-        .min(LARGEST_RING);
-    if size == 0 || wanted <= size {
-        return (
-            "The ring is large already: capture fewer kinds of events, or see whether the agent gets enough CPU time."
-                .to_owned(),
-            vec!["agent run --events process".to_owned()],
-        );
-    }
-    let [from, to] = [size, wanted].map(bytes);
-    (
-        format!("Enlarge the ring buffer from {from} to {to}; it counts towards the container's memory limit."),
-        vec![format!("PINHOLE_CAPTURE_RING_SIZE={to}")],
-    )
-}
-
-/// A size as the configuration takes it, without rounding.
-fn bytes(size: u64) -> String {
-    match (size % (1 << 20), size % (1 << 10)) {
-        (0, _) => format!("{}MiB", size >> 20),
-        (_, 0) => format!("{}KiB", size >> 10),
-        _ => format!("{size}B"),
-    }
-}
-
-/// PIN-LOSS-002.
-fn ledger(facts: &Facts) -> Finding {
+/// PIN-LOSS-003.
+fn budgets(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
-    let hooks = hooks(agent);
-    if hooks.is_empty() {
-        return Finding::unknown("the agent reported no hooks");
-    }
-    let mut wrong: Vec<Value> = Vec::new();
-    let mut moving: Vec<&str> = Vec::new();
-    for (name, (_, now)) in &hooks {
-        match balance(&readings(agent, name), agent.cpus) {
-            Balance::Even => {}
-            Balance::Moving => moving.push(name),
-            Balance::Off(difference) => wrong.push(json!({
-                "hook": name, "seen": now.seen, "filtered": now.filtered, "delivered": now.delivered,
-                "dropped": now.dropped, "unaccounted": i64::try_from(difference).unwrap_or(i64::MAX),
-            })),
+    let (Some(window), Some(over)) = (&agent.second.window, hooks_over_budget(facts)) else {
+        return Finding::skipped("the agent is of a version that does not tell what each hook lost lately");
+    };
+    let budget = thresholds(facts).loss_percent;
+    let all = window.hooks.iter().filter(|(_, line)| line.dropped > 0);
+    let shares: BTreeMap<&str, f64> = all
+        .map(|(hook, line)| (hook.as_str(), rounded(Tally::default().add(line).share() * 100.0)))
+        .collect();
+    let minutes = format!("{:.0} minutes", (window.seconds / 60.0).max(1.0).round());
+    let observed = json!({ "seconds": window.seconds, "lost_percent": shares });
+    let finding = match root(facts) {
+        _ if over.is_empty() => Finding::ok(format!("no hook lost {budget} % of its events in the last {minutes}")),
+        Some(root) if root != BY_HOOK => {
+            return Finding::skipped(format!("what was dropped is the matter of {root}"))
+                .blocked_by(root)
+                .observed(observed);
         }
-    }
-    let finding = if !wrong.is_empty() {
-        Finding::fail(format!("{} of {} hooks do not balance", wrong.len(), hooks.len()))
-            .observed(json!(wrong))
-            .impact(
-                "Events vanish without being counted, or are counted twice.",
-                &["loss"],
-                &["lost_before"],
-            )
-            .remedy(
-                "This is a fault of the agent: report it with this report.",
-                &["agent doctor --format json"],
-            )
-    } else if moving.is_empty() {
-        Finding::ok(format!(
-            "seen = filtered + delivered + dropped for all {} hooks",
-            hooks.len()
-        ))
-        .observed(json!([]))
-    } else {
-        Finding::unknown(format!(
-            "the counters of {} moved while they were read, and showed the same difference every time; try again at a \
-             quieter moment",
-            moving.join(", ")
-        ))
-        .observed(json!([]))
+        _ => {
+            let named: Vec<String> = over
+                .iter()
+                .map(|(hook, tally)| format!("{hook} {:.1} % ({})", tally.share() * 100.0, tally.dropped))
+                .collect();
+            let finding = Finding::fail(format!(
+                "hooks lost more than {budget} % of their events in the last {minutes}: {}",
+                named.join(", ")
+            ))
+            .impact(IMPACT, &["capture", "loss"], &["lost_before"]);
+            let lost = over.values().fold(Tally::default(), |sum, tally| sum.plus(tally));
+            ring::enlarge(facts, finding, &lost)
+        }
     };
-    finding.expected(json!([])).evidence(
-        &facts.live,
-        "GetStatus hooks, twice",
-        json!(hooks.keys().collect::<Vec<_>>()),
-    )
+    finding
+        .observed(observed)
+        .expected(json!({ "lost_percent": format!("< {budget}") }))
+        .evidence(&facts.live, "GetStatus window", json!(shares))
 }
 
-enum Balance {
-    /// Everything is accounted for, but for what was under way.
-    Even,
-    /// The same small difference in every reading of counters that move: runs under way, or a small fault.
-    Moving,
-    Off(i128),
+/// The hooks that lost more than the profile allows, of those with so many events that this can be said: one lost event of
+/// ten is no tenth of many. None where the agent does not tell.
+fn hooks_over_budget(facts: &Facts) -> Option<BTreeMap<&str, Tally>> {
+    let window = agent(facts)?.second.window.as_ref()?;
+    let budget = thresholds(facts).loss_percent / 100.0;
+    #[expect(clippy::cast_precision_loss, reason = "compared with a share")]
+    let over = |tally: &Tally| tally.dropped > 0 && tally.share() >= budget && tally.wanted() as f64 * budget >= 1.0;
+    let tallies = window
+        .hooks
+        .iter()
+        .map(|(hook, line)| (hook.as_str(), Tally::default().add(line)));
+    Some(tallies.filter(|(_, tally)| over(tally)).collect())
 }
 
-/// A hook counts its event as seen first and what became of it last, so a reading finds those that are under way
-/// unaccounted for, and counters that move between the reading of the first and the last of them off either way. What is
-/// under way ends: a difference is a fault only when it stays while nothing is seen, or when it is never small enough.
-fn balance(readings: &[HookCounters], cpus: u32) -> Balance {
-    let difference = |hook: &HookCounters| {
-        i128::from(hook.seen) - i128::from(hook.filtered) - i128::from(hook.delivered) - i128::from(hook.dropped)
-    };
-    let differences: Vec<i128> = readings.iter().map(difference).collect();
-    let Some(smallest) = differences.iter().copied().min_by_key(|difference| difference.abs()) else {
-        return Balance::Even;
-    };
-    let stays = readings
-        .windows(2)
-        .all(|pair| pair[0].seen == pair[1].seen && difference(&pair[0]) == difference(&pair[1]));
-    if smallest == 0 {
-        Balance::Even
-    } else if stays || smallest.abs() > UNDER_WAY_PER_CPU * i128::from(cpus.max(1)) {
-        Balance::Off(smallest)
-    } else if differences.iter().all(|difference| *difference == smallest) {
-        Balance::Moving
-    } else {
-        Balance::Even
-    }
+fn rounded(percent: f64) -> f64 {
+    (percent * 1000.0).round() / 1000.0
 }
 
-#[derive(Default)]
-struct Tally {
-    seen: u64,
-    delivered: u64,
-    dropped: u64,
+/// What became of events.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) seen: u64,
+    pub(super) delivered: u64,
+    pub(super) dropped: u64,
 }
 
 impl Tally {
-    fn add(self, hook: &HookCounters) -> Self {
+    pub(super) fn add(self, hook: &HookCounters) -> Self {
+        self.plus(&Self {
+            seen: hook.seen,
+            delivered: hook.delivered,
+            dropped: hook.dropped,
+        })
+    }
+
+    fn plus(self, other: &Self) -> Self {
         Self {
-            seen: self.seen.saturating_add(hook.seen),
-            delivered: self.delivered.saturating_add(hook.delivered),
-            dropped: self.dropped.saturating_add(hook.dropped),
+            seen: self.seen.saturating_add(other.seen),
+            delivered: self.delivered.saturating_add(other.delivered),
+            dropped: self.dropped.saturating_add(other.dropped),
         }
     }
 
@@ -339,23 +289,13 @@ impl Tally {
 }
 
 /// Both snapshots by hook, in order of their names. A hook that is new in the second began at zero.
-fn hooks(agent: &LiveAgent) -> BTreeMap<&str, (HookCounters, HookCounters)> {
+pub(super) fn hooks(agent: &LiveAgent) -> BTreeMap<&str, (HookCounters, HookCounters)> {
     let then = |name: &String| agent.first.hooks.get(name).copied().unwrap_or_default();
     agent
         .second
         .hooks
         .iter()
         .map(|(name, now)| (name.as_str(), (then(name), *now)))
-        .collect()
-}
-
-/// Every reading of one hook's counters, oldest first.
-fn readings(agent: &LiveAgent, hook: &str) -> Vec<HookCounters> {
-    [&agent.first.hooks]
-        .into_iter()
-        .chain(&agent.between)
-        .chain([&agent.second.hooks])
-        .filter_map(|hooks| hooks.get(hook).copied())
         .collect()
 }
 

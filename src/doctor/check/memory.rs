@@ -17,14 +17,16 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     needs: &[Need::Kernel, Need::Settings],
     depends_on: &[],
     judge: Some(kernel_side),
-    offline: None,
+    offline: Some(super::offline::memory::kernel_side),
     page: include_str!("../pages/PIN-BPF-003.md"),
 }];
 
 /// First release that counts maps towards the memory limit of a cgroup; RLIMIT_MEMLOCK did before.
 const CHARGED_SINCE: (u32, u32) = (5, 11);
 /// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
-const AGENT: u64 = 48 << 20;
+/// The map that is the ring.
+const RING: &str = "events";
+pub(super) const AGENT: u64 = 48 << 20;
 
 /// PIN-BPF-003.
 fn kernel_side(facts: &Facts) -> Finding {
@@ -96,6 +98,15 @@ fn kernel_side(facts: &Facts) -> Finding {
             "sizes of the maps, by the object and the settings",
             observed,
         )
+}
+
+/// The limit that a ring of so many bytes takes, where the present one is known and does not hold it.
+pub(super) fn limit_for_ring(facts: &Facts, ring: u64) -> Option<u64> {
+    let memory = facts.memory.value.as_ref().ok()?;
+    let limit = memory.limit.filter(|_| charged(facts))?;
+    let others: u64 = memory.maps.values().sum::<u64>() - memory.maps.get(RING).copied().unwrap_or_default();
+    let wanted = others.saturating_add(ring).saturating_add(AGENT);
+    (wanted > limit).then_some(wanted)
 }
 
 /// A kernel that is not known is taken for a new one.

@@ -19,7 +19,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[],
         judge: Some(no_new_privs),
-        offline: None,
+        offline: Some(super::offline::user::no_new_privs),
         page: include_str!("../pages/PIN-PRV-001.md"),
     },
     Definition {
@@ -41,7 +41,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Process, Need::Agent],
         depends_on: &[],
         judge: Some(non_root),
-        offline: None,
+        offline: Some(super::offline::user::non_root),
         page: include_str!("../pages/PIN-PRV-003.md"),
     },
 ];

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use super::super::change::Change;
 use super::super::facts::{Facts, Place, ProfileFacts};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
+use super::{agent, commands, no_agent};
 use crate::platform::model::KernelVersion;
 use crate::platform::{detect, profile};
 
@@ -18,7 +20,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Settings],
         depends_on: &[],
         judge: Some(declared),
-        offline: None,
+        offline: Some(super::offline::settings::profile),
         page: include_str!("../pages/PIN-PRF-001.md"),
     },
     Definition {
@@ -31,6 +33,17 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         judge: Some(expected),
         offline: None,
         page: include_str!("../pages/PIN-PRF-002.md"),
+    },
+    Definition {
+        id: "PIN-PRF-003",
+        area: "profile",
+        title: "The running agent uses this profile",
+        weight: Weight::Minor,
+        needs: &[Need::Settings, Need::Agent],
+        depends_on: &[Edge::Needs("PIN-CFG-001"), Edge::Through("PIN-LIVE-001")],
+        judge: Some(running),
+        offline: None,
+        page: include_str!("../pages/PIN-PRF-003.md"),
     },
 ];
 
@@ -72,6 +85,7 @@ fn declared(facts: &Facts) -> Finding {
                 _ => &["agent doctor --profile auto", "agent profile detect"],
             },
         )
+        .change(Change::setting("profile", detected.as_str()))
     };
     finding
         .observed(values)
@@ -140,9 +154,61 @@ fn expected(facts: &Facts) -> Finding {
             "Use a supported node image, or the profile generic, which expects nothing special.",
             &["agent profile show --platform generic", "agent profile detect"],
         )
+        .change(Change::node(
+            "node image",
+            format!("one that profile {} supports", facts.profile.name),
+        ))
     };
     finding
         .observed(json!({ "kernel": kernel, "runtimes": answering }))
         .expected(expected)
         .evidence(&facts.kernel, "uname(2)", kernel)
+}
+
+/// PIN-PRF-003.
+fn running(facts: &Facts) -> Finding {
+    let Some(agent) = agent(facts) else { return no_agent() };
+    let own = &facts.profile;
+    let theirs = agent.second.profile.as_str();
+    if theirs.is_empty() {
+        return Finding::unknown("the agent does not say which profile it uses");
+    }
+    let values = json!({ "agent": theirs, "doctor": own.name, "doctor_by": own.source });
+    let finding = if theirs == own.name {
+        Finding::ok(format!(
+            "the agent uses {theirs}, and so does the doctor ({})",
+            own.source
+        ))
+    } else if !fits(own) {
+        return Finding::skipped("the profile here is another platform's")
+            .blocked_by("PIN-PRF-001")
+            .observed(values);
+    } else if !agent.is_here() && !own.declared {
+        return Finding::skipped("the agent runs in another container, where the platform may look otherwise")
+            .observed(values);
+    } else {
+        Finding::warn(format!(
+            "the agent uses the profile {theirs}, and a restart would give it {} ({})",
+            own.name, own.source
+        ))
+        .impact(
+            "Losses, lookups and metadata are judged by thresholds of another profile than the agent's, and its sockets and limits are \
+             not those of the profile that is set.",
+            &["doctor", "metadata"],
+            &[],
+        )
+        .remedy(
+            "Start the agent anew, so that it takes the profile over; or have the doctor judge by the agent's.",
+            &[
+                commands::restart(facts.place),
+                &format!("agent doctor --profile {theirs}"),
+            ],
+        )
+        .change(Change::node("agent", "restarted"))
+    };
+    finding
+        .observed(values.clone())
+        .expected(json!({ "agent": own.name }))
+        .evidence(&facts.live, "GetStatus profile", theirs)
+        .stated("profile of the doctor", values)
 }

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::super::facts::{Facts, Place};
+use super::super::change::Change;
+use super::super::facts::Facts;
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, no_agent};
+use super::{agent, commands, no_agent, output};
 use crate::control::api::GetStatusReply;
 
 /// The checks of this file.
@@ -35,6 +36,13 @@ fn canary(facts: &Facts) -> Finding {
     let Some(turn_ms) = status.turn_age_ms else {
         return Finding::unknown("the agent is of a version that has no canary of its own");
     };
+    // One cause, one finding: a loop that waits for whoever reads its output neither turns nor sees.
+    let late = turn_ms > LONGEST_TURN_MS || status.canary_age_ms.is_some_and(|age| age > LONGEST_SILENCE_MS);
+    if late && output::holds_up(facts) {
+        return Finding::skipped("the agent waits for whoever reads its output")
+            .blocked_by(output::ID)
+            .observed(observed(status));
+    }
     let finding = if turn_ms > LONGEST_TURN_MS {
         stuck(facts, turn_ms)
     } else {
@@ -95,13 +103,6 @@ fn seen(status: &GetStatusReply, age: u64) -> String {
     format!("its own canary came through {age} ms ago{round_trip}")
 }
 
-fn log(facts: &Facts) -> &'static str {
-    match facts.place {
-        Place::Kubernetes => "kubectl -n pinhole logs POD",
-        _ => "journalctl -t pinhole-agent --since -1h",
-    }
-}
-
 fn stuck(facts: &Facts, turn_ms: u64) -> Finding {
     Finding::fail(format!("the agent's loop has stood still for {} s", turn_ms / 1000))
         .impact(
@@ -110,10 +111,11 @@ fn stuck(facts: &Facts, turn_ms: u64) -> Finding {
             &[],
         )
         .remedy(
-            "See who reads the agent's standard output: one that does not read holds the agent up. Else the agent hangs, \
-             and its log says what it did last.",
-            &[log(facts)],
+            "See who reads the agent's standard output: one that does not read holds the agent up. Else the agent hangs, its log says what it \
+             did last, and a restart mends it until the next time: report it.",
+            &[commands::log(facts.place), commands::restart(facts.place)],
         )
+        .change(Change::node("agent", "restarted"))
 }
 
 fn unhooked(facts: &Facts) -> Finding {
@@ -123,7 +125,12 @@ fn unhooked(facts: &Facts) -> Finding {
             &["health"],
             &[],
         )
-        .remedy("The agent's log has the kernel's answer, at its start.", &[log(facts)])
+        .remedy(
+            "The agent's log has the kernel's answer, at its start. Where that was for a moment only, as for lack of memory, a restart \
+             mends it.",
+            &[commands::log(facts.place), commands::restart(facts.place)],
+        )
+        .change(Change::node("agent", "restarted"))
 }
 
 fn silent(facts: &Facts, age: Option<u64>) -> Finding {
@@ -138,7 +145,8 @@ fn silent(facts: &Facts, age: Option<u64>) -> Finding {
     )
     .remedy(
         "See by the counters of the hook whether it saw canaries and whether they were dropped (PIN-LOSS-001); the log says \
-         whether the kernel refused to send them.",
-        &["agent doctor --format json", log(facts)],
+         whether the kernel refused to send them. A restart attaches the hook anew.",
+        &["agent doctor --format json", commands::log(facts.place), commands::restart(facts.place)],
     )
+    .change(Change::node("agent", "restarted"))
 }

@@ -3,19 +3,19 @@
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
 pub mod join;
+pub mod live;
 pub mod manifests;
 mod runtime;
+pub mod settings;
 pub mod suppressions;
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::control::api::{GetStatusReply, HookCounters};
-use crate::platform::Confidence;
+pub use self::live::{CanaryFact, LiveAgent, LiveFacts, LiveFailure, RunningAgent};
+pub use self::settings::{ConfigFacts, LogFacts, ProfileFacts, SettingFact};
 use crate::privilege::file::FileCapabilities;
 
 pub use join::JoinFact;
@@ -134,6 +134,8 @@ pub struct Facts {
     pub live: Gathered<LiveFacts>,
     /// The canary.
     pub canary: Gathered<CanaryFact>,
+    /// Where a log could go.
+    pub log: Gathered<LogFacts>,
     /// The configuration.
     pub config: ConfigFacts,
     /// The profile.
@@ -182,6 +184,17 @@ pub struct OsError {
     pub errno: Option<i32>,
     /// In words.
     pub message: String,
+}
+
+impl OsError {
+    /// What this error says.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        Self {
+            errno: error.raw_os_error(),
+            message: error.to_string(),
+        }
+    }
 }
 
 /// Privileges of the doctor's own process.
@@ -249,135 +262,4 @@ pub struct MemoryFacts {
     pub per_cpu: u64,
     /// The memory limit of the doctor's own cgroup in bytes, absent where there is none in sight.
     pub limit: Option<u64>,
-}
-
-/// The running agent.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LiveFacts {
-    /// It answered, twice.
-    Answers(Box<LiveAgent>),
-    /// There is no socket.
-    Absent {
-        /// The socket.
-        socket: PathBuf,
-        /// Agents that run all the same, as far as the own `/proc` shows them.
-        agents: Vec<RunningAgent>,
-    },
-    /// The socket is there and the agent could not be asked.
-    Broken {
-        /// The socket.
-        socket: PathBuf,
-        /// What is wrong.
-        kind: LiveFailure,
-        /// In words.
-        message: String,
-    },
-    /// The admin socket is disabled by `control.socket = ""`.
-    Disabled,
-}
-
-/// An agent that runs and has no admin socket where the doctor looks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningAgent {
-    /// Its process id in the doctor's PID namespace.
-    pub pid: u32,
-    /// The container it runs in, when that is not the doctor's own: its socket may be out of the doctor's sight.
-    pub elsewhere: Option<String>,
-}
-
-/// What is wrong with the admin socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LiveFailure {
-    /// Nobody listens.
-    Stale,
-    /// No permission.
-    Permission,
-    /// No answer in time.
-    Timeout,
-    /// Not the admin protocol, or a refusal.
-    Protocol,
-}
-
-/// Two snapshots of the running agent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LiveAgent {
-    /// The admin socket.
-    pub socket: PathBuf,
-    /// User id of the agent, attested by the kernel (`SO_PEERCRED`).
-    pub uid: Option<u32>,
-    /// The first snapshot.
-    pub first: GetStatusReply,
-    /// The second snapshot.
-    pub second: GetStatusReply,
-    /// Readings of the counters between the two snapshots, oldest first.
-    pub between: Vec<HashMap<String, HookCounters>>,
-    /// CPUs of the machine: on each of them a hook may be under way while the counters are read.
-    pub cpus: u32,
-    /// Time between them.
-    pub window: Duration,
-}
-
-/// How the canary ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CanaryFact {
-    /// Its event was seen.
-    Seen {
-        /// What was run.
-        program: String,
-        /// From just before the start of the program to the arrival of its event, in microseconds.
-        latency_us: u64,
-        /// The event.
-        event: Value,
-    },
-    /// It ran and no event came.
-    NotSeen {
-        /// What was run.
-        program: String,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// It could not be run.
-    NotRun {
-        /// What was to be run.
-        program: String,
-        /// Why not.
-        message: String,
-    },
-    /// The agent could not be asked to watch for it.
-    NotWatched {
-        /// Why not.
-        message: String,
-    },
-}
-
-/// The configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigFacts {
-    /// What it was merged from, weakest first.
-    pub sources: Vec<String>,
-    /// What is wrong with it; the defaults were used then.
-    pub problem: Option<String>,
-    /// `runtime.lookup_budget`.
-    pub lookup_budget: Duration,
-    /// `runtime.call_timeout`.
-    pub call_timeout: Duration,
-    /// `runtime.prefetch`: containers are looked up before their first event.
-    pub prefetch: bool,
-}
-
-/// The profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileFacts {
-    /// The profile in use.
-    pub name: String,
-    /// Whether it was named (and not detected).
-    pub declared: bool,
-    /// Where the choice came from.
-    pub source: String,
-    /// What the platform looks like: a profile's name, or none where nothing in sight tells.
-    pub detected: Result<Option<String>, Gap>,
-    /// How sure that is.
-    pub confidence: Confidence,
-    /// What speaks for the detected profile.
-    pub evidence: Vec<String>,
 }

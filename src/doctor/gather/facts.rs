@@ -1,15 +1,17 @@
 //! All steps, side by side.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::super::facts::{
     ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProcessFacts, ProfileFacts, View,
 };
 use super::super::suppress::Suppressions;
-use super::step::{now, start};
-use super::{canary, join, kernel, live, runtime, wiring};
+use super::step::{Steps, now};
+use super::{canary, join, kernel, live, log, runtime, wiring};
 use crate::config::Settings;
+use crate::platform::profile;
 
 /// A file of `/proc` or `/sys`.
 const FILES: Duration = Duration::from_secs(2);
@@ -35,9 +37,11 @@ pub struct Input {
     pub process: Gathered<ProcessFacts>,
     /// How long the canary's event may take.
     pub live_timeout: Duration,
+    /// How long everything together may take: what is not there by then is left out.
+    pub timeout: Duration,
 }
 
-/// Gathers everything. Ends within the longest deadline, whatever hangs. `progress` is told what is waited for.
+/// Gathers everything. Ends within the input's timeout, whatever hangs. `progress` is told what is waited for.
 ///
 /// Returns the time at which it began, RFC 3339, and the facts.
 #[must_use]
@@ -47,40 +51,56 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_join, for_canary) = (settings.clone(), settings.clone(), settings.clone());
     let (for_capture, for_memory) = (settings.clone(), settings.clone());
-    let (root, live_timeout) = (Path::new("/"), input.live_timeout);
+    let (root, live_timeout, log_target) = (Path::new("/"), input.live_timeout, settings.log.target);
 
-    progress("looking at the kernel, the runtimes and the running agent");
-    let kernel = start("kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
-    let capture = start("capture", CAPTURE, move || wiring::capture(&for_capture));
-    let runtimes = start("runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
-    let own = start("own", FILES, move || runtime::own_cgroup(root));
-    let join = start("join", RUNTIMES, move || join::ask(&for_join));
-    let live = start("live", LIVE + live_timeout, move || {
-        Ok(live::ask(&socket, live_timeout))
+    let steps = Steps::new(input.timeout, progress);
+    steps.say("looking at the kernel, the runtimes and the running agent");
+    let (heard, answers) = sync_channel(1);
+    let live = steps.start("the running agent", LIVE + live_timeout, move || {
+        Ok(live::ask(&socket, live_timeout, &heard))
     });
+    let kernel = steps.start("the kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
+    let log = steps.start("the log", FILES, move || Ok(log::look(root, log_target)));
+    let runtimes = steps.start("the runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
+    let own = steps.start("the own container", FILES, move || runtime::own_cgroup(root));
+    let join = steps.start("lists of containers", RUNTIMES, move || join::ask(&for_join));
 
+    // Beside a running agent nothing is loaded: its own programs are the proof, and maps of the doctor's would count towards
+    // the agent's memory limit. It says within milliseconds that it is there, or the socket is not.
+    let running = answers.recv_timeout(steps.left()).unwrap_or(false);
+    let load = || {
+        let for_capture = for_capture.clone();
+        steps.start("loading programs", CAPTURE, move || wiring::capture(&for_capture))
+    };
+    let capture = (!running).then(load);
     let kernel = kernel.finish();
     let own = own.finish();
-    if !settings.control.socket.as_os_str().is_empty() && settings.control.socket.exists() {
-        progress("watching the running agent for a second");
-    }
     let (live, mut canary) = split(live.finish().seen(View::Live));
     // What the running agent made counts, not what this process would make.
-    let running = match &live.value {
+    let ring = match &live.value {
         Ok(LiveFacts::Answers(agent)) => Some(agent.second.ring_size).filter(|size| *size > 0),
         _ => None,
     };
-    let memory = start("memory", FILES, move || wiring::memory(&for_memory, running, root));
+    let memory = steps.start("memory", FILES, move || wiring::memory(&for_memory, ring, root));
     // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
-    let capture = capture.finish();
+    let capture = match (capture, &live.value) {
+        (Some(step), _) => step.finish(),
+        (None, Ok(LiveFacts::Answers(_))) => Gathered::gap(Gap::NotGathered(
+            "the running agent's own programs are the proof".to_owned(),
+        )),
+        // It answered and then it did not.
+        (None, _) => load().finish(),
+    };
     if canary.value.is_err() {
         let cold = wiring::cold_canary(&for_canary);
-        progress("running a canary without an agent");
-        canary = start("canary", LIVE + live_timeout, move || {
-            Ok(canary::run_cold(cold.as_ref(), live_timeout))
-        })
-        .finish();
+        steps.say("running a canary without an agent");
+        canary = steps
+            .start("the canary", LIVE + live_timeout, move || {
+                Ok(canary::run_cold(cold.as_ref(), live_timeout))
+            })
+            .finish();
     }
+    let profile = profile_in_use(&input.profile, &live);
     let facts = Facts {
         place: runtime::place(root, own.value.as_ref().ok()),
         kernel,
@@ -92,11 +112,38 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         join: join.finish().seen(View::Live),
         live,
         canary,
+        log: log.finish(),
         config: input.config.clone(),
-        profile: input.profile.clone(),
+        profile,
         suppressions: input.suppressions.as_ref().map(|given| given.facts(&began)),
     };
     (began, facts)
+}
+
+/// The profile to judge by. Where nobody named one here and the running agent was given one, by a flag or in a container that
+/// the doctor does not see, that is it.
+pub(super) fn profile_in_use(own: &ProfileFacts, live: &Gathered<LiveFacts>) -> ProfileFacts {
+    let Ok(LiveFacts::Answers(agent)) = &live.value else {
+        return own.clone();
+    };
+    let theirs = agent.second.profile.as_str();
+    let setting = agent.second.settings.iter().find(|it| it.key == "profile");
+    let named = setting.filter(|it| it.value.trim_matches('"') == theirs);
+    match named {
+        Some(setting) if !own.declared && own.name != theirs && profile::get(theirs).is_ok() => ProfileFacts {
+            name: theirs.to_owned(),
+            declared: true,
+            source: format!("the running agent, by {}", setting.origin),
+            // What the platform looks like from elsewhere says nothing about what was named there.
+            detected: if agent.is_here() {
+                own.detected.clone()
+            } else {
+                Ok(None)
+            },
+            ..own.clone()
+        },
+        _ => own.clone(),
+    }
 }
 
 fn split(

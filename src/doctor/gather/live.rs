@@ -1,17 +1,20 @@
-//! The running agent: two snapshots with a window between them, and the canary in that window.
+//! The running agent: two snapshots with a window between them, and in that window the canary and a look from outside.
 
 use std::path::Path;
+use std::sync::mpsc::SyncSender;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::super::facts::live::Span;
 use super::super::facts::{CanaryFact, Gap, LiveAgent, LiveFacts, LiveFailure};
-use super::{agents, canary};
+use super::{agents, canary, outside};
 use crate::control::client::{Client, Error};
 
 /// Deadline of the connection and of each snapshot.
 const CALL: Duration = Duration::from_secs(2);
-/// Time between the two snapshots: drops are judged as they are now, not only as they were since the start.
-const WINDOW: Duration = Duration::from_secs(1);
+/// Time between the two snapshots. The agent itself tells what it counted in the last seconds, minutes and hour; this is long
+/// enough to see whether counters move and whether they agree while they do.
+const WINDOW: Duration = Duration::from_millis(600);
 /// Further readings of the counters within the window. A hook that is under way when they are read has counted its event
 /// as seen and not yet what became of it, so that one reading alone proves nothing.
 const BETWEEN: u32 = 4;
@@ -24,8 +27,9 @@ pub(super) struct Asked {
     pub(super) canary: Result<CanaryFact, Gap>,
 }
 
-/// Asks the agent behind the socket; the canary may take `canary_deadline`.
-pub(super) fn ask(socket: &Path, canary_deadline: Duration) -> Asked {
+/// Asks the agent behind the socket; the canary may take `canary_deadline`. `heard` is told as soon as it is known whether an
+/// agent answers.
+pub(super) fn ask(socket: &Path, canary_deadline: Duration, heard: &SyncSender<bool>) -> Asked {
     let none = || Err(Gap::NotGathered("no agent to watch for the canary".to_owned()));
     if socket.as_os_str().is_empty() {
         return Asked {
@@ -33,24 +37,46 @@ pub(super) fn ask(socket: &Path, canary_deadline: Duration) -> Asked {
             canary: none(),
         };
     }
-    match snapshots(socket, canary_deadline) {
+    match snapshots(socket, canary_deadline, heard) {
         Ok((agent, canary)) => Asked {
             live: LiveFacts::Answers(Box::new(agent)),
             canary: Ok(canary),
         },
-        Err(error) => Asked {
-            live: classify(socket, &error),
-            canary: none(),
-        },
+        Err(error) => {
+            // Nobody may wait for it any more.
+            let _ = heard.try_send(false);
+            Asked {
+                live: classify(socket, &error),
+                canary: none(),
+            }
+        }
     }
 }
 
-fn snapshots(socket: &Path, canary_deadline: Duration) -> Result<(LiveAgent, CanaryFact), Error> {
+fn snapshots(
+    socket: &Path,
+    canary_deadline: Duration,
+    heard: &SyncSender<bool>,
+) -> Result<(LiveAgent, CanaryFact), Error> {
     let mut client = Client::connect(socket, CALL)?;
-    let uid = client.peer().map(|peer| peer.uid);
+    let peer = client.peer();
     let first = client.status(CALL)?;
+    let _ = heard.try_send(true);
     let began = Instant::now();
+    let before = calendar();
     let canary = canary::run_live(&mut client, canary_deadline);
+    let ran = Span {
+        from: before,
+        to: calendar(),
+    };
+    let seen_as = peer
+        .and_then(|peer| peer.pid)
+        .and_then(|pid| u32::try_from(pid).ok())
+        .filter(|pid| *pid > 0);
+    let here = seen_as == Some(first.pid);
+    let probe = outside::probe_address(&first.health_listen)
+        .filter(|_| here)
+        .map(outside::probe);
     let pause = (WINDOW.saturating_sub(began.elapsed()) / (BETWEEN + 1)).max(SHORTEST_PAUSE);
     let mut between = Vec::new();
     for _ in 0..BETWEEN {
@@ -59,19 +85,30 @@ fn snapshots(socket: &Path, canary_deadline: Duration) -> Result<(LiveAgent, Can
     }
     thread::sleep(pause);
     let window = began.elapsed();
+    let from = calendar();
     let second = client.status(CALL)?;
-    Ok((
-        LiveAgent {
-            socket: socket.to_owned(),
-            uid,
-            first,
-            second,
-            between,
-            cpus: cpus(),
-            window,
-        },
-        canary,
-    ))
+    let asked = Span { from, to: calendar() };
+    let agent = LiveAgent {
+        socket: socket.to_owned(),
+        uid: peer.map(|peer| peer.uid),
+        seen_as,
+        first,
+        second,
+        between,
+        cpus: cpus(),
+        window,
+        asked,
+        canary_ran: matches!(canary, CanaryFact::Seen { .. }).then_some(ran),
+        binary: seen_as.map(|pid| outside::binary(Path::new("/"), pid)),
+        probe,
+    };
+    Ok((agent, canary))
+}
+
+/// The calendar, in nanoseconds since the epoch.
+fn calendar() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// CPUs that the machine has, not only those that this process may use.

@@ -7,6 +7,8 @@ mod facts;
 mod join;
 pub mod kernel;
 mod live;
+mod log;
+mod outside;
 pub mod process;
 pub mod runtime;
 mod step;
@@ -16,4 +18,4 @@ pub mod wiring;
 
 pub use canary::{CanarySeen, ColdCanary};
 pub use facts::{Input, gather};
-pub(in crate::doctor) use step::now;
+pub(crate) use step::now;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,9 @@ use super::super::facts::{
 };
 use super::super::report::{Mode, Status};
 use super::super::{fixture, report};
-use super::{CanarySeen, ColdCanary, Input, agents, canary, gather, kernel, live, process, runtime, step};
+use super::{
+    CanarySeen, ColdCanary, Input, agents, canary, facts, gather, kernel, live, process, runtime, step::Steps,
+};
 use crate::config::Settings;
 use crate::control::api::{GetContainersReply, GetContainersRequest, GetStatusReply, HeldContainer};
 use crate::control::api::{Reporting, SetReportingRequest};
@@ -185,7 +187,8 @@ fn the_place_is_told_by_markers() {
 fn a_step_that_hangs_is_left_at_its_deadline() {
     let (release, held) = channel::<()>();
     let began = Instant::now();
-    let late = step::start("hangs", Duration::from_millis(50), move || {
+    let steps = Steps::new(Duration::from_secs(60), &|_| {});
+    let late = steps.start("hangs", Duration::from_millis(50), move || {
         let _ = held.recv();
         Ok(())
     });
@@ -245,21 +248,32 @@ fn a_socket_is_open_to_everyone_where_its_directories_are() {
 
 #[test]
 fn a_step_that_breaks_down_is_a_gap() {
-    let crashed = step::start("breaks", Duration::from_secs(5), || -> Result<(), Gap> {
+    let steps = Steps::new(Duration::from_secs(60), &|_| {});
+    let crashed = steps.start("breaks", Duration::from_secs(5), || -> Result<(), Gap> {
         panic!("on purpose")
     });
     assert_eq!(crashed.finish().value, Err(Gap::Crashed));
+}
+
+/// Asks, and checks that whether an agent answers was told before the end.
+fn ask(socket: &Path) -> live::Asked {
+    let (heard, answers) = sync_channel(1);
+    let asked = live::ask(socket, CANARY, &heard);
+    drop(heard);
+    let told = answers.recv().unwrap_or(false);
+    assert_eq!(told, matches!(asked.live, LiveFacts::Answers(_)));
+    asked
 }
 
 #[test]
 fn the_socket_tells_what_is_wrong_with_the_agent() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.sock");
-    assert_eq!(live::ask(Path::new(""), CANARY).live, LiveFacts::Disabled);
-    assert!(matches!(live::ask(&path, CANARY).live, LiveFacts::Absent { .. }));
+    assert_eq!(ask(Path::new("")).live, LiveFacts::Disabled);
+    assert!(matches!(ask(&path).live, LiveFacts::Absent { .. }));
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(
-        live::ask(&path, CANARY).live,
+        ask(&path).live,
         LiveFacts::Broken {
             kind: LiveFailure::Stale,
             ..
@@ -329,6 +343,42 @@ fn test_agent() -> TestAgent {
     }
 }
 
+#[test]
+fn the_profile_is_the_running_agents_where_nobody_named_one_here() {
+    let own = ProfileFacts {
+        declared: false,
+        name: "generic".to_owned(),
+        ..input(PathBuf::new()).profile
+    };
+    let mut facts = fixture::live();
+    let adopted = facts::profile_in_use(&own, &facts.live);
+    assert_eq!((adopted.name.as_str(), adopted.declared), ("aks", true));
+    assert!(
+        adopted.source.contains("the running agent, by file"),
+        "{}",
+        adopted.source
+    );
+    assert_eq!(adopted.detected, own.detected);
+    // Somebody named one here.
+    let named = ProfileFacts {
+        declared: true,
+        ..own.clone()
+    };
+    assert_eq!(facts::profile_in_use(&named, &facts.live), named);
+    // From elsewhere the platform looks as it looks from there.
+    let host = ProfileFacts {
+        detected: Ok(Some("standalone".to_owned())),
+        ..own.clone()
+    };
+    fixture::agent(&mut facts).seen_as = Some(4711);
+    assert_eq!(facts::profile_in_use(&host, &facts.live).detected, Ok(None));
+    // The agent chose by itself.
+    let settings = &mut fixture::agent(&mut facts).second.settings;
+    settings.iter_mut().find(|it| it.key == "profile").unwrap().value = r#""auto""#.to_owned();
+    assert_eq!(facts::profile_in_use(&own, &facts.live), own);
+    assert_eq!(facts::profile_in_use(&own, &fixture::cold().live), own);
+}
+
 /// Stands in for the pipeline: the first watch that is armed gets its exec.
 fn pipeline(watches: Arc<ExecWatches>) -> JoinHandle<()> {
     thread::spawn(move || {
@@ -350,7 +400,7 @@ fn pipeline(watches: Arc<ExecWatches>) -> JoinHandle<()> {
 fn a_canary_that_is_seen_comes_back_with_its_event() {
     let agent = test_agent();
     let pipeline = pipeline(Arc::clone(&agent.watches));
-    let asked = live::ask(&agent.socket, CANARY);
+    let asked = ask(&agent.socket);
     pipeline.join().unwrap();
     let LiveFacts::Answers(answer) = &asked.live else {
         panic!("{:?}", asked.live)
@@ -366,7 +416,7 @@ fn a_canary_that_is_seen_comes_back_with_its_event() {
 #[test]
 fn an_agent_that_does_not_see_the_canary_is_caught() {
     let agent = test_agent();
-    let asked = live::ask(&agent.socket, CANARY);
+    let asked = ask(&agent.socket);
     assert!(matches!(&asked.live, LiveFacts::Answers(live) if live.window >= Duration::from_secs(1)));
     let Ok(CanaryFact::NotSeen { program, .. }) = asked.canary else {
         panic!("{:?}", asked.canary)
@@ -425,7 +475,7 @@ fn input(socket: PathBuf) -> Input {
         lookup_budget: Duration::from_secs(1),
         call_timeout: Duration::from_secs(2),
         prefetch: true,
-        problem: None,
+        ..ConfigFacts::default()
     };
     let profile = ProfileFacts {
         name: "generic".to_owned(),
@@ -442,6 +492,7 @@ fn input(socket: PathBuf) -> Input {
         suppressions: None,
         process: process::own(),
         live_timeout: CANARY,
+        timeout: Duration::from_secs(30),
     }
 }
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::super::facts::{
-    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, RunningAgent, RuntimeClass, RuntimeFact,
+    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, Place, RunningAgent, RuntimeClass, RuntimeFact,
 };
-use super::super::fixture::{agent, refusal};
+use super::super::fixture::{agent, live, refusal};
 use crate::control::api::HookCounters;
 
 pub(in super::super) fn reduce(facts: &mut Facts) {
@@ -38,8 +38,17 @@ pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-PRV-002",
     "PIN-PRV-004",
     "PIN-BPF-004",
+    "PIN-CFG-003",
+    "PIN-PRF-003",
+    "PIN-VER-001",
+    "PIN-VER-002",
     "PIN-LIVE-002",
     "PIN-LIVE-003",
+    "PIN-LIVE-004",
+    "PIN-LIVE-005",
+    "PIN-LIVE-006",
+    "PIN-LIVE-007",
+    "PIN-LIVE-008",
     "PIN-META-001",
     "PIN-META-002",
     "PIN-META-003",
@@ -47,6 +56,11 @@ pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-META-005",
     "PIN-LOSS-001",
     "PIN-LOSS-002",
+    "PIN-LOSS-003",
+    "PIN-LOSS-004",
+    "PIN-LOSS-005",
+    "PIN-LOSS-006",
+    "PIN-LOSS-007",
 ];
 pub(in super::super) const BPF_FOLLOWERS: &[&str] = &["PIN-BPF-001", "PIN-BPF-002"];
 
@@ -108,4 +122,59 @@ pub(in super::super) fn dropped(facts: &mut Facts, count: u64) {
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let per_second = |events: u64| events as f64 / hour.seconds;
     (hour.delivered, hour.dropped) = (per_second(wanted), per_second(count));
+}
+
+/// The agent's own evaluator says that this condition is not met.
+pub(in super::super) fn unmet(facts: &mut Facts, name: &str) {
+    let conditions = &mut agent(facts).second.conditions;
+    let condition = conditions.iter_mut().find(|it| it.name == name).unwrap();
+    (condition.met, condition.since_ms) = ("no".to_owned(), 4_000);
+    condition.reason = "it is not as it should be".to_owned();
+}
+
+/// What this hook counted in the agent's window.
+pub(in super::super) fn lately<'a>(facts: &'a mut Facts, hook: &str) -> &'a mut HookCounters {
+    let window = agent(facts).second.window.as_mut().unwrap();
+    window.hooks.entry(hook.to_owned()).or_default()
+}
+
+/// This hook had two hundred events in the agent's window and lost so many of them.
+pub(in super::super) fn lost_lately(facts: &mut Facts, hook: &str, dropped: u64) {
+    *lately(facts, hook) = HookCounters {
+        seen: 200,
+        delivered: 200 - dropped,
+        dropped,
+        ..HookCounters::default()
+    };
+}
+
+/// Writes failed for lack of room, the last one so long ago.
+pub(in super::super) fn full_disk(facts: &mut Facts, age_ms: u64) {
+    let output = agent(facts).second.output.as_mut().unwrap();
+    (output.failures, output.lost_lines) = (3, 41);
+    output.last_error = "No space left on device".to_owned();
+    output.last_failure_age_ms = Some(age_ms);
+}
+
+/// Nobody says how the node is called.
+pub(in super::super) fn nameless(facts: &mut Facts) {
+    let settings = &mut facts.config.settings;
+    let name = settings.iter_mut().find(|it| it.key == "node.name").unwrap();
+    (name.value, name.origin) = (String::new(), "built-in default".to_owned());
+}
+
+/// A socket's file without anybody who listens.
+pub(in super::super) fn refused() -> OsError {
+    OsError {
+        errno: Some(libc::ECONNREFUSED),
+        message: "Connection refused".to_owned(),
+    }
+}
+
+/// An agent that runs on the host itself.
+pub(in super::super) fn on_host() -> Facts {
+    Facts {
+        place: Place::Host,
+        ..live()
+    }
 }

@@ -14,8 +14,11 @@ const CONTAINER: &str = "/spec/template/spec/containers/0";
 /// Grants of the manifest, by the beginning of their path, in the agent's container where it begins with a dot.
 #[rustfmt::skip]
 const MANIFEST: &[(&str, &str, Governs)] = &[
+    ("DaemonSet", "./env", |facts, well| { facts.config = well.config.clone(); facts.live = well.live.clone(); }),
+    ("DaemonSet", "./resources/limits/memory", |facts, well| facts.memory = well.memory.clone()),
+    ("DaemonSet", "./resources/requests/cpu", |facts, well| facts.live = well.live.clone()),
     ("DaemonSet", "./securityContext/capabilities", |facts, well| { facts.process = well.process.clone(); facts.capture = well.capture.clone(); }),
-    ("DaemonSet", "./volumeMounts", runtimes),
+    ("DaemonSet", "./volumeMounts", |facts, well| { runtimes(facts, well); socket(facts, well); }),
     ("DaemonSet", "/spec/template/spec/volumes", runtimes),
     ("DaemonSet", "/spec/template/spec/hostUsers", runtimes),
     ("DaemonSet", "/spec/template/spec/securityContext/supplementalGroups", runtimes),
@@ -27,7 +30,10 @@ const MANIFEST: &[(&str, &str, Governs)] = &[
 #[rustfmt::skip]
 const SETTINGS: &[(&str, Governs)] = &[
     ("profile", |facts, well| facts.profile = well.profile.clone()),
-    ("capture.ring_size", metadata),
+    ("log.target", |facts, well| { facts.log = well.log.clone(); facts.live = well.live.clone(); }),
+    ("capture.ring_size", |facts, well| { metadata(facts, well); facts.live = well.live.clone(); facts.memory = well.memory.clone(); }),
+    ("capture.backend", |facts, well| { facts.capture = well.capture.clone(); facts.live = well.live.clone(); }),
+    ("events", |facts, well| facts.live = well.live.clone()),
     ("runtime.socket", runtimes),
     ("runtime.call_timeout", metadata),
     ("runtime.lookup_budget", metadata),
@@ -37,7 +43,20 @@ const SETTINGS: &[(&str, Governs)] = &[
 #[rustfmt::skip]
 const NODE: &[(&str, Governs)] = &[
     ("suppressions", |facts, well| facts.suppressions = well.suppressions.clone()),
-    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); }),
+    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); facts.runtimes = well.runtimes.clone(); }),
+    ("kernel", |facts, well| { facts.capture = well.capture.clone(); facts.canary = well.canary.clone(); }),
+    ("agent", restarted),
+    ("doctor", |facts, well| facts.live = well.live.clone()),
+    ("hooks of the agent", |facts, well| facts.live = well.live.clone()),
+    ("configuration", |facts, well| facts.config = well.config.clone()),
+    ("journald", |facts, well| { facts.log = well.log.clone(); facts.live = well.live.clone(); }),
+    ("destination of the log", |facts, well| facts.live = well.live.clone()),
+    ("directory of the admin socket", |facts, well| facts.live = well.live.clone()),
+    ("disk of the output", |facts, well| facts.live = well.live.clone()),
+    ("reader of the output", |facts, well| facts.live = well.live.clone()),
+    ("memory of the node", |facts, well| facts.live = well.live.clone()),
+    ("workloads", |facts, well| facts.live = well.live.clone()),
+    ("CPU share of the agent", |facts, well| facts.live = well.live.clone()),
     ("container runtime", runtimes),
     ("containerd configuration", runtimes),
     ("version of the container runtime", runtimes),
@@ -45,8 +64,22 @@ const NODE: &[(&str, Governs)] = &[
     ("security module", runtimes),
     ("cgroups", metadata),
     ("images", metadata),
-    ("agent", metadata),
 ];
+
+/// An agent that was started anew reads its settings as they are now.
+fn restarted(facts: &mut Facts, well: &Facts) {
+    metadata(facts, well);
+    (facts.live, facts.canary) = (well.live.clone(), well.canary.clone());
+    let Ok(LiveFacts::Answers(agent)) = &mut facts.live.value else {
+        return;
+    };
+    agent.second.profile.clone_from(&facts.profile.name);
+    for setting in &mut agent.second.settings {
+        if let Some(now) = facts.config.setting(&setting.key) {
+            (setting.value, setting.origin) = (now.value.clone(), now.origin.clone());
+        }
+    }
+}
 
 /// What hangs on a runtime that can be asked: how it looks, who this process is to it, and what the agent makes of it.
 fn runtimes(facts: &mut Facts, well: &Facts) {
@@ -58,6 +91,13 @@ fn runtimes(facts: &mut Facts, well: &Facts) {
     }
     facts.canary = well.canary.clone();
     metadata(facts, well);
+}
+
+/// Whether the agent can be asked. One that can be is not made well by it.
+fn socket(facts: &mut Facts, well: &Facts) {
+    if agent_of(facts).is_none() {
+        facts.live = well.live.clone();
+    }
 }
 
 /// What lookups give and cost.

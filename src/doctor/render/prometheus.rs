@@ -26,10 +26,9 @@ const VERDICTS: [Verdict; 4] = [Verdict::Ok, Verdict::Warn, Verdict::Fail, Verdi
 impl Collector for Told {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Self(report) = self;
-        let mode = format!("{:?}", report.mode).to_lowercase();
         let about = [
             ("version", report.agent.version.as_str()),
-            ("mode", &mode),
+            ("mode", words::mode_word(report.mode)),
             ("profile", &report.profile.name),
         ];
         encoder

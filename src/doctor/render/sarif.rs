@@ -25,7 +25,7 @@ pub(super) fn sarif(report: &Report, fail_on: FailOn) -> Result<String, serde_js
                 "version": report.agent.version,
                 "rules": checks().map(rule).collect::<Vec<_>>(),
             }},
-            "automationDetails": { "id": format!("pinhole-doctor/{}/{node}", mode(report)) },
+            "automationDetails": { "id": format!("pinhole-doctor/{}/{node}", words::mode_word(report.mode)) },
             "invocations": [{
                 "executionSuccessful": true,
                 "exitCode": report.exit_code(fail_on),
@@ -37,10 +37,6 @@ pub(super) fn sarif(report: &Report, fail_on: FailOn) -> Result<String, serde_js
         }],
     });
     serde_json::to_string_pretty(&log).map(|text| escaped(&text) + "\n")
-}
-
-fn mode(report: &Report) -> Value {
-    json!(report.mode)
 }
 
 fn rule(definition: &Definition) -> Value {

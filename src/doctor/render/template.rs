@@ -1,7 +1,5 @@
 //! Templates: what is put into them is escaped by the kind of the file, never by hand.
 
-use std::fmt::Write as _;
-
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, escape_formatter};

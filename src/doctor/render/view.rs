@@ -1,5 +1,7 @@
 //! The report as templates want it: every value in words, nothing left to decide but where it stands.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::super::change::{Change, Op};
@@ -148,7 +150,7 @@ fn about(report: &Report) -> Vec<(&'static str, String)> {
         ""
     };
     let kernel = host.kernel.as_ref().map(|kernel| format!("{kernel} {}", host.arch));
-    let up = report.agent.uptime_seconds.map(|seconds| format!("{seconds:.0} s"));
+    let up = report.agent.uptime_seconds.and_then(up);
     [
         ("node", host.node.as_ref().map(|node| format!("{node}{place}"))),
         ("kernel", kernel),
@@ -161,6 +163,11 @@ fn about(report: &Report) -> Vec<(&'static str, String)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
+}
+
+fn up(seconds: f64) -> Option<String> {
+    let whole = Duration::try_from_secs_f64(seconds.floor()).ok()?;
+    Some(humantime::format_duration(whole).to_string())
 }
 
 fn fix(fix: &super::super::report::Fix, report: &Report) -> Fix {

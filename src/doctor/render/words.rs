@@ -86,6 +86,15 @@ pub(super) fn mode(report: &Report) -> String {
     }
 }
 
+/// The word of a mode.
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Live => "live",
+        Mode::Cold => "cold",
+        Mode::Offline => "offline",
+    }
+}
+
 /// `11 ok, 1 warn, ...`.
 pub(super) fn counts(counts: Counts) -> String {
     let Counts {

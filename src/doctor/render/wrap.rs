@@ -22,23 +22,23 @@ pub(in crate::doctor) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// As many of these as there is room for behind `before`, in one line; the first one at least, cut where it must be.
+/// As many of these as there is room for behind `before`, in one line: whole ones, and of the next a part that still says
+/// something.
 pub(super) fn fitting(before: &str, parts: &[&str], width: usize) -> String {
     const BETWEEN: &str = "; ";
     const MORE: &str = "; …";
+    /// Shorter beginnings of a sentence say nothing.
+    const TELLING: usize = 24;
     let mut line = before.to_owned();
     for (index, part) in parts.iter().enumerate() {
         let part = plain(part);
         let between = if index == 0 { "" } else { BETWEEN };
-        let room = if index + 1 == parts.len() {
-            0
-        } else {
-            MORE.chars().count()
-        };
-        let needed = line.chars().count() + between.len() + part.chars().count() + room;
-        if needed > width {
-            return if index == 0 {
-                cut(&format!("{line}{part}"), width)
+        let last = index + 1 == parts.len();
+        let room = if last { 0 } else { MORE.chars().count() };
+        let used = line.chars().count() + between.len();
+        if used + part.chars().count() + room > width {
+            return if index == 0 || width.saturating_sub(used) >= TELLING {
+                cut(&format!("{line}{between}{part}"), width)
             } else {
                 line + MORE
             };

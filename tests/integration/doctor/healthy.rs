@@ -2,6 +2,7 @@
 
 use super::manifest::Manifest;
 use super::node;
+use super::report::Report;
 use super::table::Verdict;
 use crate::lab::pod::{Pod, PodSpec};
 use crate::lab::runtimes::Release;
@@ -27,12 +28,27 @@ pub(super) fn is_healthy(release: Release, profile: &str, handler: &str) {
     let name = |mode: &str| format!("{profile} by {handler} on containerd {}, {mode}", lab.version());
     let report = node::cold(&kubelet, &manifest, handler);
     verdict.expect(&name("cold"), &report, &[]);
+    backend_is_told(&report);
     let pod = node::run(&kubelet, &manifest, handler);
     pod.wait_ready().unwrap();
-    verdict.expect(&name("live"), &node::beside(&pod), &[]);
+    let report = node::beside(&pod);
+    verdict.expect(&name("live"), &report, &[]);
+    backend_is_told(&report);
     node::stop(&kubelet, pod);
     shop.remove().unwrap();
     verdict.end();
+}
+
+/// Where the kernel refuses trampolines nothing is wrong, and it is said which backend works instead and why.
+fn backend_is_told(report: &Report) {
+    let check = report.check("PIN-BPF-002");
+    let observed = &check["observed"];
+    println!("  {}", check["summary"]);
+    match observed["backend"].as_str() {
+        Some("trampoline") => {}
+        Some("dispatcher") => assert!(observed["why"].as_str().is_some_and(|why| !why.is_empty()), "{check}"),
+        _ => panic!("{check}"),
+    }
 }
 
 #[test]

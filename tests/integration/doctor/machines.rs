@@ -40,8 +40,11 @@ const TOOLS: &[(&str, &str)] = &[
 /// Before the scenes: what a distribution's start does.
 const START: &str = r#"
 set -e
-mkdir -p /var/lib /root /sbin /etc/apparmor.d
+mkdir -p /var/lib /root /sbin /etc/apparmor /etc/apparmor.d
+# Without it the parser's first word is that it is not there, where containerd expects its version.
+: >/etc/apparmor/parser.conf
 ln -s /run /var/run
+echo 127.0.0.1 localhost >/etc/hosts
 ln -s /bin/apparmor_parser /sbin/apparmor_parser
 if [ -d /sys/fs/cgroup/cpu ]; then
     # runc wants the controller of devices. The newest kernels have not all of version 1.

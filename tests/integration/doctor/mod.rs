@@ -5,10 +5,13 @@
 
 mod grants;
 mod healthy;
+mod hosts;
+mod loss;
 mod machines;
 mod manifest;
 mod node;
 mod readonly;
 mod report;
+mod sockets;
 mod table;
 mod tools;

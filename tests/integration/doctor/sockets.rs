@@ -72,7 +72,7 @@ const WRONG: &[Wrong] = &[
         name: "a runtime that has nothing",
         begin: |proxy| proxy.switch(Mode::Empty),
         end: pass,
-        roots: &[("PIN-RUN-003", "fail")],
+        roots: &[("PIN-RUN-007", "fail")],
     },
 ];
 
@@ -117,6 +117,7 @@ fn of_another_owner_want_that_owners_group() {
     let mut verdict = Verdict::default();
     let report = node::cold(&kubelet, &manifest, "runc");
     if verdict.expect("of group 998", &report, &[("PIN-RUN-001", "fail")]) {
+        assert!(!report.changes().is_empty(), "{}", report.findings());
         for change in report.changes() {
             assert!(manifest.apply(change), "{change}");
         }

@@ -9,6 +9,8 @@ mod waits;
 
 use std::collections::HashMap;
 
+use super::super::facts::Facts;
+use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use crate::control::api::{FieldCount, GetStatusReply};
 
@@ -93,6 +95,11 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         page: include_str!("../../pages/PIN-META-005.md"),
     },
 ];
+
+/// PIN-META-002, for checks whose cause may be that.
+pub(super) fn quick(facts: &Facts) -> Finding {
+    latency::judge(facts)
+}
 
 /// Counts of the events of some time.
 struct Counts<'a> {

@@ -51,7 +51,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Runtime, Need::Agent],
         depends_on: &[],
         judge: Some(answers::any),
-        offline: None,
+        offline: Some(super::offline::runtime::answers),
         page: include_str!("../../pages/PIN-RUN-001.md"),
     },
     Definition {
@@ -90,7 +90,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Runtime, Need::Agent],
         depends_on: &[Edge::Needs("PIN-RUN-001"), Edge::Through("PIN-RUN-001")],
         judge: Some(mount::directory),
-        offline: None,
+        offline: Some(super::offline::runtime::directory_not_socket),
         page: include_str!("../../pages/PIN-RUN-004.md"),
     },
     Definition {
