@@ -6,6 +6,7 @@ use super::error::Error;
 use super::hook::{Hook, HookSet};
 use super::object;
 use super::steps::socketcalls;
+use super::types::{self, Section};
 
 #[cfg(target_arch = "x86_64")]
 const NATIVE: &str = "__x64_sys_";
@@ -81,45 +82,18 @@ fn existing(candidates: Vec<Function>, kernel_types: &[u8]) -> Vec<Function> {
         .collect()
 }
 
-/// The id of the type of each function whose name is wanted. The format is that of `Documentation/bpf/btf.rst`: a header,
-/// types of varying size, strings. What does not fit it ends the walk.
+/// The id of the type of each function whose name is wanted.
 fn function_types(kernel_types: &[u8], wanted: impl Fn(&[u8]) -> bool) -> HashMap<&[u8], u32> {
-    const FUNC: u32 = 12;
-    let word = |bytes: &[u8], at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
-    let section = |offset: usize, length: usize| {
-        let start = word(kernel_types, 4)?.checked_add(word(kernel_types, offset)?)? as usize;
-        kernel_types.get(start..start.checked_add(word(kernel_types, length)? as usize)?)
-    };
-    let (Some(mut types), Some(strings)) = (section(8, 12), section(16, 20)) else {
+    let Some(section) = Section::parse(kernel_types) else {
         return HashMap::new();
     };
     let prefixes: [&[u8]; 2] = [NATIVE.as_bytes(), b"__ia32_"];
     let mut found = HashMap::new();
-    while let (Some(name), Some(info), Some(of)) = (word(types, 0), word(types, 4), word(types, 8)) {
-        let (kind, members) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
-        if kind == FUNC
-            && let Some(rest) = strings.get(name as usize..)
-            && prefixes.iter().any(|prefix| rest.starts_with(prefix))
-        {
-            let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-            if wanted(name) {
-                // Some kernels (6.1 for execveat) name a function twice, with different types; the loader takes the first.
-                found.entry(name).or_insert(of);
-            }
+    for function in section.iter().filter(|it| it.kind == types::FUNC) {
+        if function.named_with(&prefixes) && wanted(function.name()) {
+            // Some kernels (6.1 for execveat) name a function twice, with different types; the loader takes the first.
+            found.entry(function.name()).or_insert(function.of);
         }
-        let more = match kind {
-            // INT, VAR, DECL_TAG
-            1 | 14 | 17 => 4,
-            // ARRAY
-            3 => 12,
-            // STRUCT, UNION, DATASEC, ENUM64
-            4 | 5 | 15 | 19 => 12 * members,
-            // ENUM, FUNC_PROTO
-            6 | 13 => 8 * members,
-            _ => 0,
-        };
-        let Some(rest) = types.get(12 + more..) else { break };
-        types = rest;
     }
     found
 }

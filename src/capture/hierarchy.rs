@@ -32,7 +32,9 @@ impl Hierarchy {
         }
     }
 
-    fn judge(cgroups: &str) -> Self {
+    /// The same from the text of that file.
+    #[must_use]
+    pub fn judge(cgroups: &str) -> Self {
         let on_v1 = |controller: &str| {
             cgroups.lines().any(|line| {
                 let mut columns = line.split_ascii_whitespace();
@@ -44,6 +46,17 @@ impl Hierarchy {
             .into_iter()
             .find_map(|(controller, hierarchy)| on_v1(controller).then_some(hierarchy))
             .unwrap_or(Self::Unified)
+    }
+
+    /// The controller by whose hierarchy it goes; empty on version 2.
+    #[must_use]
+    pub const fn controller(self) -> &'static str {
+        match self {
+            Self::Unified => "",
+            Self::Pids => "pids",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+        }
     }
 
     /// The word for logs and the doctor.

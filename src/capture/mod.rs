@@ -27,6 +27,7 @@ mod reduced;
 mod shared;
 pub mod source;
 mod steps;
+pub mod types;
 pub mod wire;
 
 pub use backend::Backend;

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::facts::host::{
+    BpfAnswer, BuildFact, CgroupFact, CpuFact, DirectoryFact, LsmFacts, MemoryUse, MountFacts, ProcFact, ResourceFacts,
+    SeccompFacts, Seen,
+};
 use super::facts::join::{Join, List};
 use super::facts::live::{Binary, Probe, Span};
 use super::facts::{
@@ -13,11 +17,14 @@ use super::facts::{
     LockdownFact, LogFacts, MemoryFacts, Mounted, OsError, OwnContainer, Place, ProbeFailure, ProcessFacts,
     ProfileFacts, RuntimeClass, RuntimeFact, SettingFact, SocketFile, View,
 };
+use super::gather::build::OPTIONS;
+use crate::capture::types::Fit;
 use crate::container::{Field, Rank};
 use crate::control::api::{
     Backend, Condition, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Log, Lookups, Output,
     PrivilegeChecks, Rate, Reporting, Ring, Runtime, Setting, Thread, WindowAccount,
 };
+use crate::kubernetes::HostMount;
 use crate::platform::Confidence;
 use crate::privilege::Capabilities;
 use crate::privilege::file::FileCapabilities;
@@ -45,6 +52,15 @@ pub(super) fn cold() -> Facts {
             release: "6.1.0-28-amd64".to_owned(),
             lockdown: LockdownFact::Mode("integrity".to_owned()),
             btf: Ok(5_500_000),
+            types: Ok(Fit {
+                roots: 40,
+                ..Fit::default()
+            }),
+            build: BuildFact::Read {
+                file: "/boot/config-6.1.0-28-amd64".into(),
+                options: OPTIONS.map(|option| (option.to_owned(), "y".to_owned())).into(),
+            },
+            jit: Some(1),
         }),
         process: timed(ProcessFacts {
             uid: 65532,
@@ -80,6 +96,34 @@ pub(super) fn cold() -> Facts {
             .into(),
             per_cpu: 1 << 20,
             limit: Some(128 << 20),
+        }),
+        seccomp: timed(SeccompFacts {
+            unknown_command: BpfAnswer::Reached,
+            map_create: None,
+            capable: true,
+            unprivileged_disabled: Some(2),
+        }),
+        lsm: timed(LsmFacts {
+            label: Some("cri-containerd.apparmor.d (enforce)".to_owned()),
+            selinux_enforcing: None,
+            apparmor: Some(true),
+        }),
+        mounts: timed(surroundings()),
+        resources: timed(ResourceFacts {
+            cpu: Some(CpuFact {
+                file: "/sys/fs/cgroup/cpu.stat".into(),
+                quota_us: None,
+                period_us: 100_000,
+                periods: 0,
+                throttled: 0,
+                throttled_us: 0,
+            }),
+            memory: Some(MemoryUse {
+                file: "/sys/fs/cgroup/memory.current".into(),
+                limit: Some(128 << 20),
+                working_set: 48 << 20,
+                oom_kills: 0,
+            }),
         }),
         runtimes: timed(vec![containerd(), absent("/run/crio/crio.sock")]),
         own: timed(OwnContainer {
@@ -123,6 +167,49 @@ pub(super) fn cold() -> Facts {
             confidence: Confidence::Certain,
             evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
         },
+    }
+}
+
+/// A container of its own, with the runtime's directory and nothing else of the host.
+fn surroundings() -> MountFacts {
+    MountFacts {
+        proc: ProcFact::Own { hides: Vec::new() },
+        read_only_root: Ok(true),
+        host: Ok(vec![mounted("/run/containerd")]),
+        used: ["/etc/pinhole", "/run/containerd", "/run/pinhole"]
+            .map(str::to_owned)
+            .into(),
+        shared: ["ipc", "network", "pid", "uts"].map(|name| (name, Ok(false))).into(),
+        user_namespace: Ok(false),
+        admin: Some(DirectoryFact {
+            path: "/run/pinhole".into(),
+            seen: Some(Seen {
+                path: "/run/pinhole".into(),
+                refused: None,
+                full: false,
+                mode: 0o777,
+                uid: 0,
+                gid: 0,
+            }),
+        }),
+        cgroup: CgroupFact {
+            hierarchy: "cgroup v2".to_owned(),
+            controller: String::new(),
+            paths: [(String::new(), "/".to_owned())].into(),
+            listed: true,
+            mounted: Vec::new(),
+        },
+    }
+}
+
+/// A directory of the host, at the same place.
+pub(super) fn mounted(path: &str) -> HostMount {
+    HostMount {
+        host: path.to_owned(),
+        at: path.to_owned(),
+        read_only: true,
+        bidirectional: false,
+        volume: String::new(),
     }
 }
 

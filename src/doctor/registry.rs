@@ -2,9 +2,9 @@
 //! of areas there is.
 
 use super::check::{
-    btf, capability, capture, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log, loss, manifest,
-    memory, metadata, output, pace, port, privilege, profile, pulse, ready, records, ring, runtime, scc, seccomp_file,
-    version,
+    btf, build, capability, capture, cgroup, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log,
+    loss, lsm, manifest, memory, metadata, mount, output, pace, port, privilege, profile, pulse, ready, records,
+    resource, ring, runtime, scc, seccomp, seccomp_file, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -134,10 +134,16 @@ pub const AREAS: &[&[Definition]] = &[
     profile::CHECKS,
     version::CHECKS,
     kernel::CHECKS,
+    build::CHECKS,
     btf::CHECKS,
+    mount::CHECKS,
+    cgroup::CHECKS,
     capability::CHECKS,
+    seccomp::CHECKS,
+    lsm::CHECKS,
     privilege::CHECKS,
     landlock::CHECKS,
+    resource::CHECKS,
     capture::CHECKS,
     memory::CHECKS,
     hooks::CHECKS,

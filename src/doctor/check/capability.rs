@@ -2,19 +2,22 @@
 
 use serde_json::{Value, json};
 
+use super::super::change::Change;
 use super::super::facts::{Facts as AllFacts, Place, ProcessFacts};
 use super::super::finding::Finding;
-use super::super::registry::{Definition, Need, Weight};
-use super::agent;
+use super::super::registry::{Definition, Edge, Need, Weight};
+use super::resource::counts_locked;
 use super::thread::{OWN_STATUS, THREADS, hex, names, offenders, own_process, restart};
+use super::{agent, grant};
 use crate::control::api::Thread;
 use crate::privilege::Capabilities;
 use crate::privilege::capabilities::{self, Cause, Facts, Missing};
 use crate::privilege::file::FileCapabilities;
 
+const SYS_RESOURCE: u64 = 1 << 24;
 const PERFMON: u8 = 38;
 const BPF: u8 = 39;
-const NEEDED: u64 = 1 << PERFMON | 1 << BPF;
+pub(super) const NEEDED: u64 = 1 << PERFMON | 1 << BPF;
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[
@@ -24,7 +27,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "The needed capabilities are held",
         weight: Weight::Blocks,
         needs: &[Need::Process, Need::Agent],
-        depends_on: &[],
+        depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(needed),
         offline: Some(super::offline::capability::needed),
         page: include_str!("../pages/PIN-CAP-001.md"),
@@ -35,10 +38,32 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "No capability is held without need",
         weight: Weight::Major,
         needs: &[Need::Process, Need::Agent],
-        depends_on: &[],
+        depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(surplus),
         offline: Some(super::offline::capability::surplus),
         page: include_str!("../pages/PIN-CAP-002.md"),
+    },
+    Definition {
+        id: "PIN-CAP-003",
+        area: "privilege",
+        title: "The bounding set is no wider than needed",
+        weight: Weight::Minor,
+        needs: &[Need::Process, Need::Agent],
+        depends_on: &[Edge::Through("PIN-MNT-004")],
+        judge: Some(bounding),
+        offline: None,
+        page: include_str!("../pages/PIN-CAP-003.md"),
+    },
+    Definition {
+        id: "PIN-CAP-004",
+        area: "privilege",
+        title: "The binary carries the capabilities that it needs and no others",
+        weight: Weight::Minor,
+        needs: &[Need::Process],
+        depends_on: &[Edge::Needs("PIN-CAP-001"), Edge::Through("PIN-MNT-004")],
+        judge: Some(on_binary),
+        offline: None,
+        page: include_str!("../pages/PIN-CAP-004.md"),
     },
 ];
 
@@ -57,7 +82,7 @@ fn needed(facts: &AllFacts) -> Finding {
     let finding = match capabilities::judge(&Facts::from(process)) {
         Ok(grant) if grant.warning().is_some() => Finding::ok("CAP_SYS_ADMIN stands in for the needed capabilities"),
         Ok(_) => Finding::ok("CAP_BPF and CAP_PERFMON are permitted"),
-        Err(missing) => absent(&missing, facts.place),
+        Err(missing) => absent(&missing, facts),
     };
     finding
         .observed(names(process.permitted))
@@ -92,7 +117,8 @@ fn in_file(file: &FileCapabilities) -> String {
 }
 
 /// The agent's own words for the cause, and what mends it where the doctor runs.
-fn absent(missing: &Missing, place: Place) -> Finding {
+fn absent(missing: &Missing, facts: &AllFacts) -> Finding {
+    let place = facts.place;
     let list: Vec<String> = missing.gaps.iter().map(|gap| gap.capability.to_string()).collect();
     let causes: Vec<String> = missing
         .gaps
@@ -152,7 +178,17 @@ fn absent(missing: &Missing, place: Place) -> Finding {
             },
         )
     };
-    finding.remedy(format!("{}. {advice}", causes.join("; ")), commands)
+    let changes = if granted(Cause::NotInBoundingSet) {
+        grant::capabilities(facts, counts_locked(facts))
+    } else if granted(Cause::NoFileCapabilities) || granted(Cause::NotInFileCapabilities) {
+        vec![Change::node("file capabilities of the agent", "cap_bpf,cap_perfmon=p")]
+    } else {
+        // Whoever started it, or the file system of the binary: nothing that one line changes.
+        Vec::new()
+    };
+    finding
+        .remedy(format!("{}. {advice}", causes.join("; ")), commands)
+        .changes(changes)
 }
 
 /// PIN-CAP-002.
@@ -188,6 +224,7 @@ fn surplus(facts: &AllFacts) -> Finding {
                 "The agent drops them itself after its start; restart it, and report it if they stay.",
                 restart(facts.place),
             )
+            .change(grant::restarted())
         };
         return finding
             .observed(json!(observed))
@@ -199,7 +236,7 @@ fn surplus(facts: &AllFacts) -> Finding {
         Ok(process) => process,
         Err(finding) => return *finding,
     };
-    let surplus = process.permitted & !NEEDED;
+    let surplus = process.permitted & !allowed(facts);
     let finding = if surplus == 0 {
         Finding::ok("nothing beyond the needed capabilities is permitted")
     } else {
@@ -222,10 +259,126 @@ fn surplus(facts: &AllFacts) -> Finding {
                 _ => &["--cap-drop ALL --cap-add BPF --cap-add PERFMON"],
             },
         )
+        .changes(grant::security(facts, "/privileged", false))
+        .changes(grant::capabilities(facts, counts_locked(facts)))
     };
     finding.observed(names(surplus)).expected(json!([])).evidence(
         &facts.process,
         format!("{OWN_STATUS} CapPrm"),
         hex(process.permitted),
+    )
+}
+
+/// What the agent may be granted here: the needed ones, and CAP_SYS_RESOURCE where maps count as locked memory.
+fn allowed(facts: &AllFacts) -> u64 {
+    if counts_locked(facts) {
+        NEEDED | SYS_RESOURCE
+    } else {
+        NEEDED
+    }
+}
+
+/// PIN-CAP-003.
+fn bounding(facts: &AllFacts) -> Finding {
+    let process = match own_process(facts) {
+        Ok(process) => process,
+        Err(finding) => return *finding,
+    };
+    let (set, clock, source) = match agent(facts) {
+        Some(agent) if agent.second.threads.is_empty() => {
+            return Finding::unknown("the agent did not report its threads");
+        }
+        Some(agent) => {
+            let all = agent
+                .second
+                .threads
+                .iter()
+                .fold(0, |all, thread| all | thread.cap_bounding);
+            (all, facts.live.clock(), "CapBnd of all threads".to_owned())
+        }
+        None if process.permitted & !allowed(facts) != 0 => {
+            return Finding::skipped("what is permitted beyond the need is in it, too").blocked_by("PIN-CAP-002");
+        }
+        None => (process.bounding, facts.process.clock(), format!("{OWN_STATUS} CapBnd")),
+    };
+    let surplus = set & !allowed(facts);
+    let finding = if surplus == 0 {
+        Finding::ok("nothing beyond the needed capabilities can be gained")
+    } else {
+        Finding::warn(format!(
+            "{} capabilities more than needed are in the bounding set",
+            surplus.count_ones()
+        ))
+        .impact(
+            "They are granted to nobody yet: a program of the container with set-uid bit or file capabilities could gain them \
+             where no_new_privs is not set, and so could one that runs as root.",
+            &["privilege"],
+            &[],
+        )
+        .remedy(
+            "Drop everything and add only the two: the runtime then leaves no other in the set.",
+            match facts.place {
+                Place::Kubernetes => &[
+                    "securityContext:\n  privileged: false\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]",
+                ],
+                Place::Container | Place::Host => &["--cap-drop ALL --cap-add BPF --cap-add PERFMON"],
+            },
+        )
+        .changes(grant::security(facts, "/privileged", false))
+        .changes(grant::capabilities(facts, counts_locked(facts)))
+    };
+    finding
+        .observed(names(surplus))
+        .expected(json!([]))
+        .evidence(&clock, source, hex(set))
+}
+
+/// PIN-CAP-004.
+fn on_binary(facts: &AllFacts) -> Finding {
+    let process = match &facts.process.value {
+        Ok(process) => process,
+        Err(gap) => return Finding::gap(gap),
+    };
+    let told = |finding: Finding| {
+        finding.expected("BPF and PERFMON, permitted only").evidence(
+            &facts.process,
+            "security.capability of /proc/self/exe",
+            in_file(&process.file),
+        )
+    };
+    let (permitted, effective) = match &process.file {
+        FileCapabilities::Absent => {
+            return told(Finding::ok("none: what this process has was given to it").observed(json!([])));
+        }
+        FileCapabilities::Unknown(why) => return Finding::unknown(why.clone()),
+        FileCapabilities::Present { permitted, effective } => (permitted.bits(), *effective),
+    };
+    // An image serves nodes of several kernels, and those before 5.11 need the third.
+    let surplus = permitted & !(NEEDED | SYS_RESOURCE);
+    let observed = json!({ "permitted": names(permitted), "effective": effective });
+    let finding = if surplus != 0 {
+        Finding::warn(format!("the binary carries {} without need", names(surplus).join(", "))).impact(
+            "Whoever starts the binary where the bounding set allows it has them.",
+            &["privilege"],
+            &[],
+        )
+    } else if effective {
+        Finding::warn("the binary's capabilities are marked effective").impact(
+            "Where one of them is not granted the kernel refuses to start the agent at all (Operation not permitted), and it cannot \
+             say which one is missing.",
+            &["capture"],
+            &[],
+        )
+    } else {
+        return told(Finding::ok("what is needed, permitted only").observed(observed));
+    };
+    told(
+        finding
+            .observed(observed)
+            .remedy(
+                "Set them as the image's build does: permitted only, and the two alone.",
+                &["setcap cap_bpf,cap_perfmon=p agent", "getcap agent"],
+            )
+            .change(Change::node("file capabilities of the agent", "cap_bpf,cap_perfmon=p")),
     )
 }

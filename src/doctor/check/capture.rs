@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::facts::{CaptureFacts, Facts, LockdownFact, Place, ProbeFailure};
+use super::super::change::Change;
+use super::super::facts::{CaptureFacts, Facts, LockdownFact, ProbeFailure};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::kernel::{REDUCED_FIELDS, reduced_impact, version};
-use super::{agent, errno_name};
+use super::cause::Cause;
+use super::kernel::{REDUCED_FIELDS, reduced_impact};
+use super::seccomp::seccomp_commands;
+use super::{agent, errno_name, grant};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[
@@ -19,8 +22,14 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         depends_on: &[
             Edge::Needs("PIN-KRN-001"),
             Edge::Needs("PIN-KRN-002"),
+            Edge::Needs("PIN-KRN-003"),
             Edge::Needs("PIN-BTF-001"),
+            Edge::Needs("PIN-BTF-002"),
             Edge::Needs("PIN-CAP-001"),
+            Edge::Needs("PIN-SEC-001"),
+            Edge::Needs("PIN-LSM-001"),
+            Edge::Needs("PIN-LSM-002"),
+            Edge::Needs("PIN-RES-001"),
             Edge::Needs("PIN-BPF-003"),
         ],
         judge: Some(base),
@@ -62,17 +71,28 @@ fn base(facts: &Facts) -> Finding {
             .expected("loaded")
             .evidence(&facts.capture, "bpf(2): base programs", "loaded");
     };
-    let (text, commands) = base_remedy(facts, failure);
-    let finding = Finding::fail(format!("{}: {}", failure.step, failure.message)).observed(failed(failure));
-    let finding = match memlock(facts) {
-        Some(limit) => finding.evidence(&facts.capture, "RLIMIT_MEMLOCK", limit),
-        None => finding,
-    };
+    let (text, commands, cause) = base_remedy(facts, failure);
+    let mut observed = failed(failure);
+    if let Some(cause) = cause {
+        observed["cause"] = json!(cause.as_str());
+    }
+    let finding = Finding::fail(format!("{}: {}", failure.step, failure.message)).observed(observed);
     finding
         .expected("loaded")
         .evidence(&facts.capture, "bpf(2): base programs", failed(failure))
         .impact("The agent captures nothing on this node.", &["capture"], &[])
         .remedy(text, commands)
+        .changes(base_change(facts, cause))
+}
+
+/// What governs the cause.
+fn base_change(facts: &Facts, cause: Option<Cause>) -> Vec<Change> {
+    match cause {
+        Some(Cause::Lockdown) => vec![Change::node("kernel command line lockdown", "integrity")],
+        Some(Cause::SeccompRefused) => grant::own_seccomp_profile(facts),
+        Some(Cause::LsmDenied) => vec![Change::node("security module", "allows bpf(2) to the agent")],
+        _ => vec![grant::node_image("one of the platform's supported kernels")],
+    }
 }
 
 /// That only the programs load that read no kernel memory by helpers.
@@ -128,52 +148,35 @@ fn base_reduced(facts: &Facts, reduced: Reduced) -> Finding {
             .impact(reduced_impact(), &["capture", "metadata"], REDUCED_FIELDS)
             .remedy(
                 "Report it with the verifier's words: the full programs should load on every kernel from 5.10 on that is \
-                 not locked down for confidentiality.",
+                 not locked down for confidentiality. Another node image may have a kernel on which they do.",
                 &["agent doctor --format json"],
             )
+            .change(grant::node_image("one of the platform's supported kernels"))
     };
     reduced.prove(facts, finding.observed("reduced").expected("loaded"))
 }
 
+/// What mends it in words and commands, and the cause that fits the error.
+type Blame = (&'static str, &'static [&'static str], Option<Cause>);
+
 /// The cause that fits the error, and what mends it.
-fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static [&'static str]) {
+fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> Blame {
     let unread = matches!(&facts.kernel.value, Ok(kernel) if !matches!(kernel.lockdown, LockdownFact::Mode(_)));
-    let filtered = matches!(&facts.process.value, Ok(process) if process.seccomp == 2);
+    // Where bpf(2) could be tried by itself, PIN-SEC-001 has judged the filter.
+    let filtered = facts.seccomp.value.is_err() && matches!(&facts.process.value, Ok(process) if process.seccomp == 2);
     match failure.errno {
         Some(libc::EINVAL) if withheld(failure) && unread => (
             "The kernel withholds its memory from programs, which is what lockdown=confidentiality does. Start the node \
              with lockdown=integrity.",
             &["dmesg | grep -i lockdown", "cat /proc/cmdline"],
-        ),
-        Some(libc::EPERM) if memlock(facts).is_some() => (
-            "Kernels before 5.11 count maps against RLIMIT_MEMLOCK, and a map beyond it is refused as if a capability \
-             lacked. Raise the limit, make the ring smaller, or grant CAP_SYS_RESOURCE, with which the agent lifts the limit \
-             itself: in the manifest and among the binary's file capabilities, both.",
-            match facts.place {
-                Place::Kubernetes => &[
-                    "securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON, SYS_RESOURCE]",
-                    "agent manifest --with memlock",
-                    "FILE_CAPABILITIES=cap_bpf,cap_perfmon,cap_sys_resource=p image/build BINARY DIRECTORY",
-                    "PINHOLE_CAPTURE_RING_SIZE=1MiB",
-                ],
-                Place::Container => &["--ulimit memlock=-1", "PINHOLE_CAPTURE_RING_SIZE=1MiB"],
-                Place::Host => &["LimitMEMLOCK=infinity", "ulimit -l unlimited"],
-            },
+            Some(Cause::Lockdown),
         ),
         Some(libc::EPERM) if filtered => (
             "The capabilities are there, so the container's seccomp profile is what refuses bpf(2): containerd before \
              1.6.9 and CRI-O before about 1.31 allow it to CAP_SYS_ADMIN only. `agent seccomp setup` prints a profile \
              that does: put it into the node's directory of profiles, and name it.",
-            match facts.place {
-                Place::Kubernetes => &[
-                    "agent seccomp setup | install -m 0644 -D /dev/stdin /var/lib/kubelet/seccomp/pinhole/agent-setup.json",
-                    "securityContext:\n  seccompProfile:\n    type: Localhost\n    localhostProfile: pinhole/agent-setup.json",
-                ],
-                _ => &[
-                    "agent seccomp setup >agent-setup.json",
-                    "--security-opt seccomp=agent-setup.json",
-                ],
-            },
+            seccomp_commands(facts.place),
+            Some(Cause::SeccompRefused),
         ),
         Some(libc::EACCES | libc::EPERM) => (
             "A security module or a setting of the kernel refuses bpf(2) although the capabilities are held: on SELinux \
@@ -183,23 +186,20 @@ fn base_remedy(facts: &Facts, failure: &ProbeFailure) -> (&'static str, &'static
                 "dmesg | grep -iE 'apparmor|avc'",
                 "sysctl kernel.unprivileged_bpf_disabled",
             ],
+            Some(Cause::LsmDenied),
         ),
         Some(libc::ENOSYS) => (
             "The kernel is built without bpf(2). Choose another node image.",
             &["uname -a"],
+            Some(Cause::KernelLacks),
         ),
         _ => (
-            "Report it with the verifier's words: the programs should load on every kernel from 5.10 on.",
+            "Report it with the verifier's words: the programs should load on every kernel from 5.10 on. Another node image may \
+             have a kernel on which they do.",
             &["agent doctor --format json"],
+            None,
         ),
     }
-}
-
-/// The limit on locked memory, in bytes, where there is one and the kernel counts maps against it.
-fn memlock(facts: &Facts) -> Option<u64> {
-    let counted = matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < (5, 11)));
-    let capture = facts.capture.value.as_ref().ok()?;
-    capture.memlock.filter(|_| counted)
 }
 
 /// PIN-BPF-002.
@@ -284,11 +284,14 @@ fn no_backend(why: String, reduced: bool) -> Finding {
              makes the agent run reduced.",
             &["uname -r", "agent doctor --format json"],
         )
+        .change(grant::node_image("a kernel of 5.11 or newer"))
     } else {
         finding.remedy(
-            "Report it with the verifier's words: one of the two should load wherever the base programs do.",
+            "Report it with the verifier's words: one of the two should load wherever the base programs do. Another node image \
+             may have a kernel on which one does.",
             &["agent doctor --format json"],
         )
+        .change(grant::node_image("one of the platform's supported kernels"))
     }
 }
 

@@ -3,11 +3,22 @@
 /// The cause, as `cause` in what was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Cause {
+    /// The kernel is too old for it or built without it.
+    KernelLacks,
+    /// A capability is not held.
+    CapabilityMissing,
+    /// A seccomp filter answered in the kernel's place.
+    SeccompRefused,
+    /// Lockdown withdraws it.
+    Lockdown,
+    /// A limit of a resource is reached.
+    LimitReached,
     /// A security module (SELinux, AppArmor) refuses what mode and capabilities allow.
     LsmDenied,
     /// The mode of a file, or of a directory above it.
     FileMode,
-    /// The file's owner has no number in this process's user namespace, so that being root there means nothing.
+    /// This process's user namespace is not the host's: there its capabilities count for nothing, nor does being root for files
+    /// whose owner has no number in it.
     UserNamespace,
     /// There is no socket.
     SocketAbsent,
@@ -29,6 +40,11 @@ impl Cause {
     /// The word in reports.
     pub(in super::super) fn as_str(self) -> &'static str {
         match self {
+            Self::KernelLacks => "kernel_lacks",
+            Self::CapabilityMissing => "capability_missing",
+            Self::SeccompRefused => "seccomp_refused",
+            Self::Lockdown => "lockdown",
+            Self::LimitReached => "limit_reached",
             Self::LsmDenied => "lsm_denied",
             Self::FileMode => "file_mode",
             Self::UserNamespace => "user_namespace",

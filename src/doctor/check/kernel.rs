@@ -1,9 +1,10 @@
 //! Kernel: release and lockdown.
 
+use super::super::change::Change;
 use super::super::facts::{Facts, LockdownFact};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, capture};
+use super::{agent, capture, grant, lsm, resource};
 use crate::capture::object::{KEPT, LOST};
 
 /// The checks of this file.
@@ -26,7 +27,11 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         weight: Weight::Blocks,
         needs: &[Need::Kernel, Need::Capture, Need::Agent],
         // Where securityfs is out of sight, as it is in a container, what loads tells: and without these nothing loads.
-        depends_on: &[Edge::Through("PIN-BTF-001"), Edge::Through("PIN-CAP-001")],
+        depends_on: &[
+            Edge::Through("PIN-BTF-001"),
+            Edge::Through("PIN-CAP-001"),
+            Edge::Through("PIN-SEC-001"),
+        ],
         judge: Some(lockdown),
         offline: None,
         page: include_str!("../pages/PIN-KRN-002.md"),
@@ -59,6 +64,7 @@ fn release(facts: &Facts) -> Finding {
                 "Run the node on a kernel of 5.10 or newer: change the node image of the pool.",
                 &["uname -r"],
             )
+            .change(grant::node_image("a kernel of 5.10 or newer"))
     } else if version < TESTED {
         // Distributions carry newer parts back; what loads counts more than what the number says.
         Finding::warn("the kernel is older than the oldest one that is tested")
@@ -68,6 +74,7 @@ fn release(facts: &Facts) -> Finding {
                 &[],
             )
             .remedy("Prefer a node image with a kernel of 5.10 or newer.", &["uname -r"])
+            .change(grant::node_image("a kernel of 5.10 or newer"))
     } else {
         Finding::ok(format!("kernel {}", kernel.release))
     };
@@ -89,6 +96,10 @@ pub(super) fn version(release: &str) -> Option<(u32, u32)> {
 
 const REMEDY: &str = "Start the node with lockdown=integrity on the kernel command line. Where secure boot sets \
                       confidentiality (Talos does), choose an image or a boot setting that does not.";
+
+fn unlocked() -> Change {
+    Change::node("kernel command line lockdown", "integrity")
+}
 
 /// What a reduced capture costs, for every check that finds one.
 pub(super) fn reduced_impact() -> String {
@@ -131,7 +142,8 @@ fn lockdown(facts: &Facts) -> Finding {
             .expected("none or integrity")
             .evidence(&facts.kernel, FILE, said)
             .impact(reduced_impact(), &["capture", "metadata"], REDUCED_FIELDS)
-            .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"]);
+            .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"])
+            .change(unlocked());
         return reduced.prove(facts, finding);
     }
     let unread = match &kernel.lockdown {
@@ -144,7 +156,8 @@ fn lockdown(facts: &Facts) -> Finding {
                         &["capture"],
                         &[],
                     )
-                    .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"]),
+                    .remedy(REMEDY, &[&format!("cat {FILE}"), "cat /proc/cmdline"])
+                    .change(unlocked()),
                 ("confidentiality", Some(who)) => Finding::ok(format!("lockdown is confidentiality, yet {who} load")),
                 _ => Finding::ok(format!("lockdown is {mode}")),
             };
@@ -162,6 +175,10 @@ fn lockdown(facts: &Facts) -> Finding {
             .observed("not confidentiality")
             .expected("none or integrity")
             .evidence(&facts.kernel, FILE, unread),
-        None => Finding::unknown(unread.clone()).evidence(&facts.kernel, FILE, unread),
+        // What keeps every program out hides what lockdown would do with one.
+        None => match lsm::denies(facts).or_else(|| resource::too_little_locked(facts)) {
+            Some(root) => Finding::skipped(format!("waits for {root}")).blocked_by(root),
+            None => Finding::unknown(unread.clone()).evidence(&facts.kernel, FILE, unread),
+        },
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::facts::{Facts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, no_agent};
+use super::{agent, grant, no_agent};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[Definition {
@@ -42,6 +42,7 @@ pub(in super::super) fn closes_off(facts: &Facts) -> Finding {
                     Place::Container | Place::Host => &["agent seccomp setup >agent-setup.json", "--security-opt seccomp=agent-setup.json"],
                 },
             )
+            .changes(grant::runtime_default(facts))
     } else {
         Finding::ok(format!(
             "Landlock is {} in force: {}",

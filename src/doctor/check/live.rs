@@ -9,6 +9,7 @@ use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, Runn
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use super::{agent, runtime};
+use crate::container::Reason;
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[
@@ -283,8 +284,9 @@ fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value
                 || "and no metadata.status".to_owned(),
                 |reason| format!("metadata missing: {reason}"),
             );
-            // One cause, one finding: where no runtime answers, or another than the kubelet's, that is the root.
-            if let Some(root) = runtime::root(facts) {
+            // One cause, one finding: where no runtime answers, or another than the kubelet's, or too late, that is the root.
+            let why = Reason::ALL.into_iter().find(|known| Some(known.as_str()) == reason);
+            if let Some(root) = runtime::root_of(facts, why) {
                 return Finding::skipped(format!("canary seen after {latency}, {told}"))
                     .blocked_by(root)
                     .observed(observed)

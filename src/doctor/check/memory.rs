@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::super::change::{Change, Op};
 use super::super::facts::{Facts, MemoryFacts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Need, Weight};
-use super::kernel::version;
-use super::mebibytes;
+use super::resource::counts_locked;
+use super::{grant, mebibytes};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[Definition {
@@ -21,11 +22,9 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     page: include_str!("../pages/PIN-BPF-003.md"),
 }];
 
-/// First release that counts maps towards the memory limit of a cgroup; RLIMIT_MEMLOCK did before.
-const CHARGED_SINCE: (u32, u32) = (5, 11);
-/// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
 /// The map that is the ring.
 const RING: &str = "events";
+/// What the agent itself takes while it runs, and some room: its start takes more, which goes back.
 pub(super) const AGENT: u64 = 48 << 20;
 
 /// PIN-BPF-003.
@@ -41,7 +40,7 @@ fn kernel_side(facts: &Facts) -> Finding {
         memory.cpus,
         largest(memory)
     );
-    let limit = memory.limit.filter(|_| charged(facts));
+    let limit = memory.limit.filter(|_| !counts_locked(facts));
     let finding = match limit {
         Some(limit) if total >= limit => Finding::fail(format!(
             "{said}, and the memory limit is {:.1} MiB",
@@ -62,25 +61,30 @@ fn kernel_side(facts: &Facts) -> Finding {
     let finding = match limit {
         Some(limit) if total.saturating_add(AGENT) > limit => {
             let wanted = format!("{}", total.saturating_add(AGENT).div_ceil(1 << 20));
-            finding.remedy(
-                "Raise the limit, or make the ring smaller.",
-                &match facts.place {
-                    Place::Kubernetes => [
-                        format!("resources:\n  limits:\n    memory: {wanted}Mi"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                    Place::Container => [
-                        format!("--memory {wanted}m"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                    Place::Host => [
-                        format!("MemoryMax={wanted}M"),
-                        "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                    ],
-                }
-                .each_ref()
-                .map(String::as_str),
-            )
+            finding
+                .remedy(
+                    "Raise the limit, or make the ring smaller.",
+                    &match facts.place {
+                        Place::Kubernetes => [
+                            format!("resources:\n  limits:\n    memory: {wanted}Mi"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                        Place::Container => [
+                            format!("--memory {wanted}m"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                        Place::Host => [
+                            format!("MemoryMax={wanted}M"),
+                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
+                        ],
+                    }
+                    .each_ref()
+                    .map(String::as_str),
+                )
+                .changes(grant::pod_only(
+                    facts,
+                    Change::container(Op::Add, "/resources/limits/memory", format!("{wanted}Mi")),
+                ))
         }
         _ => finding,
     };
@@ -100,18 +104,21 @@ fn kernel_side(facts: &Facts) -> Finding {
         )
 }
 
+/// Whether this check finds the memory limit too low.
+pub(super) fn leaves_too_little(facts: &Facts) -> bool {
+    let Ok(memory) = &facts.memory.value else { return false };
+    let total: u64 = memory.maps.values().sum();
+    let limit = memory.limit.filter(|_| !counts_locked(facts));
+    limit.is_some_and(|limit| total.saturating_add(AGENT) > limit)
+}
+
 /// The limit that a ring of so many bytes takes, where the present one is known and does not hold it.
 pub(super) fn limit_for_ring(facts: &Facts, ring: u64) -> Option<u64> {
     let memory = facts.memory.value.as_ref().ok()?;
-    let limit = memory.limit.filter(|_| charged(facts))?;
+    let limit = memory.limit.filter(|_| !counts_locked(facts))?;
     let others: u64 = memory.maps.values().sum::<u64>() - memory.maps.get(RING).copied().unwrap_or_default();
     let wanted = others.saturating_add(ring).saturating_add(AGENT);
     (wanted > limit).then_some(wanted)
-}
-
-/// A kernel that is not known is taken for a new one.
-fn charged(facts: &Facts) -> bool {
-    !matches!(&facts.kernel.value, Ok(kernel) if version(&kernel.release).is_some_and(|it| it < CHARGED_SINCE))
 }
 
 /// The maps that matter, the largest first.

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::super::change::{Change, Op};
 use super::super::facts::{Facts as AllFacts, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use super::thread::{OWN_STATUS, THREADS, name_of, offenders, own_process, restart};
-use super::{agent, no_agent};
+use super::{agent, grant, no_agent};
 use crate::control::api::Thread;
 
 /// The checks of this file.
@@ -17,7 +18,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "no_new_privs is set",
         weight: Weight::Minor,
         needs: &[Need::Process, Need::Agent],
-        depends_on: &[],
+        depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(no_new_privs),
         offline: Some(super::offline::user::no_new_privs),
         page: include_str!("../pages/PIN-PRV-001.md"),
@@ -39,7 +40,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         title: "The agent is not root",
         weight: Weight::Minor,
         needs: &[Need::Process, Need::Agent],
-        depends_on: &[],
+        depends_on: &[Edge::Through("PIN-MNT-004")],
         judge: Some(non_root),
         offline: Some(super::offline::user::non_root),
         page: include_str!("../pages/PIN-PRV-003.md"),
@@ -65,6 +66,7 @@ fn no_new_privs(facts: &AllFacts) -> Finding {
                     &[],
                 )
                 .remedy("The agent sets it itself; restart it, and report it if this stays.", restart(facts.place))
+                .change(grant::restarted())
         };
         return finding
             .expected(true)
@@ -90,6 +92,7 @@ fn no_new_privs(facts: &AllFacts) -> Finding {
                     _ => &["--security-opt no-new-privileges"],
                 },
             )
+            .changes(grant::security(facts, "/allowPrivilegeEscalation", false))
     };
     finding.observed(process.no_new_privs).expected(true).evidence(
         &facts.process,
@@ -139,6 +142,7 @@ fn seccomp(facts: &AllFacts) -> Finding {
             "The agent installs the filter itself; its log says why it could not. Restart it, and report it if this stays.",
             restart(facts.place),
         )
+        .change(grant::restarted())
     };
     finding
         .expected(json!({ "mode": 2, "filters": format!(">= {OWN_FILTERS}") }))
@@ -177,6 +181,18 @@ fn non_root(facts: &AllFacts) -> Finding {
                     Place::Container => &["--user 65532 --group-add 0"],
                     Place::Host => &["setpriv --reuid 65532 --regid 65532 --groups 0 agent run"],
                 },
+            )
+            .changes(
+                [
+                    ("runAsNonRoot", json!(true)),
+                    ("runAsUser", json!(65532)),
+                    ("supplementalGroups", json!([0])),
+                ]
+                .into_iter()
+                .flat_map(|(field, value)| {
+                    let path = format!("/securityContext/{field}");
+                    grant::pod_only(facts, Change::pod(Op::Add, &path, value))
+                }),
             )
     } else {
         Finding::ok(format!("runs as uid {uid}"))

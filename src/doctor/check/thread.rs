@@ -20,6 +20,32 @@ pub(super) fn own_process(facts: &AllFacts) -> Result<&ProcessFacts, Box<Finding
     facts.process.value.as_ref().map_err(|gap| Box::new(Finding::gap(gap)))
 }
 
+/// Skips what is about the agent's container where there is none.
+pub(super) fn in_container(facts: &AllFacts) -> Result<(), Box<Finding>> {
+    match facts.place {
+        Place::Host => Err(Box::new(Finding::skipped("this is a host, and no container"))),
+        Place::Kubernetes | Place::Container => Ok(()),
+    }
+}
+
+/// The check that finds a privileged container, where this is one: its bounding set has all but a few capabilities. What
+/// else follows from that needs no finding of its own.
+pub(super) fn privileged(facts: &AllFacts) -> Option<&'static str> {
+    const MOST: u32 = 30;
+    let process = facts.process.value.as_ref().ok()?;
+    let surplus = |set: u64| (set & !super::capability::NEEDED).count_ones();
+    if surplus(process.bounding) < MOST {
+        return None;
+    }
+    // Beside a running agent its threads are judged, which have given up what they were permitted.
+    let told_by_permitted = super::agent(facts).is_none() && surplus(process.permitted) > 0;
+    Some(if told_by_permitted {
+        "PIN-CAP-002"
+    } else {
+        "PIN-CAP-003"
+    })
+}
+
 pub(super) fn offenders(threads: &[Thread], offends: impl Fn(&Thread) -> bool) -> impl Iterator<Item = &Thread> {
     let mut found: Vec<&Thread> = threads.iter().filter(|thread| offends(thread)).collect();
     found.sort_by_key(|thread| thread.tid);

@@ -2,6 +2,7 @@
 //!
 //! A fact that could not be had is a [`Gap`] with its reason. A judge turns a gap into `unknown`, never into a value.
 
+pub mod host;
 pub mod join;
 pub mod live;
 pub mod manifests;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::live::{CanaryFact, LiveAgent, LiveFacts, LiveFailure, RunningAgent};
 pub use self::settings::{ConfigFacts, LogFacts, ProfileFacts, SettingFact};
+use crate::capture::types::Fit;
 use crate::privilege::file::FileCapabilities;
 
 pub use join::JoinFact;
@@ -123,6 +125,14 @@ pub struct Facts {
     pub capture: Gathered<CaptureFacts>,
     /// What the kernel side takes.
     pub memory: Gathered<MemoryFacts>,
+    /// What stands between this process and bpf(2).
+    pub seccomp: Gathered<host::SeccompFacts>,
+    /// Security modules.
+    pub lsm: Gathered<host::LsmFacts>,
+    /// Mounts, namespaces and cgroups of the doctor's own process.
+    pub mounts: Gathered<host::MountFacts>,
+    /// What the own cgroup uses.
+    pub resources: Gathered<host::ResourceFacts>,
     /// Runtime sockets as this process sees them.
     pub runtimes: Gathered<Vec<RuntimeFact>>,
     /// The doctor's own container.
@@ -161,6 +171,12 @@ pub struct KernelFacts {
     pub lockdown: LockdownFact,
     /// Size of `/sys/kernel/btf/vmlinux` in bytes, proven readable, or what the system said.
     pub btf: Result<u64, OsError>,
+    /// How often it has the types that the programs are fitted to, or why that is not known.
+    pub types: Result<Fit, String>,
+    /// How it was built.
+    pub build: host::BuildFact,
+    /// `net.core.bpf_jit_enable`, which is in sight in the host's network only.
+    pub jit: Option<u32>,
 }
 
 /// What `/sys/kernel/security/lockdown` says.

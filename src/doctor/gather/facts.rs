@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use super::super::facts::host::{BpfAnswer, LsmFacts, MountFacts, ResourceFacts, SeccompFacts};
 use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProfileFacts, View};
 use super::step::{Steps, now};
-use super::{canary, join, kernel, live, log, process, runtime, wiring};
+use super::{canary, join, kernel, live, log, lsm, mount, process, resource, runtime, wiring};
 use crate::config::Settings;
 use crate::platform::profile;
 
@@ -18,6 +19,9 @@ const CAPTURE: Duration = Duration::from_secs(20);
 const RUNTIMES: Duration = Duration::from_secs(15);
 /// A connection, two snapshots, and the readings in the window between them; the canary's own time comes on top.
 const LIVE: Duration = Duration::from_secs(18);
+
+/// Why programs are not tried.
+const DEADLY: &str = "bpf(2) kills whoever calls it here";
 
 /// What is handed in: the settings and what the front door knows of where they came from.
 #[derive(Debug, Clone)]
@@ -43,7 +47,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let settings = &input.settings;
     let socket = settings.control.socket.clone();
     let (for_runtimes, for_join, for_canary) = (settings.clone(), settings.clone(), settings.clone());
-    let (for_capture, for_memory) = (settings.clone(), settings.clone());
+    let (for_capture, for_memory, for_mounts) = (settings.clone(), settings.clone(), settings.clone());
     let (root, live_timeout, log_target) = (Path::new("/"), input.live_timeout, settings.log.target);
 
     let steps = Steps::new(input.timeout, progress);
@@ -54,6 +58,13 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     });
     let kernel = steps.start("the kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = steps.start("the own process", FILES, move || process::read(root));
+    let lsm = steps.start("security modules", FILES, move || Ok::<LsmFacts, Gap>(lsm::read(root)));
+    let mounts = steps.start("mounts", FILES, move || {
+        Ok::<MountFacts, Gap>(mount::read(&for_mounts, root))
+    });
+    let resources = steps.start("the own cgroup", FILES, move || {
+        Ok::<ResourceFacts, Gap>(resource::read(root))
+    });
     let log = steps.start("the log", FILES, move || Ok(log::look(root, log_target)));
     let runtimes = steps.start("the runtimes", RUNTIMES, move || wiring::runtimes(&for_runtimes));
     let own = steps.start("the own container", FILES, move || runtime::own_cgroup(root));
@@ -64,9 +75,18 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let running = answers.recv_timeout(steps.left()).unwrap_or(false);
     let load = || {
         let for_capture = for_capture.clone();
-        steps.start("loading programs", CAPTURE, move || wiring::capture(&for_capture))
+        // Before anything else calls bpf(2): where that kills, the doctor must not.
+        let seccomp = steps.start("bpf(2)", FILES, move || wiring::seccomp(root)).finish();
+        let deadly = kills(&seccomp);
+        let capture = steps.start("loading programs", CAPTURE, move || {
+            if deadly {
+                return Err(Gap::NotGathered(DEADLY.to_owned()));
+            }
+            wiring::capture(&for_capture)
+        });
+        (seccomp, capture)
     };
-    let capture = (!running).then(load);
+    let loading = (!running).then(load);
     let kernel = kernel.finish();
     let process = process.finish();
     let own = own.finish();
@@ -78,15 +98,21 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     };
     let memory = steps.start("memory", FILES, move || wiring::memory(&for_memory, ring, root));
     // Before the doctor's own canary: where maps count against a limit, the two must not stand in each other's way.
-    let capture = match (capture, &live.value) {
-        (Some(step), _) => step.finish(),
-        (None, Ok(LiveFacts::Answers(_))) => Gathered::gap(Gap::NotGathered(
-            "the running agent's own programs are the proof".to_owned(),
-        )),
+    let (seccomp, capture) = match (loading, &live.value) {
+        (Some((seccomp, step)), _) => (seccomp, step.finish()),
+        (None, Ok(LiveFacts::Answers(_))) => {
+            let proof = Gap::NotGathered("the running agent's own programs are the proof".to_owned());
+            (Gathered::gap(proof.clone()), Gathered::gap(proof))
+        }
         // It answered and then it did not.
-        (None, _) => load().finish(),
+        (None, _) => {
+            let (seccomp, step) = load();
+            (seccomp, step.finish())
+        }
     };
-    if canary.value.is_err() {
+    if canary.value.is_err() && kills(&seccomp) {
+        canary = Gathered::gap(Gap::NotGathered(DEADLY.to_owned()));
+    } else if canary.value.is_err() {
         let cold = wiring::cold_canary(&for_canary);
         steps.say("running a canary without an agent");
         canary = steps
@@ -102,6 +128,10 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         process,
         capture,
         memory: memory.finish(),
+        seccomp,
+        lsm: lsm.finish(),
+        mounts: mounts.finish(),
+        resources: resources.finish(),
         runtimes: runtimes.finish(),
         own,
         join: join.finish().seen(View::Live),
@@ -112,6 +142,11 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         profile,
     };
     (began, facts)
+}
+
+/// Whether who calls bpf(2) is killed for it.
+fn kills(seccomp: &Gathered<SeccompFacts>) -> bool {
+    matches!(&seccomp.value, Ok(facts) if facts.unknown_command == BpfAnswer::Killed)
 }
 
 /// The profile to judge by. Where nobody named one here and the running agent was given one, by a flag or in a container that

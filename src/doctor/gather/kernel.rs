@@ -1,18 +1,24 @@
-//! The kernel, from `uname` and two files of `/sys`.
+//! The kernel, from `uname` and files of `/sys` and `/proc`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::super::facts::{KernelFacts, LockdownFact, OsError};
+use super::build;
+use crate::capture::types::{self, Fit};
 
 /// Reads the kernel's facts; files are looked up under `root`.
 #[must_use]
 pub fn read(root: &Path) -> KernelFacts {
+    let release = release();
     KernelFacts {
-        release: release(),
+        build: build::read(root, &release),
         lockdown: lockdown(root),
         btf: btf(root).map_err(|error| os_error(&error)),
+        types: types(root),
+        jit: jit(root),
+        release,
     }
 }
 
@@ -53,6 +59,23 @@ fn btf(root: &Path) -> io::Result<u64> {
             "the file does not begin as type information does",
         ))
     }
+}
+
+/// How the kernel's types fit the programs.
+fn types(root: &Path) -> Result<Fit, String> {
+    /// Those of a distribution's kernel have some 6 MiB.
+    const MAX_BYTES: u64 = 64 << 20;
+    let mut bytes = Vec::new();
+    File::open(root.join("sys/kernel/btf/vmlinux"))
+        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        .map_err(|error| format!("the kernel's types cannot be read: {error}"))?;
+    types::fit(&bytes).ok_or_else(|| "the kernel's types are of a form that is not known".to_owned())
+}
+
+/// The setting belongs to the first network namespace alone (`net/core/sysctl_net_core.c`).
+fn jit(root: &Path) -> Option<u32> {
+    let text = fs::read_to_string(root.join("proc/sys/net/core/bpf_jit_enable")).ok()?;
+    text.trim().parse().ok()
 }
 
 fn os_error(error: &io::Error) -> OsError {

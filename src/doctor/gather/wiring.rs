@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::facts::host::SeccompFacts;
 use super::super::facts::{CaptureFacts, Gap, MemoryFacts, ProbeFailure, RuntimeClass, RuntimeFact};
-use super::process;
 use super::runtime::{closed_directory, mounted, own_mounts, socket_file};
 use super::{CanarySeen, ColdCanary};
+use super::{process, seccomp};
+
 use crate::capture::memory::Estimate;
 use crate::capture::{Failure, probe};
 use crate::config::Settings;
@@ -40,6 +42,15 @@ pub fn capture(settings: &Settings) -> Result<CaptureFacts, Gap> {
         reduced: probe.reduced.map(fact),
         memlock: limits::memlock(),
     })
+}
+
+/// Tries what stands before bpf(2), with the capabilities that this process holds.
+///
+/// # Errors
+/// It could not be tried.
+pub fn seccomp(root: &Path) -> Result<SeccompFacts, Gap> {
+    raise();
+    seccomp::read(root)
 }
 
 /// Computes what the kernel side takes on this machine, with the ring of the running agent where there is one.

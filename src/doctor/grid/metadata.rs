@@ -3,6 +3,8 @@
 use super::super::facts::Facts;
 use super::super::facts::JoinFact;
 use super::super::facts::join::{Join, Missing};
+use serde_json::json;
+
 use super::prelude::*;
 use crate::control::api::FieldCount;
 
@@ -10,6 +12,12 @@ use crate::control::api::FieldCount;
 pub(super) const CASES: &[Case] = &[
     Case { name: "some metadata missing", start: live, root: ("PIN-META-001", Status::Warn), blocks: &[],
         harm: |f| lacking(f, "missing", "runtime_timeout", 5) },
+    Case { name: "lookups that come too late for a runtime that is slow for everybody", start: live, root: ("PIN-RUN-008", Status::Warn),
+        blocks: &["PIN-META-001", "PIN-META-003", "PIN-META-004", "PIN-LIVE-002"],
+        harm: |f| { runtime_of(f).calls = [700, 3, 650].map(Duration::from_millis).into();
+                    lacking(f, "missing", "lookup_pending", 500);
+                    let event = json!({ "metadata": { "status": "missing", "reason": "runtime_timeout" } });
+                    f.canary = Gathered::known(CanaryFact::Seen { program: "/bin/true".to_owned(), latency_us: 1_000_900, event }); } },
     Case { name: "much metadata missing", start: live, root: ("PIN-META-001", Status::Fail), blocks: &["PIN-META-003", "PIN-META-004"],
         harm: |f| lacking(f, "partial", "container_unknown", 500) },
     Case { name: "images without names", start: live, root: ("PIN-META-001", Status::Fail), blocks: &[],

@@ -10,8 +10,10 @@ mod kernel;
 mod live;
 mod loss;
 mod metadata;
+mod mounts;
 mod prelude;
 mod privilege;
+mod resources;
 mod runtime;
 mod settings;
 mod treatment;
@@ -37,7 +39,9 @@ pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     [
         settings::CASES,
         kernel::CASES,
+        mounts::CASES,
         privilege::CASES,
+        resources::CASES,
         capture::CASES,
         runtime::CASES,
         live::CASES,

@@ -3,7 +3,8 @@
 //! wrong one mends nothing.
 
 use super::super::change::{Change, Op};
-use super::super::facts::{Facts, LiveAgent, LiveFacts};
+use super::super::facts::host::MountFacts;
+use super::super::facts::{Facts, LiveAgent, LiveFacts, ProcessFacts};
 use super::super::report::Remedy;
 
 /// Makes the facts what the grant, setting or part of the node decides, as they are on the host `well`.
@@ -14,14 +15,26 @@ const CONTAINER: &str = "/spec/template/spec/containers/0";
 /// Grants of the manifest, by the beginning of their path, in the agent's container where it begins with a dot.
 #[rustfmt::skip]
 const MANIFEST: &[(&str, &str, Governs)] = &[
-    ("DaemonSet", "./env", |facts, well| { facts.config = well.config.clone(); facts.live = well.live.clone(); }),
-    ("DaemonSet", "./resources/limits/memory", |facts, well| facts.memory = well.memory.clone()),
-    ("DaemonSet", "./resources/requests/cpu", |facts, well| facts.live = well.live.clone()),
-    ("DaemonSet", "./securityContext/capabilities", |facts, well| { facts.process = well.process.clone(); facts.capture = well.capture.clone(); }),
-    ("DaemonSet", "./volumeMounts", |facts, well| { runtimes(facts, well); socket(facts, well); }),
+    ("DaemonSet", "./securityContext/capabilities", |facts, well| { held(facts, well); tried(facts, well); }),
+    ("DaemonSet", "./securityContext/privileged", |facts, well| { held(facts, well); filtered(facts, well); facts.lsm = well.lsm.clone(); }),
+    ("DaemonSet", "./securityContext/allowPrivilegeEscalation", |facts, well| process(facts).no_new_privs = process_of(well).no_new_privs),
+    ("DaemonSet", "./securityContext/seccompProfile", |facts, well| { filtered(facts, well); tried(facts, well); }),
+    ("DaemonSet", "./securityContext/seLinuxOptions", |facts, well| { facts.lsm = well.lsm.clone(); tried(facts, well); }),
+    ("DaemonSet", "./securityContext/appArmorProfile", |facts, well| { facts.lsm = well.lsm.clone(); tried(facts, well); }),
+    ("DaemonSet", "./securityContext/readOnlyRootFilesystem", |facts, well| around(facts).read_only_root = around_of(well).read_only_root.clone()),
+    ("DaemonSet", "./resources/limits/memory", |facts, well| { facts.memory = well.memory.clone(); facts.resources = well.resources.clone(); tried(facts, well); }),
+    ("DaemonSet", "./resources/limits/cpu", |facts, well| facts.resources = well.resources.clone()),
+    ("DaemonSet", "./volumeMounts", |facts, well| { mounted(facts, well); runtimes(facts, well); socket(facts, well); }),
     ("DaemonSet", "/spec/template/spec/volumes", runtimes),
-    ("DaemonSet", "/spec/template/spec/hostUsers", runtimes),
+    ("DaemonSet", "/spec/template/spec/securityContext/runAsUser", user),
+    ("DaemonSet", "/spec/template/spec/securityContext/runAsNonRoot", |_, _| {}),
     ("DaemonSet", "/spec/template/spec/securityContext/supplementalGroups", runtimes),
+    ("DaemonSet", "/spec/template/spec/hostUsers", |facts, well| { around(facts).user_namespace = around_of(well).user_namespace.clone(); tried(facts, well); runtimes(facts, well); }),
+    ("DaemonSet", "/spec/template/spec/hostPID", |facts, well| own(facts, well, "pid")),
+    ("DaemonSet", "/spec/template/spec/hostNetwork", |facts, well| { own(facts, well, "network"); own(facts, well, "uts"); }),
+    ("DaemonSet", "/spec/template/spec/hostIPC", |facts, well| own(facts, well, "ipc")),
+    ("DaemonSet", "./env", |facts, well| { facts.config = well.config.clone(); facts.live = well.live.clone(); }),
+    ("DaemonSet", "./resources/requests/cpu", |facts, well| facts.live = well.live.clone()),
     ("DaemonSet", "/spec/template/spec/securityContext/seLinuxOptions", runtimes),
     ("DaemonSet", "/spec/template/spec/securityContext/appArmorProfile", runtimes),
 ];
@@ -42,7 +55,11 @@ const SETTINGS: &[(&str, Governs)] = &[
 /// Parts of the node by their name.
 #[rustfmt::skip]
 const NODE: &[(&str, Governs)] = &[
-    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); facts.capture = well.capture.clone(); facts.runtimes = well.runtimes.clone(); }),
+    ("kernel command line lockdown", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); facts.live = well.live.clone(); }),
+    ("kernel command line systemd.unified_cgroup_hierarchy", |facts, well| around(facts).cgroup = around_of(well).cgroup.clone()),
+    ("sysctl net.core.bpf_jit_enable", |facts, well| facts.kernel.value.as_mut().unwrap().jit = well.kernel.value.as_ref().unwrap().jit),
+    ("file capabilities of the agent", on_binary),
+    ("node image", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); facts.runtimes = well.runtimes.clone(); }),
     ("kernel", |facts, well| { facts.capture = well.capture.clone(); facts.canary = well.canary.clone(); }),
     ("agent", restarted),
     ("doctor", |facts, well| facts.live = well.live.clone()),
@@ -60,7 +77,7 @@ const NODE: &[(&str, Governs)] = &[
     ("containerd configuration", runtimes),
     ("version of the container runtime", runtimes),
     ("mode of the runtime's socket", runtimes),
-    ("security module", runtimes),
+    ("security module", |facts, well| { tried(facts, well); runtimes(facts, well); }),
     ("cgroups", metadata),
     ("images", metadata),
 ];
@@ -78,6 +95,83 @@ fn restarted(facts: &mut Facts, well: &Facts) {
             (setting.value, setting.origin) = (now.value.clone(), now.origin.clone());
         }
     }
+}
+
+fn process(facts: &mut Facts) -> &mut ProcessFacts {
+    facts.process.value.as_mut().unwrap()
+}
+
+fn process_of(facts: &Facts) -> &ProcessFacts {
+    facts.process.value.as_ref().unwrap()
+}
+
+fn around_of(facts: &Facts) -> &MountFacts {
+    facts.mounts.value.as_ref().unwrap()
+}
+
+fn around(facts: &mut Facts) -> &mut MountFacts {
+    facts.mounts.value.as_mut().unwrap()
+}
+
+/// What the container sees of the host, and its own /proc where something covered it.
+fn mounted(facts: &mut Facts, well: &Facts) {
+    let of = around_of(well).clone();
+    if around(facts).proc != of.proc {
+        facts.process = well.process.clone();
+        facts.mounts = well.mounts.clone();
+    }
+    let seen = around(facts);
+    (seen.host, seen.admin) = (of.host, of.admin);
+}
+
+/// The binary's capabilities give what the bounding set allows.
+fn on_binary(facts: &mut Facts, well: &Facts) {
+    let of = process_of(well).clone();
+    let own = process(facts);
+    (own.file, own.permitted) = (of.file, of.permitted & own.bounding);
+    if own.permitted == of.permitted {
+        tried(facts, well);
+    }
+}
+
+/// What bpf(2) allows.
+fn tried(facts: &mut Facts, well: &Facts) {
+    facts.seccomp = well.seccomp.clone();
+    facts.capture = well.capture.clone();
+}
+
+/// The capabilities of the container and of what runs in it.
+fn held(facts: &mut Facts, well: &Facts) {
+    let of = process_of(well);
+    let own = process(facts);
+    (own.permitted, own.bounding, own.effective) = (of.permitted, of.bounding, of.effective);
+    if let Ok(LiveFacts::Answers(agent)) = &mut facts.live.value {
+        for thread in &mut agent.second.threads {
+            thread.cap_bounding = of.bounding;
+        }
+    }
+}
+
+/// The container's filter, and what only comes through where it allows it.
+fn filtered(facts: &mut Facts, well: &Facts) {
+    process(facts).seccomp = process_of(well).seccomp;
+    if let (Ok(LiveFacts::Answers(agent)), Ok(LiveFacts::Answers(other))) = (&mut facts.live.value, &well.live.value) {
+        agent.second.landlock = other.second.landlock.clone();
+    }
+}
+
+/// The user, also of the running agent, which the change starts anew.
+fn user(facts: &mut Facts, well: &Facts) {
+    process(facts).uid = process_of(well).uid;
+    if let Ok(LiveFacts::Answers(agent)) = &mut facts.live.value {
+        agent.uid = Some(process_of(well).uid);
+    }
+}
+
+/// A namespace of its own.
+fn own(facts: &mut Facts, well: &Facts, name: &'static str) {
+    let shared = around_of(well).shared[name].clone();
+    around(facts).shared.insert(name, shared);
 }
 
 /// What hangs on a runtime that can be asked: how it looks, who this process is to it, and what the agent makes of it.

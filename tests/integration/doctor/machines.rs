@@ -68,6 +68,8 @@ fn boot(suite: &str, parameters: &[&str], scenes: &str) -> Finished {
     let own = std::env::current_exe().unwrap();
     let machine = Machine::new(Kernel::of(suite).unwrap())
         .roomy(MEMORY, WITHIN)
+        // Otherwise a busy machine would make a slow node of it.
+        .counting_instructions()
         .program("agent", agent())
         .linked("agent", agent())
         .program("integration", &own)

@@ -8,7 +8,7 @@ use super::reason::{advice, dominant};
 use super::{counts, is_reduced, ratio, rounded};
 use crate::container::{Reason, Status};
 use crate::control::api;
-use crate::doctor::check::{agent, no_agent, thresholds};
+use crate::doctor::check::{agent, no_agent, runtime, thresholds};
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Finding;
 
@@ -40,18 +40,23 @@ pub(super) fn judge(facts: &Facts) -> Finding {
             counts.when
         ))
     } else {
+        let dominant = dominant(&reasons);
         let summary = format!(
             "{gap} of {contained} events of containers {} lack metadata ({:.2} %), mostly: {}",
             counts.when,
             ratio(gap, contained) * 100.0,
-            dominant(&reasons).map_or("no reason given", Reason::as_str),
+            dominant.map_or("no reason given", Reason::as_str),
         );
+        // One cause, one finding.
+        if let Some(root) = runtime::root_of(facts, dominant) {
+            return Finding::skipped(summary).blocked_by(root).observed(observed);
+        }
         let finding = if share < thresholds(facts).complete_percent / 100.0 {
             Finding::fail(summary)
         } else {
             Finding::warn(summary)
         };
-        let advice = advice(dominant(&reasons), facts);
+        let advice = advice(dominant, facts);
         finding
             .impact(
                 "Rules that name containers, images or namespaces cannot judge these events.",

@@ -20,6 +20,7 @@ use super::super::registry::{Definition, Edge, Need, Weight};
 use super::super::facts::Facts;
 use super::super::finding::Finding;
 use super::super::report::Status;
+use crate::container::Reason;
 
 /// The check of this area that fails, so that no container can be named: none answers, or not the one that runs it.
 pub(super) fn root(facts: &Facts) -> Option<&'static str> {
@@ -33,6 +34,17 @@ pub(super) fn root(facts: &Facts) -> Option<&'static str> {
         .into_iter()
         .find(|(_, judge)| judge(facts).status() == Status::Fail);
     failing.map(|(id, _)| id)
+}
+
+/// As [`root`], for metadata that lacks for this reason: a lookup that came too late has a runtime that is slow for whoever
+/// asks as its root.
+pub(super) fn root_of(facts: &Facts, reason: Option<Reason>) -> Option<&'static str> {
+    let came_late = matches!(
+        reason,
+        Some(Reason::RuntimeTimeout | Reason::LookupPending | Reason::CircuitOpen)
+    );
+    let is_slow = || matches!(quick(facts).status(), Status::Warn | Status::Fail);
+    root(facts).or_else(|| (came_late && is_slow()).then_some("PIN-RUN-008"))
 }
 
 /// The profile of hosts outside Kubernetes.
