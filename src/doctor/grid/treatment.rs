@@ -202,6 +202,7 @@ fn metadata(facts: &mut Facts, well: &Facts) {
     };
     let (second, well) = (&mut agent.second, &well.second);
     second.lookups = well.lookups;
+    second.latency = well.latency;
     second.metadata_status = well.metadata_status.clone();
     second.metadata_reason = well.metadata_reason.clone();
     second.metadata_fields = well.metadata_fields.clone();
