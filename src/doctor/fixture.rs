@@ -281,6 +281,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
     let exec = HookCounters {
         seen: 40,
         delivered: 40,
+        missed: Some(0),
         ..HookCounters::default()
     };
     GetStatusReply {

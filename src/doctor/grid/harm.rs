@@ -170,11 +170,3 @@ pub(in super::super) fn refused() -> OsError {
         message: "Connection refused".to_owned(),
     }
 }
-
-/// An agent that runs on the host itself.
-pub(in super::super) fn on_host() -> Facts {
-    Facts {
-        place: Place::Host,
-        ..live()
-    }
-}
