@@ -98,7 +98,11 @@ fn healthy_facts_raise_nothing() {
         assert_eq!(roots(&facts), []);
     }
     let checks = examine(&live());
-    assert!(checks.iter().all(|check| check.status == Status::Ok), "{checks:#?}");
+    let of_a_node = |check: &&Check| find(&check.id).unwrap().judge.is_some();
+    assert!(
+        checks.iter().filter(of_a_node).all(|check| check.status == Status::Ok),
+        "{checks:#?}"
+    );
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod descriptors;
 mod discovery;
 mod doctor;
 mod doctor_formats;
+mod doctor_manifest;
 mod doctor_page;
 mod edges;
 mod event;

@@ -13,6 +13,8 @@ use crate::config::{self, Sources};
 use crate::platform::detect;
 
 pub(super) use look::look;
+#[cfg(test)]
+pub(crate) use manifests::command_line;
 
 /// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
 pub fn main(arguments: &DoctorArgs) -> Exit {

@@ -13,7 +13,7 @@ use crate::doctor::{self, redact, report};
 /// Runs the doctor: success when nothing is at or above the threshold, findings, undetermined, or internal when the report
 /// could not be written.
 #[must_use]
-pub fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
+pub(super) fn run(input: &Input, arguments: &DoctorArgs) -> Exit {
     let watched = io::stderr().is_terminal();
     let began = Instant::now();
     let (time, facts) = gather(input, &|what| {

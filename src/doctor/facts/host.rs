@@ -167,7 +167,8 @@ pub struct MemoryUse {
     pub file: PathBuf,
     /// The limit in bytes; absent where there is none.
     pub limit: Option<u64>,
-    /// What is used, without files that can be given back (the working set of the kubelet), in bytes.
+    /// What is used, without files that can be given back (the working set of the kubelet) and without the doctor itself, in
+    /// bytes.
     pub working_set: u64,
     /// Processes of the cgroup that the kernel ended for lack of memory.
     pub oom_kills: u64,

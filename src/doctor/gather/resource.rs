@@ -21,7 +21,7 @@ pub fn read(root: &Path) -> ResourceFacts {
     let files = |controller: &str| Files::of(root, &list, &own, controller);
     ResourceFacts {
         cpu: files("cpu").and_then(|files| files.cpu()),
-        memory: files("memory").and_then(|files| files.memory()),
+        memory: files("memory").and_then(|files| files.memory(own_resident(root))),
     }
 }
 
@@ -91,7 +91,8 @@ impl Files {
         })
     }
 
-    fn memory(&self) -> Option<MemoryUse> {
+    /// `own` bytes are the doctor's, which is gone in a moment.
+    fn memory(&self, own: u64) -> Option<MemoryUse> {
         let (current, limit, inactive, events) = if self.unified {
             ("memory.current", "memory.max", "inactive_file", "memory.events")
         } else {
@@ -109,13 +110,21 @@ impl Files {
         Some(MemoryUse {
             file: self.path(current),
             limit: self.number(limit).filter(|limit| *limit < NONE),
-            working_set: used.saturating_sub(inactive.unwrap_or(0)),
+            working_set: used.saturating_sub(inactive.unwrap_or(0)).saturating_sub(own),
             oom_kills: lines(&self.text(events).unwrap_or_default())
                 .get("oom_kill")
                 .copied()
                 .unwrap_or(0),
         })
     }
+}
+
+/// Resident memory of this process in bytes.
+fn own_resident(root: &Path) -> u64 {
+    let text = fs::read_to_string(root.join("proc/self/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
 }
 
 /// Lines of a name and a number.
@@ -145,7 +154,8 @@ mod tests {
             ("proc/self/cgroup", b"0::/\n"),
             ("sys/fs/cgroup/cpu.stat", STAT),
             ("sys/fs/cgroup/cpu.max", b"20000 100000\n"),
-            ("sys/fs/cgroup/memory.current", b"1000\n"),
+            ("sys/fs/cgroup/memory.current", b"9192\n"),
+            ("proc/self/status", b"Name:\tagent\nVmRSS:\t       8 kB\n"),
             ("sys/fs/cgroup/memory.max", b"max\n"),
             ("sys/fs/cgroup/memory.stat", b"anon 5\ninactive_file 300\n"),
             ("sys/fs/cgroup/memory.events", b"low 0\noom 3\noom_kill 2\n"),

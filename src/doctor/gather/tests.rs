@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::super::facts::host::BuildFact;
 use super::super::facts::{
     CanaryFact, ConfigFacts, Gap, LiveFacts, LiveFailure, LockdownFact, Mounted, Place, ProfileFacts, RunningAgent,
 };
@@ -60,6 +61,20 @@ fn type_information_must_look_like_it() {
         kernel::read(tree(&[]).path()).btf.unwrap_err().errno,
         Some(libc::ENOENT)
     );
+}
+
+#[test]
+fn what_is_out_of_sight_in_a_container_is_not_there() {
+    let nothing = kernel::read(tree(&[]).path());
+    assert_eq!((nothing.jit, nothing.build), (None, BuildFact::Absent));
+    assert!(nothing.types.unwrap_err().contains("cannot be read"));
+    let off = tree(&[
+        ("proc/sys/net/core/bpf_jit_enable", b"0\n"),
+        ("sys/kernel/btf/vmlinux", b"text"),
+    ]);
+    let off = kernel::read(off.path());
+    assert_eq!(off.jit, Some(0));
+    assert!(off.types.unwrap_err().contains("not known"));
 }
 
 #[test]
