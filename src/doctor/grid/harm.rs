@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::super::facts::{
-    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, Place, RunningAgent, RuntimeClass, RuntimeFact,
+    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, RunningAgent, RuntimeClass, RuntimeFact,
 };
-use super::super::fixture::{agent, live, refusal};
+use super::super::fixture::{agent, refusal};
 use crate::control::api::HookCounters;
 
 pub(in super::super) fn reduce(facts: &mut Facts) {
