@@ -8,7 +8,7 @@ use super::super::change::{Change, Op};
 use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, runtime};
+use super::{agent, output, pulse, runtime};
 use crate::container::Reason;
 
 /// The checks of this file.
@@ -218,6 +218,12 @@ fn canary(facts: &Facts) -> Finding {
         Ok(canary) => canary,
         Err(gap) => return Finding::gap(gap),
     };
+    let not_seen = matches!(canary, CanaryFact::NotSeen { .. });
+    if let Some(root) = deaf(facts).filter(|_| not_seen) {
+        return Finding::skipped("the agent does not see its own canary either")
+            .blocked_by(root)
+            .observed("not seen");
+    }
     match canary {
         CanaryFact::Seen {
             program,
@@ -264,6 +270,14 @@ fn canary(facts: &Facts) -> Finding {
             )
             .change(Change::node("kernel", "admits the step that the message names")),
     }
+}
+
+/// The check that tells why the agent sees nothing at all, where one does: that is one cause and not two.
+fn deaf(facts: &Facts) -> Option<&'static str> {
+    if output::holds_up(facts) {
+        return Some(output::ID);
+    }
+    (pulse::canary(facts).status() == Status::Fail).then_some(pulse::ID)
 }
 
 const EXPECTED: &str = "seen, with metadata.status other than missing";

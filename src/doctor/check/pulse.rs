@@ -11,7 +11,7 @@ use crate::control::api::GetStatusReply;
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[Definition {
-    id: "PIN-LIVE-003",
+    id: ID,
     area: "live",
     title: "The agent's own canary comes through",
     weight: Weight::Major,
@@ -22,6 +22,8 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     page: include_str!("../pages/PIN-LIVE-003.md"),
 }];
 
+pub(super) const ID: &str = "PIN-LIVE-003";
+
 /// A turn takes a tenth of a second where nothing happens; the longest that is no fault waits for lookups, which have a budget.
 const LONGEST_TURN_MS: u64 = 10_000;
 /// One is sent each second, and may wait for a lookup of the agent's own container.
@@ -30,7 +32,7 @@ const LONGEST_SILENCE_MS: u64 = 5_000;
 const JUST_BEGUN_S: f64 = 5.0;
 
 /// PIN-LIVE-003.
-fn canary(facts: &Facts) -> Finding {
+pub(super) fn canary(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
     let status = &agent.second;
     let Some(turn_ms) = status.turn_age_ms else {

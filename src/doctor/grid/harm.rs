@@ -1,5 +1,7 @@
 //! What several cases do to facts.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::super::facts::{
@@ -106,6 +108,14 @@ pub(in super::super) fn unenriched(facts: &mut Facts) {
         program: "/bin/true".to_owned(),
         latency_us: 900,
         event: json!({ "metadata": { "status": "missing", "reason": "no_runtime_socket" } }),
+    });
+}
+
+/// The canary ran, and no event came.
+pub(in super::super) fn unseen(facts: &mut Facts) {
+    facts.canary = Gathered::known(CanaryFact::NotSeen {
+        program: "/bin/true".to_owned(),
+        waited: Duration::from_secs(3),
     });
 }
 

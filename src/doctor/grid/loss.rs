@@ -26,11 +26,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a disk that was full half an hour ago", start: live, root: ("PIN-LOSS-006", Status::Warn), blocks: &[],
         harm: |f| full_disk(f, 1_800_000) },
     Case { name: "nobody reads the output, and so events are lost", start: live, root: ("PIN-LOSS-006", Status::Fail),
-        blocks: &["PIN-LOSS-001", "PIN-LOSS-007", "PIN-LIVE-003", "PIN-LIVE-004", "PIN-LIVE-005"],
+        blocks: &["PIN-LOSS-001", "PIN-LOSS-007", "PIN-LIVE-002", "PIN-LIVE-003", "PIN-LIVE-004", "PIN-LIVE-005"],
         harm: |f| { agent(f).second.output.as_mut().unwrap().blocked_now_us = Some(12_000_000);
                     agent(f).second.turn_age_ms = Some(12_000);
                     agent(f).second.latency.as_mut().unwrap().p99_us = 3_000_000;
-                    unmet(f, "pipeline"); dropped(f, 100); } },
+                    unmet(f, "pipeline"); unseen(f); dropped(f, 100); } },
     Case { name: "whoever reads the output pauses", start: live, root: ("PIN-LOSS-006", Status::Warn), blocks: &[],
         harm: |f| agent(f).second.output.as_mut().unwrap().blocked_now_us = Some(1_500_000) },
     Case { name: "whoever reads the output is too slow", start: live, root: ("PIN-LOSS-006", Status::Warn), blocks: &["PIN-LOSS-001"],

@@ -70,7 +70,7 @@ const NODE: &[(&str, Governs)] = &[
     ("destination of the log", |facts, well| facts.live = well.live.clone()),
     ("directory of the admin socket", |facts, well| facts.live = well.live.clone()),
     ("disk of the output", |facts, well| facts.live = well.live.clone()),
-    ("reader of the output", |facts, well| facts.live = well.live.clone()),
+    ("reader of the output", |facts, well| { facts.live = well.live.clone(); facts.canary = well.canary.clone(); }),
     ("memory of the node", |facts, well| facts.live = well.live.clone()),
     ("workloads", |facts, well| facts.live = well.live.clone()),
     ("CPU share of the agent", |facts, well| facts.live = well.live.clone()),
