@@ -32,20 +32,23 @@ pub struct Probe {
 /// ring, in bytes, and this many processes.
 #[must_use]
 pub fn probe(ring_size: u64, processes: u32) -> Probe {
-    let base = try_object(Programs::Full, SMALL, base::attach);
+    // Reading them takes longer than all of the rest.
+    let types = object::kernel_types().map_err(failure);
+    let types = types.as_ref();
+    let base = try_object(types, Programs::Full, SMALL, base::attach);
     let reduced = base.is_err().then(|| {
-        try_object(Programs::Reduced, SMALL, |object, btf| {
+        try_object(types, Programs::Reduced, SMALL, |object, btf| {
             base::attach_reduced(&mut Reduced::new(object, btf)?, btf)
         })
     });
     let (programs, trampoline, dispatcher) = if matches!(reduced, Some(Ok(()))) {
-        let dispatcher = try_object(Programs::Reduced, SMALL, |object, btf| {
+        let dispatcher = try_object(types, Programs::Reduced, SMALL, |object, btf| {
             Reduced::new(object, btf)?.attach(btf, "dispatcher", "sys_exit")
         });
         (Programs::Reduced, Err(no_trampolines()), dispatcher)
     } else {
         let backend = |wanted| {
-            try_object(Programs::Full, SMALL, move |object, btf| {
+            try_object(types, Programs::Full, SMALL, move |object, btf| {
                 attach(object, btf, &here(tried())?, wanted).map(|_| Ok(()))
             })
         };
@@ -62,7 +65,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
         ring: ring_bytes(ring_size),
         processes,
     };
-    let object = try_object(programs, full, |_, _| Ok(Ok(())));
+    let object = try_object(types, programs, full, |_, _| Ok(Ok(())));
     Probe {
         object,
         base,
@@ -85,19 +88,24 @@ const SMALL: Sizes = Sizes {
 };
 
 fn try_object(
+    types: Result<&aya::Btf, &Failure>,
     programs: Programs,
     sizes: Sizes,
     with: impl FnOnce(&mut aya::Ebpf, &aya::Btf) -> Result<Result<(), Failure>, Error>,
 ) -> Result<(), Failure> {
+    let btf = types.map_err(Failure::clone)?;
     let attempt = || -> Result<Result<(), Failure>, Error> {
-        let btf = object::kernel_types()?;
         let constants = Constants::of(tried(), Flows::First);
-        let mut object = object::prepare(programs, &btf, sizes, &constants)?;
-        with(&mut object, &btf)
+        let mut object = object::prepare(programs, btf, sizes, &constants)?;
+        with(&mut object, btf)
     };
-    match attempt() {
-        Ok(result) => result,
-        Err(Error::Object(failure) | Error::Program(failure) | Error::Backend { failure, .. }) => Err(failure),
-        Err(error) => Err(Failure::of_error("prepare the eBPF object".to_owned(), &error)),
+    attempt().unwrap_or_else(|error| Err(failure(error)))
+}
+
+/// What the kernel said, else what the agent says.
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Object(failure) | Error::Program(failure) | Error::Backend { failure, .. } => failure,
+        error => Failure::of_error("prepare the eBPF object".to_owned(), &error),
     }
 }

@@ -167,6 +167,7 @@ pub(super) fn cold() -> Facts {
             confidence: Confidence::Certain,
             evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
         },
+        suppressions: None,
     }
 }
 

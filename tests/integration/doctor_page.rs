@@ -114,7 +114,7 @@ fn a_running_agents_page_has_its_own_losses_and_that_of_a_cold_host_says_that_th
     assert!(cold.contains("No running agent took part"), "{cold}");
     assert_eq!(boxes(&frames(&seen)[0], "loss"), []);
 
-    let running = installed.run::<_, &str>([]).unwrap();
+    let running = installed.run::<&str>([]).unwrap();
     let live = tool::poll(
         "a page with losses over time",
         Duration::from_secs(60),

@@ -33,7 +33,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
         needs: &[Need::Settings, Need::Agent],
         depends_on: &[Edge::Needs("PIN-CFG-001")],
         judge: Some(node_name),
-        offline: None,
+        offline: Some(super::offline::settings::node_name),
         page: include_str!("../pages/PIN-CFG-004.md"),
     },
 ];

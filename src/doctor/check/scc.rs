@@ -66,6 +66,12 @@ fn required(agent: &AgentPod) -> Option<&str> {
         .as_str()
 }
 
+/// What the constraints give a pod that names none, where their strategy is `MustRunAs`: `path` is below the strategy.
+pub(super) fn given(manifests: &Manifests, agent: &AgentPod, key: &str, path: &str) -> Option<Value> {
+    let constraints = constraints_of(manifests, agent)?;
+    (strategy(constraints, key) == Some("MustRunAs")).then(|| constraints.at(&format!("/{key}{path}")).cloned())?
+}
+
 /// Why there is nothing to judge, where there is not.
 fn not_here(manifests: &Manifests) -> Option<Finding> {
     let pod = manifests.profile.platform.kubernetes.as_ref();

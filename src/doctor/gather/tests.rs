@@ -68,7 +68,10 @@ fn what_is_out_of_sight_in_a_container_is_not_there() {
     let nothing = kernel::read(tree(&[]).path());
     assert_eq!((nothing.jit, nothing.build), (None, BuildFact::Absent));
     assert!(nothing.types.unwrap_err().contains("cannot be read"));
-    let off = tree(&[("proc/sys/net/core/bpf_jit_enable", b"0\n"), ("sys/kernel/btf/vmlinux", b"text")]);
+    let off = tree(&[
+        ("proc/sys/net/core/bpf_jit_enable", b"0\n"),
+        ("sys/kernel/btf/vmlinux", b"text"),
+    ]);
     let off = kernel::read(off.path());
     assert_eq!(off.jit, Some(0));
     assert!(off.types.unwrap_err().contains("not known"));
@@ -501,6 +504,8 @@ fn input(socket: PathBuf) -> Input {
         settings,
         config,
         profile,
+        suppressions: None,
+        process: process::own(),
         live_timeout: CANARY,
         timeout: Duration::from_secs(30),
     }

@@ -97,7 +97,7 @@ fn ids_that_begin_alike_are_told_apart() {
 fn keys_tell_what_a_value_is() {
     let event = json!({
         "type": "process_exec",
-        "process": { "exe": "/usr/bin/curl", "args": ["curl", "-u", "hunter2"], "cwd": "/srv/shop" },
+        "process": { "exe": "/usr/bin/zcurl", "args": ["zcurl", "-u", "hunter2"], "cwd": "/run/shop" },
         "container": { "id": "4f1c".repeat(16), "name": "shop", "image": { "name": "acme.io/shop:1", "tag": "1" } },
         "kubernetes": { "namespace": "shop", "pod": { "name": "web-0", "labels": { "team": "alpha" } } },
         "said": "pod web-0 of shop is at /run/web-0",
@@ -106,7 +106,7 @@ fn keys_tell_what_a_value_is() {
         json(&event),
         json!({
             "type": "process_exec",
-            "process": { "exe": "/usr/bin/name-1", "args": REMOVED, "cwd": "/name-2/container-1" },
+            "process": { "exe": "/usr/bin/name-1", "args": REMOVED, "cwd": "/run/container-1" },
             "container": { "id": "<id:4f1c…>", "name": "container-1", "image": { "name": "image-1", "tag": "image-2" } },
             "kubernetes": { "namespace": "container-1", "pod": { "name": "pod-1", "labels": REMOVED } },
             "said": "pod pod-1 of container-1 is at /run/pod-1",

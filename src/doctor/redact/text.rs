@@ -33,8 +33,8 @@ impl Scrubber {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            if let Some((stand_in, after)) = stand_in(rest) {
-                out.push_str(stand_in);
+            if let Some((told, after)) = told_before(rest) {
+                out.push_str(told);
                 rest = after;
                 continue;
             }
@@ -76,6 +76,9 @@ impl Scrubber {
         }
         if let Some(known) = self.names.known(word) {
             return Some(known.to_owned());
+        }
+        if is_stand_in(word) {
+            return Some(word.to_owned());
         }
         if is_id(word) {
             return Some(self.names.id(word));
@@ -158,19 +161,21 @@ pub(super) fn of_a_word(c: char) -> bool {
     c.is_alphanumeric() || "_-.".contains(c) || WITHIN.contains(c)
 }
 
-/// A stand-in that stands here already: what was redacted once may be redacted again.
-fn stand_in(text: &str) -> Option<(&str, &str)> {
-    if text.starts_with("<id:") || text.starts_with(super::REMOVED) {
-        let (inside, _) = text.split_once('>')?;
-        // An id's four digits, and no sentence.
-        return (inside.len() <= 16).then(|| text.split_at(inside.len() + 1));
+/// What was put here when this was redacted before: an id's digits, or that something was removed.
+fn told_before(text: &str) -> Option<(&str, &str)> {
+    if !text.starts_with("<id:") && !text.starts_with(super::REMOVED) {
+        return None;
     }
-    let kind = Kind::ALL.into_iter().find(|kind| text.starts_with(kind.word()))?;
-    let rest = text[kind.word().len()..].strip_prefix('-')?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let goes_on = |c| of_a_word(c) && !".:/".contains(c);
-    let whole = (1..=6).contains(&digits) && !rest[digits..].starts_with(goes_on);
-    whole.then(|| text.split_at(kind.word().len() + 1 + digits))
+    let (inside, _) = text.split_once('>')?;
+    // An id's four digits, and no sentence.
+    (inside.len() <= 16).then(|| text.split_at(inside.len() + 1))
+}
+
+/// `node-1`: what was redacted once may be redacted again.
+fn is_stand_in(word: &str) -> bool {
+    let numbered = |number: &str| (1..=6).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    word.rsplit_once('-')
+        .is_some_and(|(kind, number)| numbered(number) && Kind::ALL.iter().any(|known| known.word() == kind))
 }
 
 /// `PIN-RUN-001`.
@@ -238,12 +243,15 @@ fn version(word: &str) -> Option<String> {
     let number = word.strip_prefix('v').unwrap_or(word);
     let first = number.split(['-', '+', '~', '_']).next()?;
     let digits = |part: &&str| (1..=6).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    if word.len() > VERSION || first.split('.').take_while(digits).count() < 2 {
+    if word.len() > VERSION
+        || word.contains(|c| WITHIN.contains(c) && c != '+')
+        || first.split('.').take_while(digits).count() < 2
+    {
         return None;
     }
     let mut told = word[..word.len() - number.len()].to_owned();
     let mut changed = false;
-    for piece in number.split_inclusive(['-', '.', '+', '~', '_', ':', '/', '@', '%']) {
+    for piece in number.split_inclusive(['-', '.', '+', '~', '_']) {
         let part = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         let known = of_a_version(part);
         changed |= !known;

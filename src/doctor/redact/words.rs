@@ -67,9 +67,16 @@ const BUILDS: &[&str] = &[
 /// Digits of one part of a version.
 const DIGITS: usize = 9;
 
+/// Folders that every Linux has.
+const FOLDERS: &[&str] = &[
+    "bin", "boot", "dev", "etc", "lib", "lib64", "libexec", "local", "log", "opt", "proc", "run", "sbin", "share",
+    "srv", "sys", "tmp", "usr", "var",
+];
+
 /// Whether the program itself says this word.
 pub(super) fn said_here(word: &str) -> bool {
-    WORDS.contains(&word.to_lowercase())
+    let word = word.to_lowercase();
+    WORDS.contains(&word) || FOLDERS.contains(&word.as_str())
 }
 
 /// Whether this part of a version may be told: numbers and words of builds, as in `28`, `amd64`, `deb12u3`.

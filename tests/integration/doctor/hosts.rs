@@ -36,12 +36,19 @@ struct Host {
 impl Host {
     fn start() -> Self {
         let lab = Containerd::start().unwrap();
-        let settings = vec!["--runtime-socket".to_owned(), lab.socket().to_string_lossy().into_owned()];
+        let settings = vec![
+            "--runtime-socket".to_owned(),
+            lab.socket().to_string_lossy().into_owned(),
+        ];
         Self { lab, settings }
     }
 
     fn words<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        self.settings.iter().map(String::as_str).chain(more.iter().copied()).collect()
+        self.settings
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect()
     }
 }
 
@@ -151,7 +158,11 @@ fn whose_disk_is_full_lose_the_output() {
     let mut verdict = Verdict::default();
     verdict.expect_soon("a full disk", plain, &[("PIN-LOSS-006", "fail")]);
     let stopped = agent.stop().unwrap();
-    println!("{}: {}", stopped.status, stopped.stderr.lines().last().unwrap_or_default());
+    println!(
+        "{}: {}",
+        stopped.status,
+        stopped.stderr.lines().last().unwrap_or_default()
+    );
     verdict.end();
 }
 
@@ -170,8 +181,16 @@ fn whose_journal_goes_lose_the_log() {
     drop(journal);
     let installed_here = Installed::new(crate::event::agent()).unwrap();
     let socket = installed.control_socket();
-    let gone = [&words[..], &["--log-target", "journald", "--control-socket", socket.to_str().unwrap()]].concat();
-    verdict.expect_soon("the journal is gone", || doctor(&installed_here, &gone), &[("PIN-CFG-002", "warn")]);
+    let gone = [
+        &words[..],
+        &["--log-target", "journald", "--control-socket", socket.to_str().unwrap()],
+    ]
+    .concat();
+    verdict.expect_soon(
+        "the journal is gone",
+        || doctor(&installed_here, &gone),
+        &[("PIN-CFG-002", "warn")],
+    );
     ends_well(agent);
     verdict.end();
 }
@@ -190,11 +209,19 @@ fn whose_files_change_under_the_agent_say_so() {
     verdict.expect_soon("as it was started", || doctor(&installed, &words), &[]);
 
     write("[capture]\nring_size = \"8MiB\"\n");
-    verdict.expect("another ring in the file", &doctor(&installed, &words), &[("PIN-CFG-003", "warn")]);
+    verdict.expect(
+        "another ring in the file",
+        &doctor(&installed, &words),
+        &[("PIN-CFG-003", "warn")],
+    );
     write("[capture]\nring_size = \"4MiB\"\n");
 
     replace(&installed.dir().join("agent"));
-    verdict.expect("another binary", &doctor(&installed, &words), &[("PIN-VER-002", "warn")]);
+    verdict.expect(
+        "another binary",
+        &doctor(&installed, &words),
+        &[("PIN-VER-002", "warn")],
+    );
     ends_well(agent);
     let agent = installed.run(&words).unwrap();
     verdict.expect_soon("started anew", || doctor(&installed, &words), &[]);
@@ -211,6 +238,11 @@ fn replace(binary: &Path) {
     fs::copy(binary, &new).unwrap();
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
     let setcap = crate::lab::tool::find("setcap", "libcap2-bin").unwrap();
-    crate::lab::tool::run(std::process::Command::new(setcap).arg("cap_bpf,cap_perfmon=p").arg(&new)).unwrap();
+    crate::lab::tool::run(
+        std::process::Command::new(setcap)
+            .arg("cap_bpf,cap_perfmon=p")
+            .arg(&new),
+    )
+    .unwrap();
     fs::rename(&new, binary).unwrap();
 }

@@ -199,7 +199,10 @@ fn of_several_runtimes_the_kubelets_is_known() {
     verdict.expect("the wrong one alone", &report, &[("PIN-RUN-003", "fail")]);
 
     let mut half = Manifest::of("generic");
-    half.set("PINHOLE_RUNTIME_SOCKET", "/run/containerd/containerd.sock,/run/crio/crio.sock");
+    half.set(
+        "PINHOLE_RUNTIME_SOCKET",
+        "/run/containerd/containerd.sock,/run/crio/crio.sock",
+    );
     let report = node::cold(&kubelet, &half, "runc");
     verdict.expect("one that is named is not there", &report, &[("PIN-RUN-005", "warn")]);
     elsewhere.remove().unwrap();

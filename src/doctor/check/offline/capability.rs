@@ -112,11 +112,20 @@ pub(in super::super) fn surplus(manifests: &Manifests) -> Finding {
          that nothing needs.",
         "Drop everything and add only the two.",
     );
-    let own = Capabilities::of(&NEEDED).or(security.capabilities.and(wanted));
+    // What is asked for by name and has a use stays; what comes by default or with the privilege does not.
+    let added = object
+        .items(&agent.in_container(&format!("{CONTEXT}/add")))
+        .filter_map(Value::as_str);
+    let mut own = short(Capabilities::of(&NEEDED));
+    own.extend(
+        added
+            .map(plain)
+            .filter(|name| name == "SYS_RESOURCE" && may_lift(manifests)),
+    );
     let right = put(
         object,
         &agent.in_container(CONTEXT),
-        json!({"drop": ["ALL"], "add": short(own)}),
+        json!({"drop": ["ALL"], "add": own}),
     );
     let context = |key: &str| agent.in_container(&format!("/securityContext/{key}"));
     let finding = if security.privileged {
@@ -136,6 +145,7 @@ pub(in super::super) fn surplus(manifests: &Manifests) -> Finding {
             )
             .remedy("Take the privilege away and add the two capabilities.", &["securityContext:\n  privileged: false"])
             .change(put(object, &context("privileged"), false))
+            .changes((!refused).then(|| put(object, &context("allowPrivilegeEscalation"), false)))
             .change(right)
             .read(object, &context("privileged"))
     } else if surplus.is_empty() {

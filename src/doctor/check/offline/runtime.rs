@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::super::change::Change;
 use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
+use super::super::scc::given;
 use super::mounts::{Mount, mounts, over};
 use super::patch::{push, put, take};
 use super::{Read, agent, waits};
@@ -143,9 +144,11 @@ pub(in super::super) fn answers(manifests: &Manifests) -> Finding {
     let all = mounts(agent);
     let reach = reach(manifests, &all);
     let groups = agent.in_pod("/securityContext/supplementalGroups");
-    let may_connect = security.run_as_user == Some(0)
-        || security.run_as_group == Some(0)
-        || security.supplemental_groups.contains(&0);
+    let in_group = security.run_as_group == Some(0) || security.supplemental_groups.contains(&0);
+    // A pod that names no groups is given the first that the constraints have.
+    let by_constraints = object.at(&groups).is_none()
+        && given(manifests, agent, "supplementalGroups", "/ranges/0/min") == Some(json!(0));
+    let may_connect = security.run_as_user == Some(0) || in_group || by_constraints;
     let optional = manifests.settings.settings.health.runtime == RuntimeNeed::Optional;
     let lacks = |said: String| {
         if optional {

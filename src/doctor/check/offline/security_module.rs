@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::super::change::Change;
 use super::super::super::facts::manifests::{AgentPod, Manifests};
 use super::super::super::finding::Finding;
+use super::super::scc::given;
 use super::confinement::word;
 use super::patch::{put, take, token};
 use super::{Context, Read, agent, context_of, waits};
@@ -29,6 +30,11 @@ pub(in super::super) fn selinux(manifests: &Manifests) -> Finding {
         (None, None) => Finding::ok("no type is named, and this platform's pods need none"),
         (None, Some(own)) => Finding::ok(format!("type {own}")),
         (Some(wanted), Some(own)) if wanted == own => Finding::ok(format!("type {own}")),
+        (Some(wanted), None)
+            if given(manifests, agent, "seLinuxContext", "/seLinuxOptions/type") == Some(wanted.into()) =>
+        {
+            Finding::ok(format!("the security context constraints give the pod type {wanted}"))
+        }
         (Some(_), None) if security.privileged => Finding::ok("a privileged container has no label"),
         (Some(_), Some(own)) if !ORDINARY.contains(&own) => {
             return Finding::skipped(format!(
