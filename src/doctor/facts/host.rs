@@ -122,7 +122,7 @@ pub struct MountFacts {
     pub read_only_root: Result<bool, String>,
     /// Files and directories of the host that are mounted here.
     pub host: Result<Vec<HostMount>, String>,
-    /// Directories that the settings have the agent use.
+    /// Directories, and sockets that have none of their own, that the settings have the agent use.
     pub used: Vec<String>,
     /// Namespaces, and whether each is the host's.
     pub shared: BTreeMap<&'static str, Result<bool, String>>,

@@ -81,7 +81,7 @@ fn hides(mountinfo: &str) -> Vec<String> {
         .collect()
 }
 
-/// Directories of the container that the settings have the agent use. Configuration comes from a volume of the pod, or
+/// Directories, and sockets that have none of their own, that the settings have the agent use. Configuration comes from a volume of the pod, or
 /// from a file that somebody mounts there.
 fn used(settings: &Settings) -> Vec<String> {
     let parent = |path: &Path| path.parent().map(Path::to_owned);
@@ -93,7 +93,12 @@ fn used(settings: &Settings) -> Vec<String> {
         .iter()
         .map(|runtime| prefix(Path::new(runtime.socket)));
     let sockets = settings.runtime.socket.iter().cloned().chain(well_known);
-    let mut directories: Vec<PathBuf> = sockets.filter_map(|socket| parent(&socket)).collect();
+    // A socket that lies directly in /run does not make all of /run one that is used.
+    let narrow = |socket: PathBuf| match parent(&socket) {
+        Some(directory) if directory.components().count() > 2 && !directory.ends_with("run") => directory,
+        _ => socket,
+    };
+    let mut directories: Vec<PathBuf> = sockets.map(narrow).collect();
     directories.extend(settings.runtime.bundles.iter().cloned());
     directories.extend(parent(&settings.control.socket));
     directories.extend(["/etc/pinhole", "/run/systemd/journal"].map(PathBuf::from));
@@ -201,7 +206,9 @@ mod tests {
         assert!(matches!(found.proc, ProcFact::Own { .. }), "{:?}", found.proc);
         assert!(found.host.is_ok() && found.read_only_root.is_ok());
         assert!(found.shared.values().all(Result::is_ok), "{:?}", found.shared);
-        assert!(found.used.contains(&"/run/containerd".to_owned()), "{:?}", found.used);
+        let used = |path: &str| found.used.iter().any(|used| used == path);
+        assert!(used("/run/containerd") && used("/run/docker.sock"), "{:?}", found.used);
+        assert!(!used("/run") && !used("/"), "{:?}", found.used);
         assert!(!found.cgroup.paths.is_empty() && found.cgroup.listed);
     }
 
