@@ -71,10 +71,10 @@ fn blocks(markdown: &str) -> Vec<Block> {
         } else if open && let Some(Block::Paragraph(text) | Block::Item { text, .. }) = blocks.last_mut() {
             text.push(' ');
             text.push_str(words);
-        } else if line.starts_with("    ") {
+        } else if let Some(code_line) = line.strip_prefix("    ") {
             match blocks.last_mut() {
-                Some(Block::Code(code)) => code.push(line[4..].to_owned()),
-                _ => blocks.push(Block::Code(vec![line[4..].to_owned()])),
+                Some(Block::Code(code)) => code.push(code_line.to_owned()),
+                _ => blocks.push(Block::Code(vec![code_line.to_owned()])),
             }
         } else {
             blocks.push(Block::Paragraph(words.to_owned()));

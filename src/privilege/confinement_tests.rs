@@ -334,7 +334,7 @@ fn dangers() -> Vec<(&'static str, libc::c_long, [u64; 6])> {
         ),
         ("prlimit64(another)", libc::SYS_prlimit64, [1, 0, 0, 0, 0, 0]),
         ("ioctl(FS_IOC_SETFLAGS)", libc::SYS_ioctl, [0, 0x4008_6602, 0, 0, 0, 0]),
-        ("ioctl(TIOCSTI)", libc::SYS_ioctl, [0, libc::TIOCSTI as u64, 0, 0, 0, 0]),
+        ("ioctl(TIOCSTI)", libc::SYS_ioctl, [0, libc::TIOCSTI, 0, 0, 0, 0]),
         ("fcntl(F_SETLK)", libc::SYS_fcntl, [0, libc::F_SETLK as u64, 0, 0, 0, 0]),
         (
             "inotify_add_watch(IN_ACCESS)",

@@ -87,7 +87,7 @@ fn list() -> String {
         // Areas come in the order of the report, where one may come twice.
         if definition.area != area {
             area = definition.area;
-            let _ = write!(page, "{}{area}\n", if page.is_empty() { "" } else { "\n" });
+            let _ = writeln!(page, "{}{area}", if page.is_empty() { "" } else { "\n" });
         }
         let _ = writeln!(page, "  {:<12}  {}", definition.id, definition.title);
     }

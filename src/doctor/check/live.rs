@@ -8,6 +8,7 @@ use super::super::change::{Change, Op};
 use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, RunningAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
+use super::super::report::Status;
 use super::{agent, output, pulse, runtime};
 use crate::container::Reason;
 

@@ -220,7 +220,7 @@ fn budgets(facts: &Facts) -> Finding {
                 named.join(", ")
             ))
             .impact(IMPACT, &["capture", "loss"], &["lost_before"]);
-            let lost = over.values().fold(Tally::default(), |sum, tally| sum.plus(tally));
+            let lost = over.values().fold(Tally::default(), Tally::plus);
             ring::enlarge(facts, finding, &lost)
         }
     };

@@ -147,7 +147,7 @@ fn the_node_is_not_named_and_redacting_again_changes_nothing() {
 fn reports_can_still_be_read() {
     let mut all: BTreeSet<String> = BTreeSet::new();
     let mut lost: BTreeSet<String> = BTreeSet::new();
-    let facts = grid::cases().into_iter().map(|case| {
+    let facts = grid::cases().map(|case| {
         let mut facts = (case.start)();
         (case.harm)(&mut facts);
         facts

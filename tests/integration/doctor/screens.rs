@@ -13,8 +13,10 @@ use crate::lab::turn::Turn;
 
 const PAGE: &str = "docs/first-look.md";
 
+type Harm = fn(&mut Manifest);
+
 /// A heading of the page, and what its pod lacks.
-const SCREENS: [(&str, fn(&mut Manifest)); 3] = [
+const SCREENS: [(&str, Harm); 3] = [
     ("## The runtime's socket is refused", |manifest| {
         manifest.pod()["securityContext"]["supplementalGroups"] = json!([]);
     }),

@@ -24,7 +24,8 @@ use crate::container::Reason;
 
 /// The check of this area that fails, so that no container can be named: none answers, or not the one that runs it.
 pub(super) fn root(facts: &Facts) -> Option<&'static str> {
-    let judges: [(&'static str, fn(&Facts) -> Finding); 4] = [
+    type Judge = fn(&Facts) -> Finding;
+    let judges: [(&'static str, Judge); 4] = [
         ("PIN-RUN-001", answers::any),
         ("PIN-RUN-007", kubelet::pods),
         ("PIN-RUN-006", kubelet::is_kubelets),
