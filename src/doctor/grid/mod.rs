@@ -16,6 +16,7 @@ mod privilege;
 mod resources;
 mod runtime;
 mod settings;
+mod suppression;
 mod treatment;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ pub(super) struct Case {
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     [
         settings::CASES,
+        suppression::CASES,
         kernel::CASES,
         mounts::CASES,
         privilege::CASES,

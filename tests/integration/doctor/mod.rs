@@ -10,6 +10,8 @@ mod loss;
 mod machines;
 mod manifest;
 mod node;
+mod readonly;
 mod report;
 mod sockets;
 mod table;
+mod tools;
