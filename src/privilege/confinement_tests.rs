@@ -180,7 +180,7 @@ impl Deeds {
             (
                 "copy_file_range",
                 libc::SYS_copy_file_range,
-                [readable, 0, writable, 0, 1, 0],
+                [readable, 0, writable, 0, 0, 0],
             ),
             ("mknodat", libc::SYS_mknodat, [here, new, fifo, 0, 0, 0]),
             ("utimensat", libc::SYS_utimensat, [here, file, when, 0, 0, 0]),

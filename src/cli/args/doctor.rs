@@ -21,7 +21,7 @@ Examples:
   agent doctor --suppress accepted.toml              mark what is accepted for now; docs/doctor.md shows the file
   agent doctor --explain shop/web-7d9c5b             what is known of one pod, and why
   agent doctor explain PIN-RUN-001                   what a check examines, and what mends what it finds
-  agent doctor bundle --output doctor.tar            all that explains a report in one file, without names
+  agent doctor bundle --file doctor.tar              all that explains a report in one file, without names
   agent doctor merge reports/*.json                  what is found on how many nodes
 
 Exit codes: 0 nothing at or above the threshold, 2 findings, 3 something could not be found out, 64 wrong usage.";
@@ -137,9 +137,9 @@ pub struct BundleArgs {
         default_value = "pinhole-doctor.tar",
         help_heading = "Bundle"
     )]
-    pub output: PathBuf,
+    pub file: PathBuf,
     /// Print what it would hold, with sizes, and write nothing
-    #[arg(long, conflicts_with = "output", help_heading = "Bundle")]
+    #[arg(long, conflicts_with = "file", help_heading = "Bundle")]
     pub list: bool,
     /// Whether names and everything private are taken out
     #[arg(long, value_enum, default_value_t = Redact::On, value_name = "WHETHER", help_heading = "Bundle")]

@@ -184,7 +184,7 @@ fn the_doctors_tools_are_told_from_its_examination() {
         "doctor --explain shop/web --baseline b.json",
         "doctor --explain shop/web --wait 1m",
         "doctor --manifest a.yaml --wait 1m",
-        "doctor bundle --list --output b.tar",
+        "doctor bundle --list --file b.tar",
         "doctor bundle --max-size 1KiB",
         "doctor bundle --redact some",
         "doctor merge",

@@ -39,7 +39,7 @@ enum Error {
         source: io::Error,
     },
     /// Nobody reads an archive on a terminal.
-    #[error("standard output is a terminal: name a file with --output, or pipe the archive somewhere")]
+    #[error("standard output is a terminal: name a file with --file, or pipe the archive somewhere")]
     Terminal,
     /// There is no report.
     #[error(transparent)]
@@ -57,9 +57,9 @@ enum Error {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AlreadyExists => "; nothing is overwritten: name another file with --output",
+        io::ErrorKind::AlreadyExists => "; nothing is overwritten: name another file with --file",
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "; `--output -` writes to standard output: kubectl exec POD -- /agent doctor bundle --output - > doctor.tar"
+            "; `--file -` writes to standard output: kubectl exec POD -- /agent doctor bundle --file - > doctor.tar"
         }
         _ => "",
     }
@@ -88,7 +88,7 @@ fn packed(arguments: &BundleArgs) -> Result<Exit, Error> {
     let out = if arguments.list {
         None
     } else {
-        Some(open(&arguments.output)?)
+        Some(open(&arguments.file)?)
     };
     let (process, confined) = confine();
     let given = Given {

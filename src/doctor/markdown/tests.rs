@@ -65,7 +65,8 @@ fn every_page_of_the_registry_fits_a_terminal() {
         let page = text(&pages::page(definition), PLAIN);
         assert!(page.is_ascii() && page.starts_with(definition.id), "{page}");
         for line in page.lines() {
-            let code = line.starts_with("    ");
+            // Code and the title are not broken.
+            let code = line.starts_with("    ") || line.starts_with(definition.id);
             assert!(code || line.chars().count() <= 60, "{}: {line:?}", definition.id);
             assert!(
                 !line.starts_with('|') && !line.contains("](") && !line.starts_with('#'),

@@ -160,7 +160,7 @@ fn exit_codes_are_those_of_one_report() {
         }
         merge.finish().exit_code(fail_on)
     };
-    assert_eq!(of(&[&[("PIN-A-001", "ok")]], Warn), 0);
+    assert_eq!(of(&[&[("PIN-AA-001", "ok")]], Warn), 0);
     let few: &[&[(&str, &str)]] = &[&[("PIN-AA-001", "ok")], &[("PIN-AA-001", "warn")]];
     assert_eq!((of(few, Warn), of(few, Fail)), (2, 0));
     assert_eq!(of(&[&[("PIN-AA-001", "warn"), ("PIN-AA-002", "unknown")]], Fail), 3);

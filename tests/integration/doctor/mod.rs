@@ -12,6 +12,7 @@ mod manifest;
 mod node;
 mod readonly;
 mod report;
+mod screens;
 mod sockets;
 mod table;
 mod tools;

@@ -300,7 +300,7 @@ fn the_bundle_is_its_owners_alone_and_overwrites_nothing() {
     let pack = || {
         let path = path.to_str().unwrap();
         installed
-            .command(["doctor", "bundle", "--output", path])
+            .command(["doctor", "bundle", "--file", path])
             .unwrap()
             .output()
             .unwrap()
@@ -336,7 +336,7 @@ fn the_bundle_is_its_owners_alone_and_overwrites_nothing() {
 
     // Where nothing can be written at all, as in the agent's own pod: through standard output.
     let piped = installed
-        .command(["doctor", "bundle", "--output", "-"])
+        .command(["doctor", "bundle", "--file", "-"])
         .unwrap()
         .output()
         .unwrap();
