@@ -13,6 +13,8 @@ use crate::platform::profile;
 
 /// A file of `/proc` or `/sys`.
 const FILES: Duration = Duration::from_secs(2);
+/// The kernel's types among them: some MiB to read and to look through, for which a busy machine takes its time.
+const KERNEL: Duration = Duration::from_secs(10);
 /// Loading programs: the verifier takes its time on a busy or emulated machine.
 const CAPTURE: Duration = Duration::from_secs(20);
 /// Every candidate has a deadline of its own within this one.
@@ -56,7 +58,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let live = steps.start("the running agent", LIVE + live_timeout, move || {
         Ok(live::ask(&socket, live_timeout, &heard))
     });
-    let kernel = steps.start("the kernel", FILES, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
+    let kernel = steps.start("the kernel", KERNEL, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
     let process = steps.start("the own process", FILES, move || process::read(root));
     let lsm = steps.start("security modules", FILES, move || Ok::<LsmFacts, Gap>(lsm::read(root)));
     let mounts = steps.start("mounts", FILES, move || {

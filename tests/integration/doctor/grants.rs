@@ -168,12 +168,6 @@ const SURPLUS: &[Case] = &[
         mends: Mends::Manifest,
     },
     Case {
-        name: "in the host's PID namespace",
-        harm: |manifest, _| manifest.pod()["hostPID"] = json!(true),
-        roots: &[("PIN-MNT-005", "warn")],
-        mends: Mends::Manifest,
-    },
-    Case {
         name: "in the host's network",
         harm: |manifest, _| manifest.pod()["hostNetwork"] = json!(true),
         roots: &[("PIN-MNT-005", "warn")],
