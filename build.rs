@@ -41,7 +41,10 @@ fn compile_protocol() -> Result<(), Box<dyn Error>> {
                 .into(),
         );
     }
-    tonic_prost_build::compile_protos("proto/pinhole.admin.v1.proto")?;
+    tonic_prost_build::configure()
+        // The doctor's bundle holds the status as JSON.
+        .type_attribute(".", "#[derive(serde::Serialize)]")
+        .compile_protos(&["proto/pinhole.admin.v1.proto"], &["proto"])?;
     Ok(())
 }
 

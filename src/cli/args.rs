@@ -15,7 +15,9 @@ use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::manifest;
 use crate::platform::profile;
 
-pub use doctor::{DoctorArgs, DoctorFormat, FailOn, NotExplained};
+pub use doctor::{
+    BundleArgs, DoctorArgs, DoctorFormat, DoctorTool, ExplainArgs, FailOn, MergeArgs, NotExplained, PageFormat, Redact,
+};
 
 /// What `--version` prints after the name.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_NAME"), ")");
@@ -70,9 +72,9 @@ pub enum Command {
     ///
     /// `setup` is for the pod (seccompProfile type Localhost) where the runtime's default profile refuses bpf(): put it on
     /// every node as /var/lib/kubelet/seccomp/pinhole/agent-setup.json. `run` is what the agent installs on itself once it has
-    /// started; it is for reading, no pod could start under it.
+    /// started, `doctor` what `agent doctor` does; these are for reading, no pod could start under them.
     Seccomp {
-        /// Which of the two
+        /// Which of them
         #[arg(value_enum)]
         policy: SeccompPolicy,
     },
@@ -229,6 +231,8 @@ pub enum SeccompPolicy {
     Setup,
     /// What the agent keeps
     Run,
+    /// What the doctor keeps to: it reads and changes nothing
+    Doctor,
 }
 
 /// `agent profile`.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::run::plan;
 use crate::capture::{Hook, Plan};
-use crate::config::Loaded;
 use crate::config::settings::OutputFormat;
+use crate::config::{Loaded, Settings};
 
 /// Prints the set and ends.
 pub fn run(loaded: &Loaded) -> Exit {
@@ -22,6 +22,11 @@ pub fn run(loaded: &Loaded) -> Exit {
         Ok(()) => super::say(&page),
         Err(error) => super::complain(&error, Exit::Internal),
     }
+}
+
+/// The same as a value, for the doctor's bundle.
+pub(super) fn value(settings: &Settings) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(Set::of(&plan(settings)))
 }
 
 #[derive(Serialize)]

@@ -167,6 +167,7 @@ pub(super) fn cold() -> Facts {
             confidence: Confidence::Certain,
             evidence: vec!["node label kubernetes.azure.com/cluster".to_owned()],
         },
+        suppressions: None,
     }
 }
 
@@ -280,6 +281,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
     let exec = HookCounters {
         seen: 40,
         delivered: 40,
+        missed: Some(0),
         ..HookCounters::default()
     };
     GetStatusReply {

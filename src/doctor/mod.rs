@@ -10,12 +10,17 @@
 //!   [`report`] of it all.
 //! * [`render`] writes the report, in each format; [`redact`] takes names and everything private out of it before.
 //!
+//! Around the report: [`suppress`] marks what somebody accepts, [`baseline`] says what is different from an earlier report,
+//! [`merge`] counts those of many nodes, [`bundle`] packs one up with what explains it, [`saved`] reads them again.
+//!
 //! [`offline`] judges manifests before they are applied.
 //!
 //! [`explain`] walks the lookup of one container step by step.
 //!
 //! `docs/doctor.md` explains every check.
 
+pub mod baseline;
+pub mod bundle;
 pub mod change;
 mod check;
 pub mod examine;
@@ -24,6 +29,8 @@ pub mod facts;
 mod finding;
 pub mod gather;
 pub mod graph;
+pub mod markdown;
+pub mod merge;
 pub mod offline;
 pub mod pages;
 pub mod past;
@@ -32,6 +39,8 @@ pub mod registry;
 pub mod render;
 pub mod report;
 mod rules;
+pub mod saved;
+pub mod suppress;
 
 #[cfg(test)]
 mod fixture;

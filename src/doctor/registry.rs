@@ -4,7 +4,7 @@
 use super::check::{
     btf, build, capability, capture, cgroup, clock, configuration, drift, hooks, kernel, landlock, ledger, live, log,
     loss, lsm, manifest, memory, metadata, mount, output, pace, port, privilege, profile, pulse, ready, records,
-    resource, ring, runtime, scc, seccomp, seccomp_file, version,
+    resource, ring, runtime, scc, seccomp, seccomp_file, suppression, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -129,6 +129,7 @@ pub struct Definition {
 /// Every check by area, in the order of the report.
 pub const AREAS: &[&[Definition]] = &[
     configuration::CHECKS,
+    suppression::CHECKS,
     log::CHECKS,
     drift::CHECKS,
     profile::CHECKS,

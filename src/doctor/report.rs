@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::baseline::Changes;
 use super::change::Change;
 use super::facts::View;
 use super::past::Live;
@@ -33,6 +34,9 @@ pub struct Report {
     pub profile: Profile,
     /// Whether a running agent took part.
     pub mode: Mode,
+    /// Whether the kernel held the doctor to reading while it looked; absent where it looked at no machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confined: Option<Confined>,
     /// The worst of all checks.
     pub verdict: Verdict,
     /// Checks by status.
@@ -40,6 +44,10 @@ pub struct Report {
     /// What to mend first: findings by what they weigh and what waits for them, the heaviest first.
     #[serde(default)]
     pub fix_first: Vec<Fix>,
+    /// What is different from a report that was saved earlier; absent where none was given. The exit code then counts only
+    /// what is new or worse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
     /// Every check of the registry, in its order; none is left out.
     pub checks: Vec<Check>,
     /// What the running agent tells of its past.
@@ -113,6 +121,16 @@ pub enum Mode {
     Cold,
     /// Manifests were judged, and no machine.
     Offline,
+}
+
+/// Whether the kernel held the doctor to reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confined {
+    /// The filter of `seccomp/agent-doctor.json` was in force before anything but the own process was looked at.
+    pub in_force: bool,
+    /// Why it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// The end of one check.
@@ -276,6 +294,25 @@ pub enum FailOn {
     Fail,
 }
 
+impl Report {
+    /// The exit code, the same for every format: 0 nothing at or above the threshold, 2 findings, 3 undetermined. Beside an
+    /// earlier report it goes by what is new or worse.
+    #[must_use]
+    pub fn exit_code(&self, fail_on: FailOn) -> u8 {
+        match &self.changes {
+            Some(changes) => changes.counts.exit_code(fail_on),
+            None => self.counts.exit_code(fail_on),
+        }
+    }
+
+    /// Counts again, after checks have been suppressed.
+    pub(super) fn recount(&mut self) {
+        self.counts = Counts::of(&self.checks);
+        self.verdict = self.counts.verdict();
+        self.fix_first = super::graph::fix_first(&self.checks);
+    }
+}
+
 impl Counts {
     /// Counts checks by status.
     #[must_use]
@@ -312,14 +349,19 @@ impl Counts {
     /// The exit code, the same for every format: 0 nothing at or above the threshold, 2 findings, 3 undetermined.
     #[must_use]
     pub fn exit_code(self, fail_on: FailOn) -> u8 {
-        let findings = match fail_on {
-            FailOn::Warn => self.fail + self.warn,
-            FailOn::Fail => self.fail,
-        };
-        match (findings, self.unknown) {
-            (1.., _) => 2,
-            (0, 1..) => 3,
-            (0, 0) => 0,
-        }
+        exit_code(self.fail, self.warn, self.unknown, fail_on)
+    }
+}
+
+/// The one place where findings become an exit code.
+pub(super) fn exit_code(fail: usize, warn: usize, unknown: usize, fail_on: FailOn) -> u8 {
+    let findings = match fail_on {
+        FailOn::Warn => fail + warn,
+        FailOn::Fail => fail,
+    };
+    match (findings, unknown) {
+        (1.., _) => 2,
+        (0, 1..) => 3,
+        (0, 0) => 0,
     }
 }

@@ -25,6 +25,8 @@ pub mod set;
 pub mod status;
 
 #[cfg(test)]
+mod confinement_tests;
+#[cfg(test)]
 mod tests;
 
 pub use set::Capabilities;

@@ -1,11 +1,12 @@
-//! The agent's own system call filter: from `seccomp/agent-run.json` to the kernel, over every thread.
+//! The system call filters that a process puts over itself: that of the running agent, from `seccomp/agent-run.json` to the
+//! kernel, over every thread, and that of the doctor, from `seccomp/agent-doctor.json`.
 //!
-//! The file is in the format of the OCI runtime specification and is embedded; `seccomp/README.md` says what of that
-//! format is used. [`policy`] reads it, this file compiles and installs. It allows nothing on its own.
+//! The files are in the format of the OCI runtime specification and are embedded; `seccomp/README.md` says what of that
+//! format is used. [`policy`] reads them, this file compiles and installs. It allows nothing on its own.
 //!
-//! seccompiler knows two outcomes per filter, match and mismatch, and the policy has three (allow, refuse with an errno,
-//! kill). The kernel runs all installed filters and takes the most severe verdict, so the policy becomes a stack: one
-//! filter per errno that refuses some calls and lets the rest pass, and last the one that kills what is not listed.
+//! seccompiler knows two outcomes per filter, match and mismatch, and a policy has up to three (allow, refuse with an errno,
+//! and what becomes of the rest). The kernel runs all installed filters and takes the most severe verdict, so a policy becomes
+//! a stack: one filter per errno that refuses some calls and lets the rest pass, and last the one for what is not listed.
 
 pub mod policy;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use seccompiler::{BpfProgram, TargetArch};
 use serde_json::{Value, json};
 
-use self::policy::{Condition, Operator, Policy};
+use self::policy::{Condition, Operator, Otherwise, Policy};
 use super::status::{self, SeccompMode, ThreadStatus};
 
 /// The policy that the agent runs under.
@@ -22,6 +23,9 @@ pub static AGENT_RUN: &str = include_str!("../../seccomp/agent-run.json");
 
 /// The policy for the agent's container until then, where the runtime's default does not do. The agent only prints it.
 pub static AGENT_SETUP: &str = include_str!("../../seccomp/agent-setup.json");
+
+/// The policy that the doctor runs under: it reads, asks and tries, and changes nothing.
+pub static AGENT_DOCTOR: &str = include_str!("../../seccomp/agent-doctor.json");
 
 /// Why the filter could not be installed, or is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +61,7 @@ pub enum Error {
 /// A compiled policy.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// In the order of installation; the one that kills is last, because it does not allow seccomp(2).
+    /// In the order of installation; the one for what is not listed is last, because it does not allow seccomp(2).
     programs: Vec<BpfProgram>,
     skipped: Vec<String>,
 }
@@ -107,7 +111,11 @@ impl Filter {
                 }
             }
         }
-        programs.push(program(&json!("kill_process"), &json!("allow"), &rules, arch)?);
+        let otherwise = match policy.default {
+            Otherwise::Kill => json!("kill_process"),
+            Otherwise::Refuse(errno) => json!({ "errno": errno }),
+        };
+        programs.push(program(&otherwise, &json!("allow"), &rules, arch)?);
         Ok(Self { programs, skipped })
     }
 
@@ -130,7 +138,20 @@ impl Filter {
 /// # Errors
 /// See [`Error`]; the agent must not go on.
 pub fn install() -> Result<Installed, Error> {
-    let filter = Filter::compile(&Policy::parse(AGENT_RUN)?)?;
+    install_policy(AGENT_RUN)
+}
+
+/// Compiles and installs [`AGENT_DOCTOR`] over every thread of this process and of the programs that it starts: from here on
+/// nothing can be written but to what is open, and what tries is refused with EPERM. Sets no_new_privs.
+///
+/// # Errors
+/// See [`Error`]; the doctor goes on without and says so.
+pub fn confine() -> Result<(), Error> {
+    install_policy(AGENT_DOCTOR)?.verify()
+}
+
+fn install_policy(text: &str) -> Result<Installed, Error> {
+    let filter = Filter::compile(&Policy::parse(text)?)?;
     let before = status::own_thread()?.seccomp_filters;
     filter.install()?;
     Ok(Installed {

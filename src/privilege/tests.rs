@@ -34,7 +34,7 @@ fn role_entry() {
 
 /// Runs `body` in a child process with a single thread and returns how that ended. A panic ends it with code 101.
 #[expect(unsafe_code, reason = "fork is unsafe beside other threads")]
-fn in_fork(body: impl FnOnce() + std::panic::UnwindSafe) -> WaitStatus {
+pub(super) fn in_fork(body: impl FnOnce() + std::panic::UnwindSafe) -> WaitStatus {
     // SAFETY: the other threads of the harness wait for this one and hold no lock that the child needs: glibc makes its
     // allocator usable after fork, and the child ends by _exit.
     match unsafe { fork() }.unwrap() {
@@ -84,6 +84,7 @@ fn play(role: &str) {
         "workload" => play_workload(),
         "every system call" => play_every_system_call(),
         "arguments" => play_arguments(),
+        "confined" => super::confinement_tests::play(),
         "a thread keeps a capability" => super::guard::tests::play_keeper(),
         "a thread comes" => super::guard::tests::play_stranger(),
         "a thread comes to a running agent" => super::guard::tests::play_end(),
@@ -408,13 +409,14 @@ fn filter() -> Filter {
     Filter::compile(&Policy::parse(AGENT_RUN).unwrap()).unwrap()
 }
 
-fn native() -> seccompiler::TargetArch {
+pub(super) fn native() -> seccompiler::TargetArch {
     std::env::consts::ARCH.try_into().unwrap()
 }
 
 #[expect(unsafe_code, reason = "the test makes system calls by number")]
-fn system_call(number: u32, args: [u64; 6]) -> i64 {
-    // SAFETY: only called under the filter and for calls that it kills or refuses before they take effect.
+pub(super) fn system_call(number: u32, args: [u64; 6]) -> i64 {
+    // SAFETY: only called in a process that ends afterwards, under a filter for calls that it kills or refuses before they take
+    // effect, or with arguments that outlive the call.
     unsafe {
         libc::syscall(
             libc::c_long::from(number),

@@ -25,6 +25,7 @@ mod deeds;
 mod descriptors;
 mod discovery;
 mod doctor;
+mod doctor_formats;
 mod doctor_manifest;
 mod doctor_page;
 mod edges;

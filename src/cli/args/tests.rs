@@ -145,6 +145,69 @@ fn what_is_to_be_explained_is_understood_at_once_and_excludes_what_does_not_appl
 }
 
 #[test]
+fn the_doctors_tools_are_told_from_its_examination() {
+    let doctor = |line: &str| match parse(line).unwrap().command {
+        Command::Doctor(doctor) => doctor,
+        _ => panic!("another command"),
+    };
+    assert!(doctor("doctor --fail-on warn").tool.is_none());
+    let waits = doctor("doctor --wait 90s --baseline b.json --suppress s.toml");
+    assert_eq!(waits.wait, Some(Duration::from_secs(90)));
+    assert_eq!(
+        (waits.baseline, waits.suppress),
+        (Some("b.json".into()), Some("s.toml".into()))
+    );
+    let Some(DoctorTool::Explain(explain)) = doctor("doctor explain PIN-RUN-001 --format markdown").tool else {
+        panic!("another tool")
+    };
+    assert_eq!(
+        (explain.id.as_deref(), explain.format),
+        (Some("PIN-RUN-001"), PageFormat::Markdown)
+    );
+    let Some(DoctorTool::Bundle(bundle)) = doctor("doctor bundle --max-size 1MiB --profile aks").tool else {
+        panic!("another tool")
+    };
+    assert_eq!(
+        (bundle.max_size, bundle.redact, bundle.list),
+        (1 << 20, Redact::On, false)
+    );
+    assert_eq!(bundle.overrides.values["profile"], ["aks"]);
+    let Some(DoctorTool::Merge(merge)) = doctor("doctor merge a.json b.json --fail-on warn").tool else {
+        panic!("another tool")
+    };
+    assert_eq!((merge.files.len(), merge.fail_on), (2, FailOn::Warn));
+    for line in [
+        "doctor --wait 90s explain",
+        "doctor --format json merge a.json",
+        "doctor --wait 0s",
+        "doctor --wait 25h",
+        "doctor --explain shop/web --baseline b.json",
+        "doctor --explain shop/web --wait 1m",
+        "doctor --manifest a.yaml --wait 1m",
+        "doctor bundle --list --file b.tar",
+        "doctor bundle --max-size 1KiB",
+        "doctor bundle --redact some",
+        "doctor merge",
+        "doctor explain PIN-RUN-001 PIN-RUN-002",
+        "doctor teapot",
+    ] {
+        assert_eq!(Exit::from(&parse(line).unwrap_err()), Exit::Usage, "{line}");
+    }
+    let help = parse("doctor --help").unwrap_err().to_string();
+    for part in [
+        "--wait",
+        "--baseline",
+        "--suppress",
+        "explain",
+        "bundle",
+        "merge",
+        "agent doctor --wait 2m",
+    ] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+}
+
+#[test]
 fn a_manifest_needs_a_platform_and_grants_nothing_extra_unless_asked() {
     let manifest = |line: &str| match parse(line).unwrap().command {
         Command::Manifest(manifest) => manifest,

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 
-use super::run::print;
+use super::confine::confine;
+use super::run::{self, Against, print};
 use crate::cli::args::{Cli, Command, DoctorArgs};
 use crate::cli::complain;
 use crate::cli::exit::Exit;
 use crate::config::{Overrides, keys};
+use crate::doctor::Report;
 use crate::doctor::gather::now;
 use crate::doctor::offline::{self, Input, WrongCommandLine, examine_manifests, gather};
 use crate::kubernetes::read;
@@ -25,15 +27,27 @@ enum Error {
     /// A file is not what it has to be.
     #[error(transparent)]
     Input(#[from] offline::Error),
+    /// What the report is to be held against cannot be had.
+    #[error(transparent)]
+    Against(#[from] run::Error),
 }
 
 /// Judges the files: success when nothing is at or above the threshold, findings, wrong usage where a file cannot be read.
 pub(super) fn run(arguments: &DoctorArgs) -> Exit {
     let began = now();
-    match facts(arguments) {
-        Ok(facts) => print(&examine_manifests(&facts, began), arguments),
+    // It reads what others wrote, and needs nothing else.
+    let _ = confine();
+    match examined(arguments, began) {
+        Ok(report) => print(&report, arguments),
         Err(error) => complain(&error, Exit::Usage),
     }
+}
+
+fn examined(arguments: &DoctorArgs, began: String) -> Result<Report, Error> {
+    let against = Against::read(arguments)?;
+    let mut report = examine_manifests(&facts(arguments)?, began);
+    against.hold(&mut report);
+    Ok(report)
 }
 
 fn facts(arguments: &DoctorArgs) -> Result<crate::doctor::facts::manifests::Manifests, Error> {

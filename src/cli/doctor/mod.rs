@@ -1,44 +1,47 @@
-//! `agent doctor`: `input` is what the doctor is told, `run` one examination of this host,
-//! `manifests` one of files.
+//! `agent doctor`: `run` examines this host, once or until all is well, `manifests` files; `explain_id`, `bundle` and `merge` are
+//! its tools.
+//!
+//! Whatever looks at a machine or at files is confined first, by `confine`: from there on the kernel refuses everything that
+//! would write.
 
+mod bundle;
+mod confine;
+mod explain_id;
+mod files;
 mod input;
 mod look;
 mod manifests;
+mod merge;
 mod run;
+mod wait;
 
-use super::args::{DoctorArgs, NotExplained};
+use super::args::{DoctorArgs, DoctorTool, NotExplained};
 use super::exit::Exit;
-use super::{complain, explain};
+use super::{complain, explain, say};
 use crate::config::{self, Sources};
-use crate::platform::detect;
 
 pub(super) use look::look;
 #[cfg(test)]
 pub(crate) use manifests::command_line;
 
-/// Wrong settings are a finding of the doctor, not the end of it: it goes on with the defaults.
+/// Does what was asked for.
 pub fn main(arguments: &DoctorArgs) -> Exit {
-    if !arguments.manifest.is_empty() {
-        return manifests::run(arguments);
+    match (&arguments.tool, &arguments.explain) {
+        (Some(DoctorTool::Explain(arguments)), _) => explain_id::run(arguments),
+        (Some(DoctorTool::Bundle(arguments)), _) => bundle::run(arguments),
+        (Some(DoctorTool::Merge(arguments)), _) => merge::run(arguments),
+        (None, Some(target)) => {
+            let format = match arguments.format.try_into() {
+                Ok(format) => format,
+                Err(error @ NotExplained) => return complain(&error, Exit::Usage),
+            };
+            let _ = confine::confine();
+            match config::load(&arguments.overrides, &Sources::of_this_process()) {
+                Err(error) if error.is_usage() => complain(&error, Exit::Usage),
+                loaded => explain::run(&explain::input(target.clone(), loaded), format),
+            }
+        }
+        (None, None) if arguments.manifest.is_empty() => run::run(arguments),
+        (None, None) => manifests::run(arguments),
     }
-    let sources = Sources::of_this_process();
-    if let Some(target) = &arguments.explain {
-        let format = match arguments.format.try_into() {
-            Ok(format) => format,
-            Err(error @ NotExplained) => return complain(&error, Exit::Usage),
-        };
-        return match config::load(&arguments.overrides, &sources) {
-            Err(error) if error.is_usage() => complain(&error, Exit::Usage),
-            loaded => explain::run(&explain::input(target.clone(), loaded), format),
-        };
-    }
-    let input = match config::load(&arguments.overrides, &sources) {
-        Ok(loaded) => input::input(loaded, arguments.into()),
-        Err(error) if error.is_usage() => return complain(&error, Exit::Usage),
-        Err(error) => match detect(&sources.facts) {
-            Ok(detection) => input::without_settings(&error, detection, arguments.into()),
-            Err(error) => return complain(&error, Exit::Internal),
-        },
-    };
-    run::run(&input, arguments)
 }

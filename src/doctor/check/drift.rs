@@ -160,8 +160,8 @@ fn node_name(facts: &Facts) -> Finding {
         )
         .change(Change::container(
             Op::Add,
-            "/env",
-            json!([{ "name": "NODE_NAME", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }]),
+            "/env/-",
+            json!({ "name": "NODE_NAME", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }),
         ))
     } else {
         Finding::ok(format!("the node is called {}, by {origin}", name.trim_matches('"')))

@@ -283,7 +283,7 @@ fn no_check_is_ok_while_its_condition_is_not_met() {
             evidence,
             ..
         } = check(&facts, &id);
-        assert_eq!(status, Status::Fail, "{name}");
+        assert!(matches!(status, Status::Warn | Status::Fail), "{name}: {status:?}");
         assert!(summary.contains("it is not as it should be"), "{summary}");
         let told = evidence.iter().find(|it| it.source == "GetStatus conditions").unwrap();
         assert!(told.value.to_string().contains("it is not as it should be"), "{told:?}");

@@ -41,6 +41,7 @@ pub(super) mod runtime;
 pub(super) mod scc;
 pub(super) mod seccomp;
 pub(super) mod seccomp_file;
+pub(super) mod suppression;
 mod thread;
 pub(super) mod version;
 

@@ -8,6 +8,7 @@ pub mod live;
 pub mod manifests;
 mod runtime;
 pub mod settings;
+pub mod suppressions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -149,6 +150,8 @@ pub struct Facts {
     pub config: ConfigFacts,
     /// The profile.
     pub profile: ProfileFacts,
+    /// The suppressions, where any were given.
+    pub suppressions: Option<suppressions::SuppressionFacts>,
 }
 
 /// Where the doctor runs: remedies are lines of a manifest or commands of a shell.

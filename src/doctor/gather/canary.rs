@@ -1,8 +1,11 @@
 //! The canary: a known, harmless program with a token among its arguments, whose event must come back.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -12,6 +15,8 @@ use crate::control::client::{Client, Error};
 
 /// A program that does nothing, present nearly everywhere.
 const TRUE: &str = "/bin/true";
+/// How long the doctor waits for the end of a program that does nothing.
+const REAPED: Duration = Duration::from_millis(200);
 
 /// A canary that was seen by a pipeline that no agent runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,14 +111,19 @@ impl Canary {
 
     fn start(&mut self) {
         self.started = Some(Instant::now());
-        let child = Command::new(&self.program)
+        self.running = Some(self.spawn().map_err(|error| error.to_string()));
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        // Its output goes nowhere, by a descriptor that is open for reading: a confined doctor opens no other.
+        let nowhere = || File::open("/dev/null").map(Stdio::from);
+        Command::new(&self.program)
             .args(&self.args)
             .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        self.running = Some(child.map_err(|error| error.to_string()));
+            .stdin(nowhere()?)
+            .stdout(nowhere()?)
+            .stderr(nowhere()?)
+            .spawn()
     }
 
     fn elapsed_us(&self) -> u64 {
@@ -144,9 +154,11 @@ impl Canary {
 impl Drop for Canary {
     fn drop(&mut self) {
         if let Some(Ok(child)) = &mut self.running {
-            // It has ended long ago; otherwise it is ended, and in both cases reaped.
-            let _ = child.kill();
-            let _ = child.wait();
+            // It has ended long ago. One that has not is left to end by itself: the doctor sends no signals.
+            let until = Instant::now() + REAPED;
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 }

@@ -5,9 +5,12 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::super::facts::host::{BpfAnswer, LsmFacts, MountFacts, ResourceFacts, SeccompFacts};
-use super::super::facts::{ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProfileFacts, View};
+use super::super::facts::{
+    ConfigFacts, Facts, Gap, Gathered, KernelFacts, LiveFacts, ProcessFacts, ProfileFacts, View,
+};
+use super::super::suppress::Suppressions;
 use super::step::{Steps, now};
-use super::{canary, join, kernel, live, log, lsm, mount, process, resource, runtime, wiring};
+use super::{canary, join, kernel, live, log, lsm, mount, resource, runtime, wiring};
 use crate::config::Settings;
 use crate::platform::profile;
 
@@ -34,6 +37,10 @@ pub struct Input {
     pub config: ConfigFacts,
     /// The profile, and what detection said.
     pub profile: ProfileFacts,
+    /// What somebody accepts.
+    pub suppressions: Option<Suppressions>,
+    /// What this process was given, see [`super::process::own`].
+    pub process: Gathered<ProcessFacts>,
     /// How long the canary's event may take.
     pub live_timeout: Duration,
     /// How long everything together may take: what is not there by then is left out.
@@ -59,7 +66,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         Ok(live::ask(&socket, live_timeout, &heard))
     });
     let kernel = steps.start("the kernel", KERNEL, move || Ok::<KernelFacts, Gap>(kernel::read(root)));
-    let process = steps.start("the own process", FILES, move || process::read(root));
     let lsm = steps.start("security modules", FILES, move || Ok::<LsmFacts, Gap>(lsm::read(root)));
     let mounts = steps.start("mounts", FILES, move || {
         Ok::<MountFacts, Gap>(mount::read(&for_mounts, root))
@@ -90,7 +96,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     };
     let loading = (!running).then(load);
     let kernel = kernel.finish();
-    let process = process.finish();
     let own = own.finish();
     let (live, mut canary) = split(live.finish().seen(View::Live));
     // What the running agent made counts, not what this process would make.
@@ -127,7 +132,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     let facts = Facts {
         place: runtime::place(root, own.value.as_ref().ok()),
         kernel,
-        process,
+        process: input.process.clone(),
         capture,
         memory: memory.finish(),
         seccomp,
@@ -142,6 +147,7 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         log: log.finish(),
         config: input.config.clone(),
         profile,
+        suppressions: input.suppressions.as_ref().map(|given| given.facts(&began)),
     };
     (began, facts)
 }

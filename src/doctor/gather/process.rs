@@ -2,10 +2,24 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
-use super::super::facts::{Gap, ProcessFacts};
+use super::super::facts::{Gap, Gathered, ProcessFacts, View};
+use super::step::now;
 use crate::privilege::file::{self, FileCapabilities};
 use crate::privilege::status::{self, SeccompMode, ThreadStatus};
+
+/// What this process was given. To be read before the doctor confines itself, which would show in it.
+#[must_use]
+pub fn own() -> Gathered<ProcessFacts> {
+    let (at, began) = (now(), Instant::now());
+    Gathered {
+        value: read(Path::new("/")),
+        at: Some(at),
+        duration_us: u64::try_from(began.elapsed().as_micros()).ok(),
+        view: View::Cold,
+    }
+}
 
 /// Reads the privileges of this process; files are looked up under `root`.
 ///

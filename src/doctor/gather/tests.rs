@@ -504,6 +504,8 @@ fn input(socket: PathBuf) -> Input {
         settings,
         config,
         profile,
+        suppressions: None,
+        process: process::own(),
         live_timeout: CANARY,
         timeout: Duration::from_secs(30),
     }

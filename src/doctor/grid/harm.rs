@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::super::facts::{
-    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, Place, RunningAgent, RuntimeClass, RuntimeFact,
+    CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, RunningAgent, RuntimeClass, RuntimeFact,
 };
-use super::super::fixture::{agent, live, refusal};
+use super::super::fixture::{agent, refusal};
 use crate::control::api::HookCounters;
 
 pub(in super::super) fn reduce(facts: &mut Facts) {
@@ -168,13 +168,5 @@ pub(in super::super) fn refused() -> OsError {
     OsError {
         errno: Some(libc::ECONNREFUSED),
         message: "Connection refused".to_owned(),
-    }
-}
-
-/// An agent that runs on the host itself.
-pub(in super::super) fn on_host() -> Facts {
-    Facts {
-        place: Place::Host,
-        ..live()
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::super::facts::{Closed, Facts, Mounted, Place, RuntimeFact, SocketFile};
 use super::prelude::*;
 use crate::container::Rank;
-use crate::control::api::Condition;
 
 #[rustfmt::skip]
 pub(super) const CASES: &[Case] = &[
@@ -44,10 +43,10 @@ pub(super) const CASES: &[Case] = &[
         harm: |f| class(f, RuntimeClass::Timeout, None) },
     Case { name: "the runtime is silent, says the agent", start: live, root: ("PIN-RUN-001", Status::Fail),
         blocks: &["PIN-RUN-002", "PIN-RUN-007", "PIN-META-001", "PIN-META-003", "PIN-META-005"],
-        harm: |f| { silent(f); unready(f); } },
-    Case { name: "one of two runtimes is silent", start: live, root: ("PIN-RUN-001", Status::Warn), blocks: &["PIN-RUN-005"],
+        harm: |f| { silent(f); unmet(f, "runtime"); } },
+    Case { name: "one of two runtimes is silent", start: live, root: ("PIN-RUN-001", Status::Fail), blocks: &["PIN-RUN-005"],
         harm: |f| { agent(f).second.runtimes[0].origin = "configuration".to_owned(); let mut other = agent(f).second.runtimes[0].clone();
-                    other.socket = "/run/docker.sock".to_owned(); agent(f).second.runtimes.push(other); silent(f); unready(f); } },
+                    other.socket = "/run/docker.sock".to_owned(); agent(f).second.runtimes.push(other); silent(f); unmet(f, "runtime"); } },
     Case { name: "agent finds no runtime", start: live, root: ("PIN-RUN-001", Status::Fail),
         blocks: &["PIN-RUN-002", "PIN-RUN-003", "PIN-RUN-006", "PIN-RUN-007", "PIN-LIVE-002", "PIN-META-001", "PIN-META-002", "PIN-META-003", "PIN-META-004", "PIN-META-005"],
         harm: |f| { agent(f).second.runtimes[0].state = "absent".to_owned(); unenriched(f); } },
@@ -139,16 +138,4 @@ fn silent(facts: &mut Facts) {
     let runtime = &mut agent(facts).second.runtimes[0];
     (runtime.now, runtime.why) = ("silent".to_owned(), "no answer in time".to_owned());
     runtime.circuit_open = true;
-}
-
-/// And so the agent is not ready.
-fn unready(facts: &mut Facts) {
-    agent(facts).second.conditions.push(Condition {
-        name: "runtime".to_owned(),
-        check: "PIN-RUN-001".to_owned(),
-        met: "no".to_owned(),
-        reason: "not answering: /run/containerd/containerd.sock (no answer in time)".to_owned(),
-        of: "readiness".to_owned(),
-        ..Condition::default()
-    });
 }

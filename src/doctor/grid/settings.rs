@@ -22,8 +22,8 @@ pub(super) const CASES: &[Case] = &[
         harm: |f| { f.log.value.as_mut().unwrap().journald = Err(refused());
                     let log = agent(f).second.log.as_mut().unwrap();
                     (log.used, log.why, log.failures) = ("journald".to_owned(), String::new(), 7); } },
-    Case { name: "journald was down when the agent started on a host", start: on_host, root: ("PIN-CFG-002", Status::Warn), blocks: &[],
-        harm: |f| f.log.value.as_mut().unwrap().journald = Err(refused()) },
+    Case { name: "journald was down when the agent started on a host", start: live, root: ("PIN-CFG-002", Status::Warn), blocks: &[],
+        harm: |f| { f.place = Place::Host; f.log.value.as_mut().unwrap().journald = Err(refused()); } },
     Case { name: "standard error does not take the log", start: live, root: ("PIN-CFG-002", Status::Warn), blocks: &[],
         harm: |f| agent(f).second.log.as_mut().unwrap().failures = 4 },
     Case { name: "the file was changed since the agent's start", start: live, root: ("PIN-CFG-003", Status::Warn), blocks: &[],

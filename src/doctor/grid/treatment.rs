@@ -60,6 +60,7 @@ const NODE: &[(&str, Governs)] = &[
     ("sysctl net.core.bpf_jit_enable", |facts, well| facts.kernel.value.as_mut().unwrap().jit = well.kernel.value.as_ref().unwrap().jit),
     ("file capabilities of the agent", on_binary),
     ("node image", |facts, well| { facts.kernel = well.kernel.clone(); tried(facts, well); facts.runtimes = well.runtimes.clone(); }),
+    ("suppressions", |facts, well| facts.suppressions = well.suppressions.clone()),
     ("kernel", |facts, well| { facts.capture = well.capture.clone(); facts.canary = well.canary.clone(); }),
     ("agent", restarted),
     ("doctor", |facts, well| facts.live = well.live.clone()),
@@ -201,6 +202,7 @@ fn metadata(facts: &mut Facts, well: &Facts) {
     };
     let (second, well) = (&mut agent.second, &well.second);
     second.lookups = well.lookups;
+    second.latency = well.latency;
     second.metadata_status = well.metadata_status.clone();
     second.metadata_reason = well.metadata_reason.clone();
     second.metadata_fields = well.metadata_fields.clone();

@@ -19,8 +19,9 @@ mod text;
 mod value;
 mod words;
 
+use super::baseline::{Changed, Changes};
 use super::past::{Field, Live};
-use super::report::{Agent, Check, Evidence, Fix, Host, Impact, Profile, Remedy, Report, Suppressed, Word};
+use super::report::{Agent, Check, Confined, Evidence, Fix, Host, Impact, Profile, Remedy, Report, Suppressed, Word};
 use names::{Kind, Names};
 use text::Scrubber;
 
@@ -70,9 +71,11 @@ impl Redaction {
             host,
             profile,
             mode,
+            confined,
             verdict,
             counts,
             fix_first,
+            changes,
             checks,
             live,
             duration_us,
@@ -84,9 +87,11 @@ impl Redaction {
             host: self.host(host),
             profile: self.profile(profile),
             mode: *mode,
+            confined: confined.as_ref().map(|confined| self.confined(confined)),
             verdict: *verdict,
             counts: *counts,
             fix_first: fix_first.iter().map(|fix| self.fix(fix)).collect(),
+            changes: changes.as_ref().map(|changes| self.changes(changes)),
             checks: checks.iter().map(|check| self.check(check)).collect(),
             live: live.as_ref().map(|live| self.live(live)),
             duration_us: *duration_us,
@@ -117,6 +122,33 @@ impl Redaction {
             name: self.text(&profile.name),
             source: self.text(&profile.source),
             evidence: self.texts(&profile.evidence),
+        }
+    }
+
+    fn confined(&mut self, confined: &Confined) -> Confined {
+        Confined {
+            in_force: confined.in_force,
+            why: self.optional(confined.why.as_deref()),
+        }
+    }
+
+    fn changes(&mut self, changes: &Changes) -> Changes {
+        let node = changes.node.as_deref();
+        Changes {
+            since: self.text(&changes.since),
+            version: self.text(&changes.version),
+            node: node.map(|node| self.0.names.stand_in(Kind::Node, node)),
+            counts: changes.counts,
+            checks: changes.checks.iter().map(|changed| self.changed(changed)).collect(),
+        }
+    }
+
+    fn changed(&mut self, changed: &Changed) -> Changed {
+        Changed {
+            id: self.word(&changed.id),
+            change: changed.change,
+            from: changed.from,
+            to: changed.to,
         }
     }
 

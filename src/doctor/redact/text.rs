@@ -97,15 +97,22 @@ impl Scrubber {
         if is_mac(word) {
             return Some(self.names.stand_in(Kind::Mac, word));
         }
-        let is = |text: &str| text.parse::<IpAddr>().is_ok();
-        if is(word) {
-            return Some(self.names.stand_in(Kind::Address, word));
+        if let Some(told) = self.ip(word) {
+            return Some(told);
         }
         let (host, rest) = word.rsplit_once([':', '/'])?;
         let port = rest.len() <= 5 && rest.bytes().all(|byte| byte.is_ascii_digit());
-        (is(host) && port).then(|| {
-            let between = &word[host.len()..];
-            format!("{}{between}", self.names.stand_in(Kind::Address, host))
+        let told = self.ip(host).filter(|_| port)?;
+        Some(told + &word[host.len()..])
+    }
+
+    /// Of any machine's own to itself, and of all, nothing is to be hidden.
+    fn ip(&mut self, word: &str) -> Option<String> {
+        let ip: IpAddr = word.parse().ok()?;
+        Some(if ip.is_loopback() || ip.is_unspecified() {
+            word.to_owned()
+        } else {
+            self.names.stand_in(Kind::Address, word)
         })
     }
 
@@ -140,7 +147,8 @@ impl Scrubber {
             return;
         }
         out.push_str(&part[..start]);
-        match self.whole(bare).or_else(|| self.scope(bare)) {
+        let known = self.whole(bare).or_else(|| self.ip(bare));
+        match known.or_else(|| self.scope(bare)).or_else(|| numbered(bare)) {
             Some(kept) => out.push_str(&kept),
             None => out.push_str(&self.names.stand_in(Kind::Name, bare)),
         }
@@ -155,6 +163,12 @@ impl Scrubber {
         let known = pieces.filter(|piece| *piece != id).all(said_here);
         known.then(|| word.replace(id, &self.names.id(id)))
     }
+}
+
+/// `config-6.1.0-28-amd64`: a word with a version.
+fn numbered(word: &str) -> Option<String> {
+    let (name, rest) = word.split_once('-').filter(|(name, _)| said_here(name))?;
+    version(rest).map(|version| format!("{name}-{version}"))
 }
 
 pub(super) fn of_a_word(c: char) -> bool {

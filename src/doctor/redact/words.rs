@@ -73,10 +73,13 @@ const FOLDERS: &[&str] = &[
     "srv", "sys", "tmp", "usr", "var",
 ];
 
+/// What the profiles are called that container runtimes bring along.
+const PROFILES: &[&str] = &["cri-containerd.apparmor.d", "crio-default", "docker-default"];
+
 /// Whether the program itself says this word.
 pub(super) fn said_here(word: &str) -> bool {
     let word = word.to_lowercase();
-    WORDS.contains(&word) || FOLDERS.contains(&word.as_str())
+    WORDS.contains(&word) || [FOLDERS, PROFILES].iter().any(|list| list.contains(&word.as_str()))
 }
 
 /// Whether this part of a version may be told: numbers and words of builds, as in `28`, `amd64`, `deb12u3`.

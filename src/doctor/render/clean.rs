@@ -32,7 +32,8 @@ fn walk(value: &mut Value) {
     }
 }
 
-fn cleaned(text: &str) -> String {
+/// Text with a `?` in the place of each of them.
+pub(in crate::doctor) fn cleaned(text: &str) -> String {
     text.replace("\r\n", "\n")
         .chars()
         .map(|c| match c {

@@ -24,6 +24,7 @@ use super::redact;
 use super::report::{FailOn, Report};
 
 use clean::clean;
+pub(super) use clean::cleaned;
 
 pub use json::json;
 pub use text::{Look, text};

@@ -28,7 +28,7 @@ pub(super) fn sarif(report: &Report, fail_on: FailOn) -> Result<String, serde_js
             "automationDetails": { "id": format!("pinhole-doctor/{}/{node}", words::mode_word(report.mode)) },
             "invocations": [{
                 "executionSuccessful": true,
-                "exitCode": report.counts.exit_code(fail_on),
+                "exitCode": report.exit_code(fail_on),
                 "startTimeUtc": report.time,
             }],
             "columnKind": "unicodeCodePoints",

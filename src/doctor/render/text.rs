@@ -52,6 +52,7 @@ pub fn text(report: &Report, fail_on: FailOn, look: Look) -> String {
         page.finding(check, &report.checks);
     }
     page.fix_first(report);
+    page.changes(report);
     page.suppressed(report);
     page.healthy(&report.checks);
     page.skipped(&report.checks);
@@ -83,6 +84,36 @@ impl Page {
         self.line(&title);
         for line in wrap(&parts.join(dot), self.look.width) {
             self.line(&line);
+        }
+        if let Some(why) = words::unconfined(report) {
+            for line in wrap(&why, self.look.width) {
+                self.line(&line);
+            }
+        }
+        self.line("");
+    }
+
+    /// What is different from the earlier report: what got worse first, one line each.
+    fn changes(&mut self, report: &Report) {
+        let Some(changes) = &report.changes else { return };
+        let node = changes
+            .node
+            .as_deref()
+            .map(|node| format!(", node {node}"))
+            .unwrap_or_default();
+        let head = format!("since {} ({}{node})", changes.since, changes.version);
+        let head = self.look.paint(Style::new().bold(), &head);
+        self.line(&head);
+        let lines = words::changed(report, changes);
+        if lines.is_empty() {
+            self.line(&format!("{:INDENT$}nothing changed", ""));
+        }
+        for (word, said) in lines {
+            let mut begin = format!("  {word:7}");
+            for line in wrap(&said, self.look.width - 9) {
+                self.line(&format!("{begin}{line}"));
+                begin = " ".repeat(9);
+            }
         }
         self.line("");
     }
@@ -212,7 +243,7 @@ impl Page {
         for line in wrap(&sum, self.look.width) {
             self.line(&line);
         }
-        self.line(&words::exit(report.counts, fail_on));
+        self.line(&words::exit(report, fail_on));
     }
 
     /// Marks are [`INDENT`] - 1 columns wide.

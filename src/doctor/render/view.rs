@@ -108,7 +108,7 @@ pub(super) fn page(report: &Report, fail_on: FailOn) -> Page {
             ("suppressed", counts.suppressed),
         ],
         sum: words::counts(counts),
-        exit: words::exit(counts, fail_on),
+        exit: words::exit(report, fail_on),
         fixes: report.fix_first.iter().map(|fix| self::fix(fix, report)).collect(),
         findings: words::findings(report).map(item).collect(),
         suppressed: words::suppressed(report).map(item).collect(),

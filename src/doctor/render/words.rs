@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::baseline::{Changes, Direction};
 use super::super::report::{Check, Counts, FailOn, Mode, Report, Status, Verdict};
 
 /// Longest value that is shown; the JSON has all of it.
@@ -112,16 +113,50 @@ pub(super) fn counts(counts: Counts) -> String {
 }
 
 /// What the exit code is and why.
-pub(super) fn exit(counts: Counts, fail_on: FailOn) -> String {
+pub(super) fn exit(report: &Report, fail_on: FailOn) -> String {
     let threshold = match fail_on {
         FailOn::Warn => "warn",
         FailOn::Fail => "fail",
     };
-    match counts.exit_code(fail_on) {
-        2 => format!("exit 2: findings at or above {threshold}"),
-        3 => "exit 3: something could not be found out".to_owned(),
-        code => format!("exit {code}: no finding at or above {threshold}"),
+    let new = if report.changes.is_some() {
+        " that is new or worse"
+    } else {
+        ""
+    };
+    match report.exit_code(fail_on) {
+        2 => format!("exit 2: findings at or above {threshold}{new}"),
+        3 => format!("exit 3: something could not be found out{new}"),
+        code => format!("exit {code}: no finding at or above {threshold}{new}"),
     }
+}
+
+/// Why the kernel did not hold the doctor to reading, where it did not.
+pub(super) fn unconfined(report: &Report) -> Option<String> {
+    let confined = report.confined.as_ref().filter(|confined| !confined.in_force)?;
+    let why = confined.why.as_deref().unwrap_or("no reason given");
+    Some(format!("not confined to reading: {why}"))
+}
+
+/// What is different from an earlier report, the worst first: in which direction, and of what.
+pub(super) fn changed(report: &Report, changes: &Changes) -> Vec<(&'static str, String)> {
+    const ORDER: [(Direction, &str); 5] = [
+        (Direction::New, "new"),
+        (Direction::Worse, "worse"),
+        (Direction::Better, "better"),
+        (Direction::Gone, "gone"),
+        (Direction::Other, "other"),
+    ];
+    let told = |status: Option<Status>| status.map_or("absent", Status::as_str);
+    let mut lines = Vec::new();
+    for (direction, word) in ORDER {
+        for changed in changes.checks.iter().filter(|changed| changed.change == direction) {
+            let check = report.checks.iter().find(|check| check.id == changed.id);
+            let title = check.map_or("", |check| check.title.as_ref());
+            let (from, to) = (told(changed.from), told(changed.to));
+            lines.push((word, format!("{}  {title} ({from} → {to})", changed.id)));
+        }
+    }
+    lines
 }
 
 /// The word of a verdict.

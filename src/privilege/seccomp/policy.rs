@@ -11,8 +11,8 @@ pub enum Error {
     /// No JSON, or not of the expected form.
     #[error("cannot read the seccomp policy: {0}")]
     Json(#[from] serde_json::Error),
-    /// The default must kill: a filter that refuses quietly would hide what the agent tries.
-    #[error("the seccomp policy's defaultAction must be SCMP_ACT_KILL_PROCESS")]
+    /// A default that would let pass what is not listed, or refuses it without saying how.
+    #[error("the seccomp policy's defaultAction must be SCMP_ACT_KILL_PROCESS, or SCMP_ACT_ERRNO with defaultErrnoRet")]
     Default,
     /// An entry says nothing about why it is there.
     #[error("the seccomp policy gives no reason (comment) for {0}")]
@@ -31,10 +31,21 @@ pub enum Error {
 /// What a policy says, by system call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// What becomes of everything that is not listed.
+    pub default: Otherwise,
     /// What is allowed, and when.
     pub allowed: BTreeMap<String, Allowance>,
     /// What is refused, by errno.
     pub refused: BTreeMap<u32, BTreeSet<String>>,
+}
+
+/// What becomes of a system call that is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// It ends the process, visibly: a filter that refuses quietly would hide what a long-lived agent tries.
+    Kill,
+    /// It fails with this errno, and whoever tried it may go on without.
+    Refuse(u32),
 }
 
 /// When a system call is allowed.
@@ -92,6 +103,7 @@ pub enum Operator {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct File {
     default_action: Action,
+    default_errno_ret: Option<u32>,
     /// For container runtimes; the agent compiles for the machine it runs on.
     #[serde(rename = "architectures")]
     _architectures: Vec<String>,
@@ -127,10 +139,13 @@ impl Policy {
     /// See [`Error`].
     pub fn parse(text: &str) -> Result<Self, Error> {
         let file: File = serde_json::from_str(text)?;
-        if file.default_action != Action::KillProcess {
-            return Err(Error::Default);
-        }
+        let default = match (file.default_action, file.default_errno_ret) {
+            (Action::KillProcess, None) => Otherwise::Kill,
+            (Action::Errno, Some(errno)) => Otherwise::Refuse(errno),
+            _ => return Err(Error::Default),
+        };
         let mut policy = Self {
+            default,
             allowed: BTreeMap::new(),
             refused: BTreeMap::new(),
         };

@@ -46,6 +46,15 @@ pub(super) fn cold(kubelet: &Kubelet<'_>, manifest: &Manifest, handler: &str) ->
     report
 }
 
+/// What somebody sees who runs the doctor there as [`cold`] does, off a terminal.
+pub(super) fn screen(kubelet: &Kubelet<'_>, manifest: &Manifest) -> String {
+    let mut objects = manifest.objects();
+    objects.container().unwrap().args = vec!["doctor".to_owned()];
+    let said = kubelet.run(&objects, "runc").unwrap().said().unwrap();
+    kubelet.forget_pods().unwrap();
+    said.stdout
+}
+
 /// The agent, started, whether it then is ready or not.
 pub(super) fn run<'a>(kubelet: &Kubelet<'a>, manifest: &Manifest, handler: &str) -> DaemonPod<'a> {
     let pod = kubelet.run(&manifest.objects(), handler).unwrap();

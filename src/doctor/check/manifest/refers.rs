@@ -35,7 +35,7 @@ pub(super) fn judge(manifests: &Manifests) -> Finding {
         .impact("The API server refuses the object.", &["capture"], &[])
         .remedy(
             "Declare the volume, or take the mount away.",
-            &["agent manifest --profile PROFILE"],
+            &[&format!("agent manifest --profile {}", manifests.profile.name)],
         )
     } else if !absent.is_empty() {
         Finding::warn(format!(
@@ -49,7 +49,7 @@ pub(super) fn judge(manifests: &Manifests) -> Finding {
         )
         .remedy(
             "Hand in and apply all of it together.",
-            &["agent manifest --profile PROFILE"],
+            &[&format!("agent manifest --profile {}", manifests.profile.name)],
         )
     } else {
         Finding::ok("every ConfigMap, service account and volume is there")

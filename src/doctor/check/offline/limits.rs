@@ -48,7 +48,7 @@ pub(in super::super) fn memlock(manifests: &Manifests) -> Finding {
         )
         .remedy(
             "Grant it for the start; the image's binary must have it among its file capabilities too.",
-            &["agent manifest --profile PROFILE --with memlock"],
+            &[&format!("agent manifest --profile {} --with memlock", manifests.profile.name)],
         )
         .change(push(&agent.object, &add, "SYS_RESOURCE")),
         _ if oldest < CHARGED_SINCE => Finding::ok(format!(

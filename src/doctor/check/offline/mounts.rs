@@ -261,7 +261,7 @@ pub(in super::super) fn host_paths(manifests: &Manifests) -> Finding {
             )
             .remedy(
                 "Mount the directory of the runtime's socket, read-only, and nothing else of the host.",
-                &["agent manifest --profile PROFILE"],
+                &[&format!("agent manifest --profile {}", manifests.profile.name)],
             )
             .changes(changes)
     };

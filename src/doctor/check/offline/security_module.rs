@@ -88,7 +88,7 @@ pub(in super::super) fn apparmor(manifests: &Manifests) -> Finding {
     let finding = match &security.apparmor {
         _ if named && !active => Finding::fail("an AppArmor profile is named, and this platform's nodes have no AppArmor")
             .impact("The kubelet refuses the pod on every node.", &["capture"], &[])
-            .remedy("Take the field away.", &["agent manifest --profile PROFILE --apparmor none"])
+            .remedy("Take the field away.", &[&format!("agent manifest --profile {} --apparmor none", manifests.profile.name)])
             .change(take(&agent.object, &pointer)),
         Profile::Unconfined if active => Finding::warn("AppArmor does not confine the container")
             .impact(
@@ -99,7 +99,7 @@ pub(in super::super) fn apparmor(manifests: &Manifests) -> Finding {
             )
             .remedy(
                 "Take the field away: the runtime's own profile applies then where the node has AppArmor.",
-                &["agent manifest --profile PROFILE --apparmor none"],
+                &[&format!("agent manifest --profile {} --apparmor none", manifests.profile.name)],
             )
             .change(confined(manifests, agent, &pointer)),
         Profile::Unconfined => Finding::ok("unconfined, on a platform without AppArmor"),

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::advice::{self, Advice};
-use super::view::{Seen, look, state, unmet};
+use super::view::{Seen, look, state};
 use super::{FIELDS, STANDALONE};
 use crate::control::api::Condition;
+use crate::doctor::change::Change;
+use crate::doctor::check::agent;
 use crate::doctor::facts::{Facts, RuntimeClass, RuntimeFact};
 use crate::doctor::finding::Finding;
 use crate::doctor::report::Status;
@@ -21,7 +23,7 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
         Err(gap) => return Finding::gap(gap),
     };
     let answering = seen.answering();
-    let condition = unmet(facts, ID);
+    let condition = agent(facts).and_then(|agent| agent.unmet(ID));
     let ordinary = facts.profile.name == STANDALONE && seen.candidates.iter().all(is_nowhere);
     let finding = match condition {
         None if answering.is_empty() && ordinary => {
@@ -34,10 +36,6 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
             let verb = if list.len() == 1 { "answers" } else { "answer" };
             Finding::ok(format!("{} {verb}", list.join(", ")))
         }
-    };
-    let finding = match condition {
-        None => finding,
-        Some(condition) => finding.evidence(&facts.live, "GetStatus conditions", condition.reason.clone()),
     };
     let states: Vec<Value> = seen
         .candidates
@@ -87,14 +85,17 @@ fn none(facts: &Facts, seen: &Seen<'_>) -> Finding {
 /// Some answer, and the agent misses one that did.
 fn one_less(facts: &Facts, seen: &Seen<'_>, condition: &Condition) -> Finding {
     let advice = advice::furthest(seen).and_then(|best| advice::of(best, facts));
-    let finding = Finding::warn(format!("the agent is not ready: {}", condition.reason));
+    let finding = Finding::fail(format!("the agent says of {}: {}", condition.name, condition.reason));
     let impact = "Containers of the runtime that no longer answers have no names in events.";
     match advice {
         Some(advice) => mended(finding, impact, &advice),
-        None => finding.impact(impact, &["metadata"], FIELDS).remedy(
-            "See why the runtime is silent; it is asked again every few seconds.",
-            &["journalctl -u containerd -u crio -u docker -u podman --since -10m"],
-        ),
+        None => finding
+            .impact(impact, &["metadata"], FIELDS)
+            .remedy(
+                "See why the runtime is silent; it is asked again every few seconds.",
+                &["journalctl -u containerd -u crio -u docker -u podman --since -10m"],
+            )
+            .change(Change::node("container runtime", "running")),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::advice;
 use crate::container::Rank;
 use crate::container::discovery::Evidence;
-use crate::control::api::{Condition, Runtime};
+use crate::control::api::Runtime;
 use crate::doctor::check::{agent, errno_name};
 use crate::doctor::facts::{CanaryFact, Facts, Gap, Gathered, LiveAgent, Mounted, Place, RuntimeClass, RuntimeFact};
 
@@ -55,12 +55,6 @@ impl Seen<'_> {
 /// The running agent, where it tells of runtimes.
 fn told(facts: &Facts) -> Option<&LiveAgent> {
     agent(facts).filter(|agent| !agent.second.runtimes.is_empty())
-}
-
-/// The condition of the agent's own evaluator that belongs to a check, where it is not met.
-pub(super) fn unmet<'a>(facts: &'a Facts, check: &str) -> Option<&'a Condition> {
-    let mut conditions = agent(facts)?.second.conditions.iter();
-    conditions.find(|condition| condition.check == check && condition.met == "no")
 }
 
 /// The event of the canary, where it names the container that the doctor runs in: the canary is a child of the doctor.
