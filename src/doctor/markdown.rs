@@ -20,6 +20,7 @@ pub fn text(markdown: &str, look: Look) -> String {
     let mut page = Page {
         look,
         out: String::new(),
+        listing: false,
     };
     for block in blocks(markdown) {
         page.block(&block);
@@ -161,15 +162,20 @@ fn emphasis(text: &str) -> Option<(&str, usize)> {
 struct Page {
     look: Look,
     out: String,
+    /// The last block was an item of a list.
+    listing: bool,
 }
 
 impl Page {
     fn block(&mut self, block: &Block) {
+        let item = matches!(block, Block::Item { .. });
         match block {
             Block::Heading(title) => {
                 self.gap();
-                let title = self.look.paint(Style::new().bold(), title);
-                self.line(&title);
+                for line in wrap(title, self.look.width) {
+                    let line = self.look.paint(Style::new().bold(), &line);
+                    self.line(&line);
+                }
                 self.gap();
             }
             Block::Paragraph(text) => {
@@ -177,6 +183,9 @@ impl Page {
                 self.wrapped("", &inline(text));
             }
             Block::Item { mark, indent, text } => {
+                if !self.listing {
+                    self.gap();
+                }
                 let mark = match (mark.as_str(), self.look.unicode) {
                     ("*", true) => "•",
                     (mark, _) => mark,
@@ -195,6 +204,7 @@ impl Page {
                 self.gap();
             }
         }
+        self.listing = item;
     }
 
     /// Text behind a beginning, under which its further lines are indented.

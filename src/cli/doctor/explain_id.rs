@@ -121,7 +121,7 @@ mod tests {
         for (wrong, part) in [
             ("PIN-RUN-0001", "did you mean PIN-RUN-001"),
             ("RUN-001", "did you mean PIN-RUN-001"),
-            ("PIN-RUM-001", "did you mean PIN-RUN-001"),
+            ("PIN-RUNN-001", "did you mean PIN-RUN-001"),
             ("PIN-RUN-999", "did you mean PIN-RUN-"),
             ("run", "PIN-RUN-001, PIN-RUN-002"),
             ("moon", "agent doctor explain lists all checks"),

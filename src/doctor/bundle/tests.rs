@@ -77,14 +77,14 @@ fn the_same_content_gives_the_same_bytes() {
 
 #[test]
 fn what_does_not_fit_is_left_out_and_said() {
-    for max in [MIN_BYTES, 48_000, 100_000, MAX_BYTES] {
+    for max in [MIN_BYTES, 45_000, 100_000, MAX_BYTES] {
         let files = vec![file("large", 30_000), file("huge", 5 << 20), file("small", 100)];
         let bundle = pack(files, max);
         let written = bytes(&bundle).len() as u64;
         assert_eq!(written, bundle.size());
         assert!(written <= max, "{written} of {max}");
         let kept: Vec<&str> = bundle.files.iter().map(|file| file.name).collect();
-        assert_eq!(kept.contains(&"large"), max > 39_000, "{max}: {kept:?}");
+        assert_eq!(kept.contains(&"large"), max > 40_000, "{max}: {kept:?}");
         assert!(kept.contains(&"small"), "what comes later may still fit: {kept:?}");
         let huge = bundle.left_out.iter().find(|left| left.name == "huge").unwrap();
         assert!(huge.reason.contains("5242880 bytes, more than 4194304"), "{huge:?}");

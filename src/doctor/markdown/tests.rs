@@ -52,6 +52,11 @@ fn a_table_without_room_for_columns_becomes_records() {
 }
 
 #[test]
+fn a_list_stands_off_what_is_before_it() {
+    assert_eq!(text("a:\n\n* b\n* c\n\nd\n", PLAIN), "a:\n\n* b\n* c\n\nd\n");
+}
+
+#[test]
 fn fences_are_code() {
     assert_eq!(
         text("a\n\n```sh\n# no heading\n| x |\n```\nb\n", PLAIN),

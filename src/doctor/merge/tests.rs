@@ -116,15 +116,15 @@ fn counts_say_on_how_many_nodes_and_on_which() {
 
 #[test]
 fn what_weighs_most_on_all_nodes_is_first() {
-    let first: Vec<(&str, usize, u64)> = fleet()
+    let fleet = fleet();
+    let first: Vec<(&str, usize, u64)> = fleet
         .fix_first
         .iter()
-        .map(|fix| (fix.id.clone(), fix.nodes, fix.points))
-        .map(|(id, nodes, points)| (if id == "PIN-LOSS-001" { "loss" } else { "run" }, nodes, points))
+        .map(|fix| (fix.id.as_str(), fix.nodes, fix.points))
         .collect();
     assert_eq!(
         first,
-        [("loss", 3, 30), ("run", 1, 20)],
+        [("PIN-LOSS-001", 3, 30), ("PIN-RUN-001", 1, 20)],
         "three warnings weigh more than one failure"
     );
 }
