@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::AtFlags;
 use nix::sys::statvfs::fstatvfs;
@@ -93,9 +93,14 @@ fn used(settings: &Settings) -> Vec<String> {
         .iter()
         .map(|runtime| prefix(Path::new(runtime.socket)));
     let sockets = settings.runtime.socket.iter().cloned().chain(well_known);
+    let names = |path: &Path| {
+        path.components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .count()
+    };
     // A socket that lies directly in /run does not make all of /run one that is used.
     let narrow = |socket: PathBuf| match parent(&socket) {
-        Some(directory) if directory.components().count() > 2 && !directory.ends_with("run") => directory,
+        Some(directory) if names(&directory) > 1 && !directory.ends_with("run") => directory,
         _ => socket,
     };
     let mut directories: Vec<PathBuf> = sockets.map(narrow).collect();
