@@ -97,7 +97,8 @@ fn call(pid: i64, text: &str) -> Option<Call> {
     let (args, result) = rest.rsplit_once(" = ")?;
     let args = args.trim_end().strip_suffix(')')?;
     let mut words = result.split_whitespace();
-    let ret = words.next()?.parse().ok()?;
+    // With -y a descriptor has its path behind it: `3</etc/passwd>`.
+    let ret = words.next()?.split('<').next()?.parse().ok()?;
     let error = words.next().filter(|word| word.starts_with('E')).map(str::to_owned);
     Some(Call {
         pid,

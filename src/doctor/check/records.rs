@@ -37,7 +37,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[
     },
 ];
 
-/// From here on it is no chance, in percent of a hook's delivered events.
+/// From here on it is no chance, in percent of the delivered events, of all hooks and of one.
 const MANY: u64 = 5;
 /// Fewer events than this say nothing about a share.
 const ENOUGH: u64 = 100;
@@ -50,6 +50,11 @@ fn lately(agent: &LiveAgent) -> (&HashMap<String, HookCounters>, &'static str) {
         Some(window) => (&window.hooks, "in the last ten minutes"),
         None => (&agent.second.hooks, "since the agent's start"),
     }
+}
+
+/// The counters of what is told by its own hook.
+fn told(hooks: &HashMap<String, HookCounters>) -> impl Iterator<Item = &HookCounters> {
+    hooks.iter().filter(|(hook, _)| *hook != SNAPSHOT).map(|(_, line)| line)
 }
 
 /// PIN-LOSS-004.
@@ -74,11 +79,15 @@ fn whole(facts: &Facts) -> Finding {
             .collect()
     };
     let (cut, unread) = (shares(|line| line.truncated), shares(|line| line.unreadable));
-    let many = |shares: &BTreeMap<&str, u64>| -> Vec<String> {
-        let many = shares.iter().filter(|(_, percent)| **percent >= MANY);
+    // Of all records together: a rare call of one program, all of whose records lack something, is no node that is ill.
+    let all: u64 = told(hooks).map(|line| line.delivered).sum();
+    let many = |shares: &BTreeMap<&str, u64>, part: fn(&HookCounters) -> u64| -> Vec<String> {
+        let parts: u64 = told(hooks).map(part).sum();
+        let is_much = parts.saturating_mul(100) >= MANY.saturating_mul(all.max(1));
+        let many = shares.iter().filter(|(_, percent)| is_much && **percent >= MANY);
         many.map(|(hook, percent)| format!("{hook} {percent} %")).collect()
     };
-    let finding = match (many(&unread), many(&cut)) {
+    let finding = match (many(&unread, |line| line.unreadable), many(&cut, |line| line.truncated)) {
         (none, nothing) if none.is_empty() && nothing.is_empty() => Finding::ok(format!(
             "hardly a record {when} had a part that was cut or could not be read"
         )),

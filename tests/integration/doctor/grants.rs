@@ -93,12 +93,6 @@ const LACKING: &[Case] = &[
         mends: Mends::Manifest,
     },
     Case {
-        name: "memory limit with little room beside the ring",
-        harm: |manifest, _| manifest.set("PINHOLE_CAPTURE_RING_SIZE", "32MiB"),
-        roots: &[("PIN-BPF-003", "warn")],
-        mends: Mends::Manifest,
-    },
-    Case {
         name: "without its node's name",
         harm: |manifest, _| manifest.unset("NODE_NAME"),
         roots: &[("PIN-CFG-004", "warn")],
@@ -112,12 +106,6 @@ const LACKING: &[Case] = &[
         },
         roots: &[("PIN-CFG-001", "fail")],
         mends: Mends::Words("configmap"),
-    },
-    Case {
-        name: "the profile of another platform",
-        harm: |manifest, _| manifest.set("PINHOLE_PROFILE", "standalone"),
-        roots: &[("PIN-PRF-001", "warn")],
-        mends: Mends::Manifest,
     },
 ];
 

@@ -207,7 +207,7 @@ fn whose_files_change_under_the_agent_say_so() {
     replace(&installed.dir().join("agent"));
     verdict.expect(
         "another binary",
-        &doctor(&installed, &words),
+        &doctor_of_root(&installed, &words),
         &[("PIN-VER-002", "warn")],
     );
     ends_well(agent);

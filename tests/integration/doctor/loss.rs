@@ -61,7 +61,7 @@ fn a_tiny_ring_under_bursts_is_made_as_large_as_the_report_says() {
     let mut verdict = Verdict::default();
     let bursts = Bursts::start();
     let pod = node::run(&kubelet, &manifest, "runc");
-    let lossy = &[("PIN-LOSS-003", "fail")];
+    let lossy = &[("PIN-LOSS-001", "fail")];
     let mut report = None;
     let told = verdict.expect_soon("64 KiB under bursts", || node::beside(&pod), lossy);
     if told {

@@ -156,16 +156,19 @@ fn clock() {
 const HEALTHY: &str = "ulimit -l unlimited\nplay healthy";
 
 #[test]
+#[ignore = "`just test-kernels`"]
 fn linux_5_10() {
     plays("bullseye", &["lab.cgroup=1"], &format!("play memlock\n{HEALTHY}"));
 }
 
 #[test]
+#[ignore = "`just test-kernels`"]
 fn newest_linux() {
     plays("sid", &[], "play healthy\nplay clock");
 }
 
 #[test]
+#[ignore = "`just test-kernels`"]
 fn newest_linux_locked_down() {
     plays("sid", &["lockdown=confidentiality"], "play lockdown");
 }
