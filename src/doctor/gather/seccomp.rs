@@ -20,8 +20,9 @@ use nix::unistd::{ForkResult, Pid, fork};
 use super::super::facts::Gap;
 use super::super::facts::host::{BpfAnswer, SeccompFacts};
 
-/// The numbers of bpf(2)'s commands are given out one by one; there are fewer than fifty.
-const NO_COMMAND: libc::c_int = 0x7fff_ffff;
+/// The numbers of bpf(2)'s commands are given out one by one; there are fewer than fifty. Bit 16 is none of the number: newer
+/// kernels read two more arguments by it.
+const NO_COMMAND: libc::c_int = 0x7fff;
 const MAP_CREATE: libc::c_int = 0;
 /// The first fields of `union bpf_attr`: as many as the smallest array needs.
 type Attributes = [u32; 32];

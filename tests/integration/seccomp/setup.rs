@@ -25,7 +25,11 @@ use crate::lab::tool;
 use crate::lab::turn::Turn;
 
 /// Rules for what this build on this machine cannot do, and why they are there.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
+    (
+        "faccessat2",
+        "a doctor without an agent asks by it for the place of the admin socket, and here one runs",
+    ),
     (
         "prlimit64",
         "before Linux 5.11 the agent lifts RLIMIT_MEMLOCK, if it is granted CAP_SYS_RESOURCE",
