@@ -138,7 +138,13 @@ impl Filter {
 /// # Errors
 /// See [`Error`]; the agent must not go on.
 pub fn install() -> Result<Installed, Error> {
-    install_policy(AGENT_RUN)
+    let filter = Filter::compile(&Policy::parse(AGENT_RUN)?)?;
+    let before = status::own_thread()?.seccomp_filters;
+    filter.install()?;
+    Ok(Installed {
+        before,
+        own: u32::try_from(filter.programs.len()).unwrap_or(u32::MAX),
+    })
 }
 
 /// Compiles and installs [`AGENT_DOCTOR`] over every thread of this process and of the programs that it starts: from here on
@@ -147,17 +153,7 @@ pub fn install() -> Result<Installed, Error> {
 /// # Errors
 /// See [`Error`]; the doctor goes on without and says so.
 pub fn confine() -> Result<(), Error> {
-    install_policy(AGENT_DOCTOR)?.verify()
-}
-
-fn install_policy(text: &str) -> Result<Installed, Error> {
-    let filter = Filter::compile(&Policy::parse(text)?)?;
-    let before = status::own_thread()?.seccomp_filters;
-    filter.install()?;
-    Ok(Installed {
-        before,
-        own: u32::try_from(filter.programs.len()).unwrap_or(u32::MAX),
-    })
+    Filter::compile(&Policy::parse(AGENT_DOCTOR)?)?.install()
 }
 
 /// How many filters were there before the agent's own, and how many those are.

@@ -152,55 +152,54 @@ fn files(examined: &Examined, redacted: bool) -> Result<(Vec<File>, Vec<LeftOut>
         ),
         file("report.txt", "the same for people", page(Format::Text)?),
     ];
-    let mut add = |name, about, value: Result<Value, &str>| -> Result<(), Error> {
-        match value {
-            Ok(value) => {
-                let value = if redacted { redact::json(&value) } else { value };
-                files.push(file(name, about, (format!("{value:#}") + "\n").into_bytes()));
-            }
-            Err(reason) => left_out.push(LeftOut {
-                name,
-                reason: reason.to_owned(),
-            }),
-        }
-        Ok(())
+    // What may hold names goes through this first.
+    let shown = |value: Value| if redacted { redact::json(&value) } else { value };
+    let mut add = |name, about, value: Result<Value, &str>| match value {
+        Ok(value) => files.push(file(name, about, (format!("{value:#}") + "\n").into_bytes())),
+        Err(reason) => left_out.push(LeftOut {
+            name,
+            reason: reason.to_owned(),
+        }),
     };
     let status = match &facts.live.value {
-        Ok(LiveFacts::Answers(agent)) => Ok(serde_json::to_value(&agent.second)?),
+        Ok(LiveFacts::Answers(agent)) => Ok(shown(serde_json::to_value(&agent.second)?)),
         _ => Err("no running agent answered"),
     };
-    add("status.json", "what the running agent tells of itself", status)?;
+    add("status.json", "what the running agent tells of itself", status);
     let loaded = facts.config.problem.is_none();
     let unloaded = "the settings cannot be loaded: see PIN-CFG-001 in the report";
     let line = |setting: &SettingFact| json!({ "key": setting.key, "value": setting.value, "origin": setting.origin });
     let lines: Vec<Value> = facts.config.settings.iter().map(line).collect();
-    let lines = loaded.then(|| Value::from(lines)).ok_or(unloaded);
+    let lines = loaded.then(|| shown(Value::from(lines))).ok_or(unloaded);
     add(
         "settings.json",
         "every setting, its value as TOML and where it is from",
         lines,
-    )?;
+    );
     let hooks = if loaded {
         Ok(plan::value(settings)?)
     } else {
         Err(unloaded)
     };
-    add("hooks.json", "the hooks that these settings ask for, and why", hooks)?;
+    add("hooks.json", "the hooks that these settings ask for, and why", hooks);
     let profile = &facts.profile;
     let detection = json!({
         "profile": profile.name,
         "source": profile.source,
-        "declared": profile.declared,
         "detected": profile.detected.as_ref().ok().cloned().flatten(),
         "confidence": profile.confidence,
         "evidence": profile.evidence,
     });
-    add("profile.json", "the profile, and what speaks for it", Ok(detection))?;
+    add(
+        "profile.json",
+        "the profile, and what speaks for it",
+        Ok(shown(detection)),
+    );
     add(
         "versions.json",
         "versions and the hashes of the seccomp policies",
         Ok(versions(&report)),
-    )?;
+    );
     files.push(file(
         "report.md",
         "the report for an issue; always redacted",
@@ -210,6 +209,7 @@ fn files(examined: &Examined, redacted: bool) -> Result<(Vec<File>, Vec<LeftOut>
     Ok((files, left_out))
 }
 
+/// Of a report that is redacted already, where it is to be; hashes would be taken for ids.
 fn versions(report: &crate::doctor::Report) -> Value {
     let policies = [
         ("agent-setup.json", AGENT_SETUP),

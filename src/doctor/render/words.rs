@@ -118,15 +118,14 @@ pub(super) fn exit(report: &Report, fail_on: FailOn) -> String {
         FailOn::Warn => "warn",
         FailOn::Fail => "fail",
     };
-    let new = if report.changes.is_some() {
-        " that is new or worse"
-    } else {
-        ""
-    };
-    match report.exit_code(fail_on) {
-        2 => format!("exit 2: findings at or above {threshold}{new}"),
-        3 => format!("exit 3: something could not be found out{new}"),
-        code => format!("exit {code}: no finding at or above {threshold}{new}"),
+    let compared = report.changes.is_some();
+    match (report.exit_code(fail_on), compared) {
+        (2, true) => format!("exit 2: findings at or above {threshold} are new or worse"),
+        (2, false) => format!("exit 2: findings at or above {threshold}"),
+        (3, true) => "exit 3: something could not be found out that was known".to_owned(),
+        (3, false) => "exit 3: something could not be found out".to_owned(),
+        (code, true) => format!("exit {code}: no finding at or above {threshold} is new or worse"),
+        (code, false) => format!("exit {code}: no finding at or above {threshold}"),
     }
 }
 

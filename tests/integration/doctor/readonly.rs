@@ -325,6 +325,26 @@ fn the_bundle_is_its_owners_alone_and_overwrites_nothing() {
     ] {
         assert!(names.contains(&format!("pinhole-doctor/{name}")), "{names:?}");
     }
+    // Hashes are no ids of containers, and the names of hooks nobody's secret.
+    let inside = |name: &str| {
+        let mut archive = tar::Archive::new(fs::File::open(&path).unwrap());
+        let mut entries = archive.entries().unwrap().map(|entry| entry.unwrap());
+        let wanted = format!("pinhole-doctor/{name}");
+        let entry = entries
+            .find(|entry| entry.path().unwrap() == Path::new(&wanted))
+            .unwrap();
+        serde_json::from_reader::<_, Value>(entry).unwrap()
+    };
+    let hash = inside("versions.json")["seccomp_sha256"]["agent-run.json"]
+        .as_str()
+        .unwrap()
+        .len();
+    assert_eq!(hash, 64);
+    assert!(
+        inside("hooks.json")
+            .to_string()
+            .contains(r#""tracepoint":"sched_process_exec""#)
+    );
     let content = fs::read(&path).unwrap();
     let second = pack();
     assert_eq!(second.status.code(), Some(64), "{second:?}");

@@ -90,7 +90,7 @@ fn a_baseline_leaves_only_what_is_new_to_the_exit_code() {
         "{page}"
     );
     assert!(
-        page.ends_with("exit 2: findings at or above fail that is new or worse\n"),
+        page.ends_with("exit 2: findings at or above fail are new or worse\n"),
         "{page}"
     );
 
