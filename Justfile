@@ -56,13 +56,13 @@ test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cycl
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
 test-kernels: (setup tested) root clean-lab kernels
-    cargo test --test integration -- --include-ignored deeds::machines pod_process
+    cargo test --test integration -- --include-ignored deeds::machines doctor::machines::linux doctor::machines::newest pod_process
 
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
 # recordings, and runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset::
+    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
