@@ -18,6 +18,9 @@ use crate::manifest::{Options, as_list};
 const NEEDS: &[Need] = &[Need::Manifests];
 const AFTER: &[Edge] = &[Edge::Needs("PIN-MAN-001")];
 
+/// How many files are told as evidence; nobody hands in more by name.
+const SHOWN: usize = 16;
+
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[
     Definition {
@@ -138,12 +141,11 @@ fn holds_an_agent(manifests: &Manifests) -> Finding {
         };
         let kinds = ["Namespace", "ServiceAccount", "ConfigMap", "DaemonSet"];
         let absent = kinds.into_iter().filter(|kind| !has_kind(&manifests.objects, kind));
-        return Finding::fail(said)
+        let finding = Finding::fail(said)
             .observed(json!(workloads))
             .expected(
                 "a DaemonSet whose container has the agent's image, a variable PINHOLE_*, or /etc/pinhole mounted",
             )
-            .evidence(&of_manifests(), "workloads among the manifests", json!(workloads))
             .impact("Nothing of the agent is judged.", &["doctor"], &[])
             .remedy(
                 "Hand in the manifests of the agent.",
@@ -153,6 +155,14 @@ fn holds_an_agent(manifests: &Manifests) -> Finding {
                 ],
             )
             .changes(absent.filter_map(|kind| whole(manifests, kind)));
+        return manifests.files.iter().take(SHOWN).fold(finding, |finding, file| {
+            let all = manifests.objects.workloads.iter();
+            let own: Vec<&str> = all
+                .filter(|workload| workload.source.file == *file)
+                .map(|workload| workload.name.as_str())
+                .collect();
+            finding.evidence(&of_manifests(), format!("{}, workloads", file.display()), json!(own))
+        });
     };
     let kind = agent.object.kind.as_str();
     let finding = if kind != "DaemonSet" && kind != "Pod" {

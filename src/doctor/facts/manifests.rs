@@ -18,6 +18,8 @@ pub struct Manifests {
     pub profile: Profile,
     /// Who chose it.
     pub profile_source: String,
+    /// The files, by the names that they were handed in under.
+    pub files: Vec<PathBuf>,
     /// What the files hold, sorted.
     pub objects: Objects,
     /// The workload whose pod runs the agent; the first of several.

@@ -21,8 +21,15 @@ pub(in crate::doctor) fn examine(manifests: &Manifests) -> Vec<Check> {
         }
         .of(definition)
     };
-    let mut judged: Vec<Check> = definitions.iter().map(judge).collect();
+    let alone: Vec<Check> = definitions.iter().map(judge).collect();
+    let mut judged = alone.clone();
     graph::fold(&definitions, &mut judged);
+    // What manifests do not tell does not wait for anything in them.
+    for ((definition, check), before) in definitions.iter().zip(&mut judged).zip(alone) {
+        if definition.offline.is_none() {
+            *check = before;
+        }
+    }
     judged
 }
 

@@ -53,6 +53,7 @@ pub fn gather(input: &Input<'_>) -> Result<Manifests, Error> {
         settings: declared.on(profile),
         profile: profile.clone(),
         profile_source,
+        files: input.files.iter().map(|(file, _)| file.clone()).collect(),
         more_agents: agents
             .map(|agent| format!("{} {}", agent.object.kind, agent.object.name))
             .collect(),

@@ -152,6 +152,13 @@ fn each_harm_raises_its_one_root_finding_and_the_patch_mends_it() {
             if case.unpatched {
                 continue;
             }
+            for other in before.iter().filter(|check| find(&check.id).unwrap().offline.is_none()) {
+                assert_eq!(
+                    other.blocked_by, None,
+                    "{}: {} waits for nothing here",
+                    case.name, other.id
+                );
+            }
             if let Err(problem) = given.apply(&remedy.patch) {
                 wrong += &format!("{} ({name}): {problem} in {:?}\n", case.name, remedy.patch);
                 continue;

@@ -8,7 +8,7 @@ use super::super::super::finding::Finding;
 use super::super::super::offline::{NODE, default_of};
 use super::super::manifest::of_profile;
 use super::patch::{push, put, take_items};
-use super::{Read, agent, of_manifests, settings_unknown, waits};
+use super::{Read, agent, settings_unknown, waits};
 use crate::platform::{Confidence, detect};
 
 /// The downward API's word for the node's name.
@@ -27,13 +27,21 @@ pub(in super::super) fn loads(manifests: &Manifests) -> Finding {
             Some(finding) => finding,
             None => Finding::ok(format!("loads from {}", sources.join(", ")))
                 .observed(json!(sources))
-                .evidence(&of_manifests(), "settings of the agent's container", json!(sources)),
+                .told(
+                    &agent.object,
+                    &agent.in_container(""),
+                    json!({ "settings from": sources }),
+                ),
         };
     };
     Finding::fail(problem.message.clone())
         .observed(problem.message.clone())
         .expected("every key known, every value of its type and within its limits")
-        .evidence(&of_manifests(), "settings of the agent's container", json!(sources))
+        .told(
+            &agent.object,
+            &agent.in_container(""),
+            json!({ "settings from": sources }),
+        )
         .impact(
             "The agent does not start: it ends with exit code 78, or 64.",
             &["capture"],
@@ -248,10 +256,11 @@ pub(in super::super) fn profile(manifests: &Manifests) -> Finding {
         )
         .changes(named(manifests, agent, origin))
     };
-    finding
-        .observed(name.clone())
-        .expected(wanted)
-        .evidence(&of_manifests(), origin.clone(), name.clone())
+    finding.observed(name.clone()).expected(wanted).told(
+        &agent.object,
+        &agent.in_container(""),
+        json!({ "profile": name, "from": origin }),
+    )
 }
 
 /// The profile's name where the settings have it.
