@@ -104,6 +104,11 @@ pub(super) struct Reduced {
 }
 
 impl Reduced {
+    /// The check whose finding it is.
+    pub(super) fn root(&self) -> &'static str {
+        if self.by_lockdown { "PIN-KRN-002" } else { "PIN-BPF-001" }
+    }
+
     /// Adds what it was learnt from.
     pub(super) fn prove(self, facts: &Facts, finding: Finding) -> Finding {
         match agent(facts) {

@@ -9,7 +9,7 @@ use super::super::facts::{CanaryFact, Facts, LiveFacts, LiveFailure, Place, Runn
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use super::super::report::Status;
-use super::{agent, output, pulse, runtime};
+use super::{agent, capture, output, pulse, runtime};
 use crate::container::Reason;
 
 /// The checks of this file.
@@ -281,6 +281,12 @@ fn deaf(facts: &Facts) -> Option<&'static str> {
     (pulse::canary(facts).status() == Status::Fail).then_some(pulse::ID)
 }
 
+/// The check that tells why the kernel names no cgroup, where the capture is reduced.
+fn untold(facts: &Facts, why: Option<Reason>) -> Option<&'static str> {
+    let reduced = capture::reduced(facts).filter(|_| why == Some(Reason::CgroupUnreadable))?;
+    Some(reduced.root())
+}
+
 const EXPECTED: &str = "seen, with metadata.status other than missing";
 
 fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value) -> Finding {
@@ -301,7 +307,7 @@ fn seen(facts: &Facts, program: &str, latency_us: u64, event: &serde_json::Value
             );
             // One cause, one finding: where no runtime answers, or another than the kubelet's, or too late, that is the root.
             let why = Reason::ALL.into_iter().find(|known| Some(known.as_str()) == reason);
-            if let Some(root) = runtime::root_of(facts, why) {
+            if let Some(root) = untold(facts, why).or_else(|| runtime::root_of(facts, why)) {
                 return Finding::skipped(format!("canary seen after {latency}, {told}"))
                     .blocked_by(root)
                     .observed(observed)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::change::Change;
-use super::super::facts::{Facts, Gap, Gathered, LiveAgent, Place, SettingFact, View};
+use super::super::facts::{CanaryFact, Facts, Gap, Gathered, LiveAgent, LockdownFact, Place, SettingFact, View};
 use super::super::fixture::{agent, cold, live};
 use super::super::grid::harm::{dropped, full_disk, lately, lost_lately, refused, unmet};
 use super::super::report::{Check, Remedy, Status};
@@ -254,6 +254,23 @@ fn what_was_long_ago_is_told_and_no_longer_warned_of() {
 }
 
 #[test]
+fn a_run_skipped_now_and_then_is_told_and_not_warned_of() {
+    let mut facts = live();
+    agent(&mut facts).second.hooks.get_mut("openat").unwrap().missed = Some(4);
+    let line = lately(&mut facts, "openat");
+    (line.seen, line.missed) = (1115, Some(4));
+    let found = check(&facts, "PIN-LOSS-005");
+    assert_eq!(found.status, Status::Ok);
+    assert!(found.summary.ends_with("openat 4"), "{}", found.summary);
+    // Too few runs to speak of a share.
+    let line = lately(&mut facts, "openat");
+    (line.seen, line.missed) = (20, Some(4));
+    assert_eq!(check(&facts, "PIN-LOSS-005").status, Status::Ok);
+    lately(&mut facts, "openat").seen = 396;
+    assert_eq!(check(&facts, "PIN-LOSS-005").status, Status::Warn);
+}
+
+#[test]
 fn kernel_threads_and_reduced_captures_are_no_torn_records() {
     let mut facts = live();
     let snapshot = lately(&mut facts, "snapshot");
@@ -313,6 +330,24 @@ fn what_the_doctor_found_itself_stays_its_finding() {
         check(&facts, "PIN-LIVE-004").blocked_by.as_deref(),
         Some("PIN-LOSS-003")
     );
+}
+
+#[test]
+fn a_reduced_capture_is_why_the_canary_has_no_container() {
+    let mut facts = live();
+    agent(&mut facts).second.backend.as_mut().unwrap().reduced = Some("refused".to_owned());
+    let Ok(CanaryFact::Seen { event, .. }) = &mut facts.canary.value else {
+        unreachable!("the healthy fixture's canary is seen")
+    };
+    event["metadata"] = json!({ "status": "missing", "reason": "cgroup_unreadable" });
+    for (mode, root) in [("confidentiality", "PIN-KRN-002"), ("none", "PIN-BPF-001")] {
+        facts.kernel.value.as_mut().unwrap().lockdown = LockdownFact::Mode(mode.to_owned());
+        let waits = check(&facts, "PIN-LIVE-002");
+        assert_eq!(
+            (waits.status, waits.blocked_by.as_deref()),
+            (Status::Skipped, Some(root))
+        );
+    }
 }
 
 #[test]

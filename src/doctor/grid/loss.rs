@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "records beyond the limits", start: live, root: ("PIN-LOSS-004", Status::Warn), blocks: &[],
         harm: |f| lately(f, "openat").truncated = 60 },
     Case { name: "skipped runs", start: live, root: ("PIN-LOSS-005", Status::Warn), blocks: &[],
-        harm: |f| { each_reading(f, |hook, _| hook.missed = Some(3)); lately(f, "openat").missed = Some(3); } },
+        harm: |f| { each_reading(f, |hook, _| hook.missed = Some(30)); lately(f, "openat").missed = Some(30); } },
     Case { name: "a full disk behind the output", start: live, root: ("PIN-LOSS-006", Status::Fail), blocks: &[],
         harm: |f| full_disk(f, 2_000) },
     Case { name: "a disk that was full half an hour ago", start: live, root: ("PIN-LOSS-006", Status::Warn), blocks: &[],

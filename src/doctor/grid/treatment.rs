@@ -19,7 +19,7 @@ const MANIFEST: &[(&str, &str, Governs)] = &[
     ("DaemonSet", "./securityContext/privileged", |facts, well| { held(facts, well); filtered(facts, well); facts.lsm = well.lsm.clone(); }),
     ("DaemonSet", "./securityContext/allowPrivilegeEscalation", |facts, well| process(facts).no_new_privs = process_of(well).no_new_privs),
     ("DaemonSet", "./securityContext/seccompProfile", |facts, well| { filtered(facts, well); tried(facts, well); }),
-    ("DaemonSet", "./securityContext/seLinuxOptions", |facts, well| { facts.lsm = well.lsm.clone(); tried(facts, well); }),
+    ("DaemonSet", "./securityContext/seLinuxOptions", |facts, well| { facts.lsm = well.lsm.clone(); tried(facts, well); runtimes(facts, well); }),
     ("DaemonSet", "./securityContext/appArmorProfile", |facts, well| { facts.lsm = well.lsm.clone(); tried(facts, well); }),
     ("DaemonSet", "./securityContext/readOnlyRootFilesystem", |facts, well| around(facts).read_only_root = around_of(well).read_only_root.clone()),
     ("DaemonSet", "./resources/limits/memory", |facts, well| { facts.memory = well.memory.clone(); facts.resources = well.resources.clone(); tried(facts, well); }),

@@ -7,7 +7,8 @@ use super::view::{Seen, look, state};
 use super::{FIELDS, STANDALONE};
 use crate::control::api::Condition;
 use crate::doctor::change::Change;
-use crate::doctor::check::agent;
+use crate::doctor::check::cause::Cause;
+use crate::doctor::check::{agent, lsm};
 use crate::doctor::facts::{Facts, RuntimeClass, RuntimeFact};
 use crate::doctor::finding::Finding;
 use crate::doctor::report::Status;
@@ -29,7 +30,12 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
         None if answering.is_empty() && ordinary => {
             return Finding::skipped("no container runtime is here, and a host outside Kubernetes need not have one");
         }
-        _ if answering.is_empty() => none(facts, &seen),
+        _ if answering.is_empty() => match denied(facts, &seen) {
+            Some(root) => {
+                Finding::skipped(format!("the security module of {root} refuses the socket too")).blocked_by(root)
+            }
+            None => none(facts, &seen),
+        },
         Some(condition) => one_less(facts, &seen, condition),
         None => {
             let list: Vec<String> = answering.iter().map(|runtime| introduced(runtime)).collect();
@@ -44,7 +50,7 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
         .collect();
     states.iter().fold(
         finding
-            .observed(json!(states))
+            .observed(summed_up(&seen, &states))
             .expected("at least one socket of class answers"),
         |finding, state| {
             finding.evidence(
@@ -54,6 +60,21 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
             )
         },
     )
+}
+
+/// What is there or should be, each by itself; of the well-known places where nothing is, only where they are. The
+/// evidence has them all.
+fn summed_up(seen: &Seen<'_>, states: &[Value]) -> Value {
+    let (nowhere, there): (Vec<_>, Vec<_>) = seen
+        .candidates
+        .iter()
+        .zip(states)
+        .partition(|(candidate, _)| is_nowhere(candidate));
+    if there.is_empty() {
+        let places: Vec<&Value> = nowhere.iter().map(|(_, state)| &state["socket"]).collect();
+        return json!({ "class": RuntimeClass::Absent.as_str(), "sockets": places });
+    }
+    there.into_iter().map(|(_, state)| state.clone()).collect()
 }
 
 /// Nothing is there, and nobody said that there is.
@@ -68,6 +89,13 @@ fn introduced(runtime: &RuntimeFact) -> String {
         evidence => format!(" ({evidence})"),
     };
     format!("{name} at {}{evidence}", runtime.socket.display())
+}
+
+/// The check of the security module that keeps this process from bpf(2) and from the socket alike: one change mends both.
+fn denied(facts: &Facts, seen: &Seen<'_>) -> Option<&'static str> {
+    let best = advice::furthest(seen)?;
+    let root = lsm::denies(facts)?;
+    (advice::cause(best, facts) == Some(Cause::LsmDenied)).then_some(root)
 }
 
 fn none(facts: &Facts, seen: &Seen<'_>) -> Finding {
