@@ -44,6 +44,40 @@ pub struct Spread {
     pub sum: Duration,
 }
 
+/// A histogram as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts(Box<[u64; BUCKETS]>);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(Box::new([0; BUCKETS]))
+    }
+}
+
+impl Counts {
+    /// What was recorded after `then`.
+    #[must_use]
+    pub fn since(&self, then: &Self) -> Self {
+        Self(Box::new(std::array::from_fn(|index| {
+            self.0[index].saturating_sub(then.0[index])
+        })))
+    }
+
+    /// What these say. The largest value is known to an eighth only, and not to be beyond `max_us`.
+    #[must_use]
+    pub fn quantiles(&self, max_us: u64) -> Quantiles {
+        let count = self.0.iter().sum();
+        let quantile = |percent| quantile(&self.0, count, percent).min(max_us);
+        Quantiles {
+            count,
+            p50_us: quantile(50),
+            p90_us: quantile(90),
+            p99_us: quantile(99),
+            max_us: quantile(100),
+        }
+    }
+}
+
 /// Counts by time. Never reallocated.
 #[derive(Debug)]
 pub struct Histogram {
@@ -99,19 +133,27 @@ impl Histogram {
         }
     }
 
+    /// The largest value so far, in microseconds.
+    #[must_use]
+    pub fn max_us(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// The counts as they are. Values that come in meanwhile may count or not.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts(Box::new(std::array::from_fn(|index| {
+            self.buckets[index].load(Ordering::Relaxed)
+        })))
+    }
+
     /// What was recorded so far. Values that come in meanwhile may count or not.
     #[must_use]
     pub fn quantiles(&self) -> Quantiles {
-        let counts: [u64; BUCKETS] = std::array::from_fn(|index| self.buckets[index].load(Ordering::Relaxed));
-        let max_us = self.max.load(Ordering::Relaxed);
-        let count = counts.iter().sum();
-        let quantile = |percent| quantile(&counts, count, percent).min(max_us);
+        let max_us = self.max_us();
         Quantiles {
-            count,
-            p50_us: quantile(50),
-            p90_us: quantile(90),
-            p99_us: quantile(99),
             max_us,
+            ..self.counts().quantiles(max_us)
         }
     }
 }
@@ -178,6 +220,21 @@ mod tests {
     #[test]
     fn nothing_recorded_is_all_zero() {
         assert_eq!(Histogram::default().quantiles(), Quantiles::default());
+    }
+
+    #[test]
+    fn what_came_later_is_told_by_itself() {
+        let histogram = Histogram::default();
+        for _ in 0..100 {
+            histogram.record(Duration::from_secs(3));
+        }
+        let then = histogram.counts();
+        for _ in 0..50 {
+            histogram.record(Duration::from_micros(100));
+        }
+        let said = histogram.counts().since(&then).quantiles(histogram.max_us());
+        assert_eq!((said.count, said.p50_us, said.p99_us, said.max_us), (50, 103, 103, 103));
+        assert_eq!(histogram.quantiles().max_us, 3_000_000);
     }
 
     #[test]

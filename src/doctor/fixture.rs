@@ -305,6 +305,13 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             metadata_status: [("host".to_owned(), 20), ("complete".to_owned(), 500)].into(),
             metadata_fields: fields(500),
             hooks: [("openat".to_owned(), openat), ("sched_process_exec".to_owned(), exec)].into(),
+            latency: Some(Latency {
+                count: 5200,
+                p50_us: 1100,
+                p90_us: 2000,
+                p99_us: 2600,
+                max_us: 3100,
+            }),
             ..WindowAccount::default()
         }),
         lookups: Some(Lookups {

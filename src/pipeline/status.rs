@@ -90,7 +90,7 @@ impl StatusSource for Vitals {
             // The server's to fill in: it has the evaluator.
             conditions: Vec::new(),
             history: self.moments(now, all),
-            window: Some(told::window(&self.windows().until(&account))),
+            window: Some(told::window(&self.windows().until(&account), self.latency.max_us())),
             ring: Some(self.ring_account(now, all)),
             output: Some(told::output(self.given.output.said())),
             log: told::log(&self.given.log),

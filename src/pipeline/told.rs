@@ -154,13 +154,15 @@ pub(super) fn fields(counts: &Fields) -> HashMap<String, api::FieldCount> {
 }
 
 /// What happened in a window; its `at` is how long that is.
-pub(super) fn window(happened: &Account) -> api::WindowAccount {
+/// `max_us` is the largest latency since the start.
+pub(super) fn window(happened: &Account, max_us: u64) -> api::WindowAccount {
     api::WindowAccount {
         seconds: happened.at.as_secs_f64(),
         hooks: hooks(&happened.hooks),
         metadata_status: statuses(&happened.statuses),
         metadata_reason: reasons(&happened.reasons),
         metadata_fields: fields(&happened.fields),
+        latency: Some(latency(happened.latency.quantiles(max_us))),
     }
 }
 

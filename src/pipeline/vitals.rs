@@ -204,6 +204,7 @@ impl Vitals {
             statuses: self.statuses_now(),
             reasons: std::array::from_fn(|index| self.reasons[index].load(Ordering::Relaxed)),
             fields: self.fields.read(),
+            latency: self.latency.counts(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::field_counts::Fields;
 use crate::capture::{Hook, HookCounters};
 use crate::container::{Reason, Status};
+use crate::histogram::Counts;
 
 /// What a window is at least, where the agent is as old.
 pub(super) const WINDOW: Duration = Duration::from_secs(600);
@@ -27,6 +28,8 @@ pub(super) struct Account {
     pub(super) statuses: [u64; Status::ALL.len()],
     pub(super) reasons: [u64; Reason::ALL.len()],
     pub(super) fields: Fields,
+    /// How long events took to be written.
+    pub(super) latency: Counts,
 }
 
 /// Past accounts.
@@ -82,6 +85,7 @@ fn difference(now: &Account, then: &Account) -> Account {
         statuses: less(now.statuses, then.statuses),
         reasons: less(now.reasons, then.reasons),
         fields: std::array::from_fn(|field| less(now.fields[field], then.fields[field])),
+        latency: now.latency.since(&then.latency),
     }
 }
 

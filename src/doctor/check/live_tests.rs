@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::change::Change;
 use super::super::facts::{CanaryFact, Facts, Gap, Gathered, LiveAgent, LockdownFact, Place, SettingFact, View};
 use super::super::fixture::{agent, cold, live};
-use super::super::grid::harm::{dropped, full_disk, lately, lost_lately, refused, unmet};
+use super::super::grid::harm::{dropped, full_disk, late, lately, lost_lately, refused, unmet};
 use super::super::report::{Check, Remedy, Status};
 use super::super::tests::{check, roots};
 use crate::control::api::Setting;
@@ -186,7 +186,7 @@ fn an_agent_that_is_not_live_still_answers_probes() {
 #[test]
 fn a_batch_is_no_lateness() {
     let mut facts = live();
-    agent(&mut facts).second.latency.as_mut().unwrap().p99_us = 1_100_000;
+    late(&mut facts, 1_100_000);
     assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Warn);
     set(
         &mut facts,

@@ -43,14 +43,19 @@ pub(in super::super) const CHECKS: &[Definition] = &[
 const SLOW: Duration = Duration::from_millis(250);
 /// From here on whoever alerts on events is late by seconds.
 const LATE: Duration = Duration::from_secs(2);
-/// Fewer events have no hundredth.
-const ENOUGH: u64 = 100;
+/// A hundredth of fewer events is a handful, which the start of the agent explains.
+const ENOUGH: u64 = 1000;
 
 /// PIN-LIVE-005.
 fn in_time(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
-    let Some(latency) = &agent.second.latency else {
-        return Finding::skipped("the agent is of a version that does not tell how long events take");
+    let window = agent.second.window.as_ref().and_then(|window| window.latency.as_ref());
+    let (latency, when) = match (window, &agent.second.latency) {
+        (Some(latency), _) => (latency, "in the last ten minutes"),
+        (None, Some(latency)) => (latency, "since the agent's start"),
+        (None, None) => {
+            return Finding::skipped("the agent is of a version that does not tell how long events take");
+        }
     };
     let batch = batch(agent);
     let p99 = Duration::from_micros(latency.p99_us);
@@ -59,12 +64,12 @@ fn in_time(facts: &Facts) -> Finding {
         "max_us": latency.max_us, "batch_us": u64::try_from(batch.as_micros()).unwrap_or(u64::MAX),
     });
     let summary = format!(
-        "99 of 100 events were written within {} of their hook, half of them within {}",
+        "99 of 100 events {when} were written within {} of their hook, half of them within {}",
         millis(p99),
         millis(Duration::from_micros(latency.p50_us))
     );
     let finding = match p99.saturating_sub(batch) {
-        _ if latency.count < ENOUGH => Finding::ok(format!("only {} events were written so far", latency.count)),
+        _ if latency.count < ENOUGH => Finding::ok(format!("only {} events were written {when}", latency.count)),
         beyond if beyond < SLOW => Finding::ok(summary),
         // One cause, one finding.
         _ if output::holds_up(facts) => {
@@ -79,7 +84,15 @@ fn in_time(facts: &Facts) -> Finding {
     finding
         .observed(observed.clone())
         .expected(json!({ "p99_us": format!("< {}", (SLOW + batch).as_micros()) }))
-        .evidence(&facts.live, "GetStatus latency", observed)
+        .evidence(
+            &facts.live,
+            if window.is_some() {
+                "GetStatus window latency"
+            } else {
+                "GetStatus latency"
+            },
+            observed,
+        )
 }
 
 /// How long the running agent lets events wait by its settings.

@@ -66,6 +66,12 @@ pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
 ];
 pub(in super::super) const BPF_FOLLOWERS: &[&str] = &["PIN-BPF-001", "PIN-BPF-002"];
 
+/// 99 of 100 events of the last ten minutes took so long, in microseconds.
+pub(in super::super) fn late(facts: &mut Facts, p99_us: u64) {
+    let window = agent(facts).second.window.as_mut().unwrap();
+    window.latency.as_mut().unwrap().p99_us = p99_us;
+}
+
 /// Changes the counters of openat in every reading; readings are numbered from 0.
 pub(in super::super) fn each_reading(facts: &mut Facts, change: impl Fn(&mut HookCounters, u64)) {
     let agent = agent(facts);

@@ -29,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
         blocks: &["PIN-LOSS-001", "PIN-LOSS-007", "PIN-LIVE-002", "PIN-LIVE-003", "PIN-LIVE-004", "PIN-LIVE-005"],
         harm: |f| { agent(f).second.output.as_mut().unwrap().blocked_now_us = Some(12_000_000);
                     agent(f).second.turn_age_ms = Some(12_000);
-                    agent(f).second.latency.as_mut().unwrap().p99_us = 3_000_000;
+                    late(f, 3_000_000);
                     unmet(f, "pipeline"); unseen(f); dropped(f, 100); } },
     Case { name: "whoever reads the output pauses", start: live, root: ("PIN-LOSS-006", Status::Warn), blocks: &[],
         harm: |f| agent(f).second.output.as_mut().unwrap().blocked_now_us = Some(1_500_000) },

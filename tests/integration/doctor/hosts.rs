@@ -183,6 +183,27 @@ fn whose_journal_goes_lose_the_log() {
     verdict.end();
 }
 
+/// The kernel's events bear the time since the boot, and the agent's clock begins elsewhere.
+#[test]
+fn whose_agent_has_another_boot_time_date_events_wrongly() {
+    let _turn = Turn::take().unwrap();
+    let host = Host::start();
+    let words = host.words(&[]);
+    let entry = ["unshare", "--time", "--boottime", "100000", "--"];
+    let installed = Installed::new(agent()).unwrap().behind(entry.map(str::to_owned).into());
+    let astray = installed.run(&words).unwrap();
+    let mut verdict = Verdict::default();
+    let here = || doctor_of_root(&installed, &words);
+    verdict.expect_soon("in a time namespace", here, &[("PIN-LIVE-006", "fail")]);
+    ends_well(astray);
+    let installed = Installed::new(agent()).unwrap();
+    let mended = installed.run(&words).unwrap();
+    let here = || doctor_of_root(&installed, &words);
+    verdict.expect_soon("without one", here, &[]);
+    ends_well(mended);
+    verdict.end();
+}
+
 #[test]
 fn whose_files_change_under_the_agent_say_so() {
     let _turn = Turn::take().unwrap();

@@ -142,11 +142,23 @@ fn clock() {
     let now = String::from_utf8(tool::run(Command::new("date").arg("+%s")).unwrap().stdout).unwrap();
     let then = now.trim().parse::<u64>().unwrap() + 3600;
     tool::run(Command::new("date").args(["-s", &format!("@{then}")])).unwrap();
-    verdict.expect(
-        "an hour later at once",
-        &node::beside(&pod),
-        &[("PIN-LIVE-006", "warn")],
-    );
+    // Within the second in which the agent has not looked at the calendar yet it may be found to be behind; never something else.
+    let mut report = node::beside(&pod);
+    if report.roots() == [("PIN-LIVE-006", "fail")] {
+        println!("  {}", report.check("PIN-LIVE-006")["summary"]);
+        report = node::beside(&pod);
+    }
+    verdict.expect("an hour later", &report, &[]);
+    let followed = report.check("PIN-LIVE-006");
+    println!("  {}", followed["summary"]);
+    let step = &followed["observed"];
+    if step["clock_steps"] != 1
+        || step["last_step_ms"]
+            .as_i64()
+            .is_none_or(|by| (by - 3_600_000).abs() > 2000)
+    {
+        verdict.note(format!("the step is not told: {followed}"));
+    }
     node::stop(&kubelet, pod);
     verdict.end();
 }
