@@ -249,6 +249,9 @@ __noinline int take_step(u32 place, u32 packed)
 			fd = argument(call, aux);
 		break;
 	case STEP_BYTES:
+		/* send(2) is sendto(2) without an address: nothing that could not be read. */
+		if (!argument(call, arg))
+			return 0;
 		append_address(s, (void *)argument(call, arg),
 			       aux == NO_ARGUMENT ? limit : (u32)argument(call, aux), arg);
 		return 0;

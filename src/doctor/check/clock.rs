@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::super::change::Change;
 use super::super::facts::live::Span;
-use super::super::facts::{CanaryFact, Facts};
+use super::super::facts::{CanaryFact, Facts, LiveAgent};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use super::{agent, commands, no_agent};
 
 /// The checks of this file.
 pub(in super::super) const CHECKS: &[Definition] = &[Definition {
-    id: "PIN-LIVE-006",
+    id: ID,
     area: "live",
     title: "The agent's clock agrees",
     weight: Weight::Major,
@@ -22,6 +22,7 @@ pub(in super::super) const CHECKS: &[Definition] = &[Definition {
     page: include_str!("../pages/PIN-LIVE-006.md"),
 }];
 
+const ID: &str = "PIN-LIVE-006";
 const SECOND: i64 = 1_000_000_000;
 /// The agent follows a calendar that was set within a second.
 const TOLERANCE: i64 = SECOND;
@@ -34,10 +35,7 @@ fn agrees(facts: &Facts) -> Finding {
         return Finding::skipped("the agent is of a version that does not tell its time");
     }
     let told = agent.asked.distance(status.unix_time_ns);
-    let seen = agent
-        .canary_ran
-        .zip(event_time(facts))
-        .map(|(ran, time): (Span, i64)| ran.distance(time));
+    let seen = event_off(facts, agent);
     let mut observed = json!({ "off_ms": told / 1_000_000, "clock_steps": status.clock_steps });
     if let Some(seen) = seen {
         observed["event_off_ms"] = json!(seen / 1_000_000);
@@ -77,6 +75,19 @@ fn agrees(facts: &Facts) -> Finding {
             "GetStatus unix_time_ns, and CLOCK_REALTIME around the call",
             observed,
         )
+}
+
+/// How far the time in the event of the doctor's canary is from when it ran, in nanoseconds.
+fn event_off(facts: &Facts, agent: &LiveAgent) -> Option<i64> {
+    let (ran, time): (Span, i64) = agent.canary_ran.zip(event_time(facts))?;
+    Some(ran.distance(time))
+}
+
+/// This check, where the agent reads a clock with another beginning than the kernel's: every age that it tells of a record is
+/// wrong then, too.
+pub(super) fn misdates(facts: &Facts) -> Option<&'static str> {
+    let off = event_off(facts, agent(facts)?)?;
+    (off.abs() > TOLERANCE).then_some(ID)
 }
 
 /// The time in the canary's event, in nanoseconds since the epoch.

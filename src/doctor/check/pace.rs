@@ -9,7 +9,7 @@ use super::super::facts::{Facts, LiveAgent, Place};
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
 use super::super::report::Status;
-use super::{agent, commands, metadata, no_agent, output};
+use super::{agent, clock, commands, metadata, no_agent, output};
 use crate::privilege::guard::INTERVAL;
 
 /// The checks of this file.
@@ -74,6 +74,9 @@ fn in_time(facts: &Facts) -> Finding {
         // One cause, one finding.
         _ if output::holds_up(facts) => {
             return Finding::skipped(summary).blocked_by(output::ID).observed(observed);
+        }
+        _ if let Some(root) = clock::misdates(facts) => {
+            return Finding::skipped(summary).blocked_by(root).observed(observed);
         }
         _ if !matches!(metadata::quick(facts).status(), Status::Ok) => {
             return Finding::skipped(summary).blocked_by("PIN-META-002").observed(observed);

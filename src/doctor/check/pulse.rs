@@ -6,7 +6,7 @@ use super::super::change::Change;
 use super::super::facts::Facts;
 use super::super::finding::Finding;
 use super::super::registry::{Definition, Edge, Need, Weight};
-use super::{agent, commands, no_agent, output};
+use super::{agent, clock, commands, no_agent, output};
 use crate::control::api::GetStatusReply;
 
 /// The checks of this file.
@@ -43,6 +43,11 @@ pub(super) fn canary(facts: &Facts) -> Finding {
     if late && output::holds_up(facts) {
         return Finding::skipped("the agent waits for whoever reads its output")
             .blocked_by(output::ID)
+            .observed(observed(status));
+    }
+    if let Some(root) = clock::misdates(facts).filter(|_| turn_ms <= LONGEST_TURN_MS && late) {
+        return Finding::skipped("the agent's clock has another beginning, so that no age of a canary is right")
+            .blocked_by(root)
             .observed(observed(status));
     }
     let finding = if turn_ms > LONGEST_TURN_MS {

@@ -53,8 +53,13 @@ pub(super) const CASES: &[Case] = &[
                     late(f, 420_000); } },
     Case { name: "the calendar was set and the agent did not follow", start: live, root: ("PIN-LIVE-006", Status::Fail), blocks: &[],
         harm: |f| agent(f).second.unix_time_ns -= 3600 * 1_000_000_000 },
-    Case { name: "an agent in a time namespace", start: live, root: ("PIN-LIVE-006", Status::Fail), blocks: &[],
+    Case { name: "an agent in a time namespace that begins earlier", start: live, root: ("PIN-LIVE-006", Status::Fail), blocks: &[],
         harm: |f| if let Ok(CanaryFact::Seen { event, .. }) = &mut f.canary.value { event["time"] = "2026-01-09T03:04:05.105Z".into(); } },
+    Case { name: "an agent in a time namespace that begins later", start: live, root: ("PIN-LIVE-006", Status::Fail),
+        blocks: &["PIN-LIVE-003", "PIN-LIVE-004", "PIN-LIVE-005"],
+        harm: |f| { if let Ok(CanaryFact::Seen { event, .. }) = &mut f.canary.value { event["time"] = "2026-01-01T03:04:05.105Z".into(); }
+                    agent(f).second.canary_age_ms = Some(86_400_188);
+                    late(f, 86_400_000_000); unmet(f, "canary"); } },
     Case { name: "the agent no longer looks at its privileges", start: live, root: ("PIN-LIVE-007", Status::Fail), blocks: &[],
         harm: |f| agent(f).second.privilege_checks.as_mut().unwrap().age_ms = 400_000 },
     Case { name: "a port that does not answer", start: live, root: ("PIN-LIVE-008", Status::Fail), blocks: &[],
