@@ -197,6 +197,18 @@ fn a_batch_is_no_lateness() {
     assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Ok);
 }
 
+/// One container that was looked up while its runtime was busy is no lack of CPU time; seconds are, whatever the reason.
+#[test]
+fn as_late_as_a_runtime_was_waited_for_is_no_lateness() {
+    let mut facts = live();
+    late(&mut facts, 494_000);
+    assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Warn);
+    agent(&mut facts).second.lookups.as_mut().unwrap().longest_wait_us = 480_000;
+    assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Ok);
+    late(&mut facts, 2_500_000);
+    assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Fail);
+}
+
 fn remedy(facts: &Facts, id: &str) -> Remedy {
     check(facts, id).remedy.unwrap()
 }

@@ -72,7 +72,10 @@ impl Verdict {
         );
         // Of the addresses of messages none is bad, and many are not given.
         let unread = &summary["hooks"]["sendto"]["unreadable"];
-        assert!(unread.as_u64().unwrap_or(0) == 0, "{unread} messages had an address that could not be read");
+        assert!(
+            unread.as_u64().unwrap_or(0) == 0,
+            "{unread} messages had an address that could not be read"
+        );
         println!("{deeds} deeds, {} of them lost and counted", self.untold.len());
         for untold in &self.untold {
             println!("  {}", untold.split(": next is").next().unwrap_or(untold));
