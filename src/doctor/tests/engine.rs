@@ -1,31 +1,14 @@
 //! The engine: the registry as a whole, folding, exit codes, a judge that breaks down.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::super::baseline;
-use super::super::examine::{examine, judge, report};
-use super::super::facts::host::BpfAnswer;
-use super::super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
-    SocketFile,
-};
-use super::super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
+use super::super::examine::{examine, judge};
+use super::super::facts::{Gap, Gathered, OsError};
+use super::super::fixture::{cold, status};
 use super::super::graph;
-use super::super::grid;
-use super::super::grid::harm::{class, dropped, each_reading, runtime_of};
 use super::super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
-use super::super::saved::Saved;
-use super::{check, roots};
-use crate::capture::memory::{Estimate, Sizes};
-use crate::config::{Overrides, Sources, load};
-use crate::container::Rank;
-use crate::control::api::Setting;
-use crate::platform::{Confidence, profile};
-use crate::privilege::file::FileCapabilities;
+use super::super::report::{Counts, FailOn, Status};
+use super::check;
 
 #[test]
 fn exit_codes_follow_the_worst_that_counts() {

@@ -4,35 +4,16 @@
 mod engine;
 mod loss;
 mod privilege;
-mod profile;
+mod profiles;
 mod runtime;
 mod schema;
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use serde_json::{Value, json};
-
-use super::baseline;
 use super::examine::{examine, judge, report};
-use super::facts::host::BpfAnswer;
-use super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
-    SocketFile,
-};
-use super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
-use super::graph;
-use super::grid;
-use super::grid::harm::{class, dropped, each_reading, runtime_of};
-use super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
-use super::saved::Saved;
-use crate::capture::memory::{Estimate, Sizes};
-use crate::config::{Overrides, Sources, load};
-use crate::container::Rank;
-use crate::control::api::Setting;
-use crate::platform::{Confidence, profile};
-use crate::privilege::file::FileCapabilities;
+use super::facts::{Facts, Gap, Gathered};
+use super::fixture::{cold, live, status};
+use super::registry::{checks, find};
+use super::report::{Check, FailOn, Status};
+use crate::platform::profile;
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
 pub(in super::super) fn roots(facts: &Facts) -> Vec<(&'static str, Status)> {

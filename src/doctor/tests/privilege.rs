@@ -1,30 +1,13 @@
 //! Kernel and privilege, beyond the grid: who is blamed for a refusal.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use serde_json::{Value, json};
-
-use super::super::baseline;
-use super::super::examine::{examine, judge, report};
+use super::super::examine::examine;
 use super::super::facts::host::BpfAnswer;
-use super::super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
-    SocketFile,
-};
-use super::super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
-use super::super::graph;
+use super::super::facts::{Facts, Gap, Gathered, LockdownFact, Place};
+use super::super::fixture::{CONTAINERD, absent, agent, cold, live, refusal, status};
 use super::super::grid;
-use super::super::grid::harm::{class, dropped, each_reading, runtime_of};
-use super::super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
-use super::super::saved::Saved;
+use super::super::report::Status;
 use super::{check, roots};
-use crate::capture::memory::{Estimate, Sizes};
-use crate::config::{Overrides, Sources, load};
-use crate::container::Rank;
-use crate::control::api::Setting;
-use crate::platform::{Confidence, profile};
+use crate::config::load;
 use crate::privilege::file::FileCapabilities;
 
 #[test]
@@ -184,7 +167,7 @@ fn what_the_kernels_landlock_lacks_is_told_and_is_no_finding() {
         let landlock = agent(&mut facts).second.landlock.as_mut().unwrap();
         (landlock.abi, landlock.restricted) = (abi, restricted.to_owned());
         landlock.why = format!("why it is {restricted}");
-        let finding = super::check::landlock::closes_off(&facts);
+        let finding = super::super::check::landlock::closes_off(&facts);
         assert_eq!(finding.status(), Status::Ok, "{finding:?}");
         assert!(
             format!("{finding:?}").contains(&format!("why it is {restricted}")),

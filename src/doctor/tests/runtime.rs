@@ -1,31 +1,18 @@
 //! Runtimes, beyond the grid: whose view counts, and what is no finding.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::baseline;
-use super::super::examine::{examine, judge, report};
-use super::super::facts::host::BpfAnswer;
-use super::super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
-    SocketFile,
-};
-use super::super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
-use super::super::graph;
+use super::super::facts::{Closed, Facts, Gathered, JoinFact, Place, RuntimeClass, RuntimeFact, SocketFile};
+use super::super::fixture::{absent, agent, cold, containerd, live, status};
 use super::super::grid;
-use super::super::grid::harm::{class, dropped, each_reading, runtime_of};
-use super::super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
-use super::super::saved::Saved;
+use super::super::grid::harm::{class, runtime_of};
+use super::super::report::Status;
 use super::{check, roots};
-use crate::capture::memory::{Estimate, Sizes};
-use crate::config::{Overrides, Sources, load};
 use crate::container::Rank;
 use crate::control::api::Setting;
-use crate::platform::{Confidence, profile};
-use crate::privilege::file::FileCapabilities;
+use crate::platform::profile;
 
 #[test]
 fn a_refused_socket_is_blamed_on_mode_or_on_a_security_module() {

@@ -1,31 +1,15 @@
 //! Every report, held against the published schema.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::super::baseline;
-use super::super::examine::{examine, judge, report};
-use super::super::facts::host::BpfAnswer;
-use super::super::facts::{
-    Closed, Facts, Gap, Gathered, JoinFact, LockdownFact, MemoryFacts, OsError, Place, RuntimeClass, RuntimeFact,
-    SocketFile,
-};
-use super::super::fixture::{CONTAINERD, absent, agent, cold, containerd, live, rate, refusal, status};
-use super::super::graph;
+use super::super::examine::report;
+use super::super::facts::Gathered;
+use super::super::fixture::{absent, agent, cold, containerd, live, status};
 use super::super::grid;
-use super::super::grid::harm::{class, dropped, each_reading, runtime_of};
-use super::super::registry::{Definition, Edge, RETIRED, checks, find};
-use super::super::report::{Check, Confined, Counts, FailOn, Report, Status, Suppressed};
+use super::super::registry::checks;
+use super::super::report::{Confined, Report, Suppressed};
 use super::super::saved::Saved;
-use super::{check, roots};
-use crate::capture::memory::{Estimate, Sizes};
-use crate::config::{Overrides, Sources, load};
-use crate::container::Rank;
-use crate::control::api::Setting;
-use crate::platform::{Confidence, profile};
-use crate::privilege::file::FileCapabilities;
 
 /// Every key of the value must be named by the schema, every required key must be there, types and words must fit.
 fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
