@@ -1,0 +1,48 @@
+//! What is wrong with rules, each with its place. All of it is told, not the first.
+
+use std::fmt;
+
+use crate::source::Span;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file is usable as it is.
+    Warning,
+    /// The rules cannot be loaded.
+    Error,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad.
+    pub severity: Severity,
+    /// Where, in the rule file itself and not in a resolved copy.
+    pub span: Span,
+    /// The rule, macro or list that it is in, as `rule NAME`; empty for what is in none.
+    pub item: String,
+    /// What is wrong, without the place.
+    pub message: String,
+    /// What to do, e.g. the nearest known name.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.span.position();
+        let word = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{}:{}:{}: {word}: ", self.span.source.name, at.line, at.column)?;
+        if !self.item.is_empty() {
+            write!(f, "{}: ", self.item)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
