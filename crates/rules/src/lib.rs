@@ -6,7 +6,9 @@
 //! truths, because what could not be found out is neither equal nor different.
 
 pub mod field;
+pub mod library;
 pub mod problem;
 pub mod source;
 pub mod syntax;
+pub mod text;
 pub mod value;
