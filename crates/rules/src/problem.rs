@@ -46,3 +46,21 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// The known name that is most like `name`, where one is so like it that a slip explains it.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A distance is a product of lengths: long names are not compared.
+    const LONGEST: usize = 128;
+    let slips = (name.len() / 3).clamp(1, 4);
+    if name.len() > LONGEST {
+        return None;
+    }
+    let near = known
+        .into_iter()
+        .filter(|known| known.len().abs_diff(name.len()) <= slips && *known != name);
+    near.map(|known| (strsim::osa_distance(name, known), known))
+        .filter(|(distance, _)| *distance <= slips)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}

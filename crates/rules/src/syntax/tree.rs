@@ -33,7 +33,7 @@ pub enum Expression {
 pub struct Comparison {
     /// What stands left: never a constant.
     pub left: Operand,
-    /// How many of the left side's values must fit, where it is a list.
+    /// With how many of the right side's members it must hold; without members it never does.
     pub quantifier: Option<Quantifier>,
     /// How they are compared.
     pub operator: Operator,
@@ -118,7 +118,7 @@ pub enum Operator {
     PathMatch,
 }
 
-/// Quantifiers over the values of a list.
+/// Quantifiers over the members of a list on the right side: `name startswith anyof (a, b)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantifier {
     /// `oneof`: exactly one.
@@ -142,10 +142,11 @@ pub enum Transformer {
     BaseName,
     /// `len`.
     Length,
-    /// `join`: a separator, then the list.
+    /// `join`: a separator, then what it stands between; brackets around that are gone.
     Join,
     /// `concat`.
     Concat,
-    /// `getopt`: the arguments of an option in a command line.
+    /// `getopt`: the options in a command line, e.g. `getopt(proc.args, "nt:")`, or the arguments of the one that is named
+    /// third.
     GetOpt,
 }
