@@ -6,6 +6,7 @@
 //! truths, because what could not be found out is neither equal nor different.
 
 pub mod field;
+pub mod file;
 pub mod library;
 pub mod problem;
 pub mod source;

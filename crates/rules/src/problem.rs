@@ -28,6 +28,35 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+impl Problem {
+    /// An error.
+    #[must_use]
+    pub fn error(span: Span, item: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            span,
+            item: item.to_owned(),
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// A warning.
+    #[must_use]
+    pub fn warning(span: Span, item: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(span, item, message)
+        }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn with_help(self, help: Option<String>) -> Self {
+        Self { help, ..self }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.span.position();
@@ -47,20 +76,37 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The question after the nearest known name, where there is one.
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, known).map(|known| format!("did you mean `{known}`?"))
+}
+
 /// The known name that is most like `name`, where one is so like it that a slip explains it.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A distance is a product of lengths: long names are not compared.
     const LONGEST: usize = 128;
+    const MOST: usize = 4096;
     let slips = (name.len() / 3).clamp(1, 4);
     if name.len() > LONGEST {
         return None;
     }
     let near = known
         .into_iter()
+        .take(MOST)
         .filter(|known| known.len().abs_diff(name.len()) <= slips && *known != name);
     near.map(|known| (strsim::osa_distance(name, known), known))
         .filter(|(distance, _)| *distance <= slips)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
+}
+
+/// As much of a name as a message shows.
+pub(crate) fn shortened(name: &str) -> String {
+    const SHOWN: usize = 64;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }

@@ -31,6 +31,19 @@ pub struct Position {
 }
 
 impl Span {
+    /// The place of what stands in no source.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        let source = Source {
+            name: String::new(),
+            text: String::new(),
+        };
+        Self {
+            source: Arc::new(source),
+            range: 0..0,
+        }
+    }
+
     /// The words of this part.
     #[must_use]
     pub fn text(&self) -> &str {

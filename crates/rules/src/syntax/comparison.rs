@@ -12,7 +12,7 @@ use super::lexer::{
 use super::parser::{close, keyword, nested, node};
 use super::tree::{Comparison, Expression, Node, Operand, Operator, Quantifier, Transformer, Word};
 use super::words::{OPERATORS, QUANTIFIERS, Right, SIGNS, TRANSFORMERS};
-use crate::problem::nearest;
+use crate::problem::did_you_mean;
 
 /// `name` or `name[argument]`.
 pub(super) fn field(input: &mut Input<'_>) -> Parsed<Operand> {
@@ -161,8 +161,8 @@ fn operator(input: &mut Input<'_>) -> Parsed<Operator> {
         .next()
         .unwrap_or_default();
     let words = OPERATORS.iter().map(|(word, _)| *word).chain(["exists"]);
-    if let (ErrMode::Cut(failure), Some(known)) = (&mut failure, nearest(found, words)) {
-        failure.help = Some(format!("did you mean `{known}`?"));
+    if let ErrMode::Cut(failure) = &mut failure {
+        failure.help = did_you_mean(found, words);
     }
     Err(failure)
 }

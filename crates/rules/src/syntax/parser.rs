@@ -76,11 +76,16 @@ fn read<T>(text: &Text, parser: impl FnOnce(&mut Input<'_>) -> Parsed<T>) -> Res
         state: State { text, depth: 0 },
     };
     parser(&mut input).map_err(|failure| match failure {
-        ErrMode::Backtrack(failure) | ErrMode::Cut(failure) => Error {
-            span: text.span(failure.range),
-            message: failure.message,
-            help: failure.help,
-        },
+        ErrMode::Backtrack(failure) | ErrMode::Cut(failure) => {
+            // What is missing at the end is missing behind the last word, and not behind the lines that follow it.
+            let end = text.as_str().trim_end().len();
+            let range = failure.range.start.min(end)..failure.range.end.min(end);
+            Error {
+                span: text.span(range),
+                message: failure.message,
+                help: failure.help,
+            }
+        }
         ErrMode::Incomplete(_) => {
             let end = text.as_str().len();
             Error {
@@ -187,8 +192,10 @@ fn no_field(input: &Input<'_>, range: Range<usize>, found: &str) -> Parsed<()> {
         let help = help.map(|known| format!("`{known}` is one"));
         return Err(Failure::cut(range, format!("`{found}` is no transformer"), help));
     }
-    let compared = rest.trim_start_matches(is_blank);
-    if ["=", "!=", "<", ">"].iter().any(|sign| compared.starts_with(sign)) {
+    let behind = rest.trim_start_matches(is_blank);
+    let sign = ["=", "!=", "<", ">"].iter().any(|sign| behind.starts_with(sign));
+    let word = behind.split(|c: char| !is_name(c)).next().unwrap_or_default();
+    if sign || word == "exists" || OPERATORS.iter().any(|(known, _)| *known == word) {
         let message = format!("`{found}` is compared but is no field: those have a dot in their names");
         return Err(Failure::cut(range, message, None));
     }

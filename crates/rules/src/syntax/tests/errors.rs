@@ -6,7 +6,7 @@ use super::tree;
 fn errors_say_what_was_expected_where() {
     let corpus = [
         ("", "1:1: expected a field, a macro, `not` or `(`, found the end"),
-        ("  ", "1:3: expected a field, a macro, `not` or `(`, found the end"),
+        ("  ", "1:1: expected a field, a macro, `not` or `(`, found the end"),
         ("a and", "1:6: expected a field, a macro, `not` or `(`, found the end"),
         (
             "a and and b",
