@@ -110,3 +110,26 @@ pub(crate) fn shortened(name: &str) -> String {
         None => name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{nearest, shortened};
+
+    #[test]
+    fn only_a_slip_has_a_nearest_name() {
+        let known = ["proc.name", "proc.pname", "proc.exepath", "fd.name", "in"];
+        assert_eq!(nearest("proc.nmae", known), Some("proc.name"));
+        assert_eq!(nearest("proc.exe_path", known), Some("proc.exepath"));
+        assert_eq!(nearest("procname", known), Some("proc.name"));
+        assert_eq!(nearest("container.id", known), None);
+        assert_eq!(nearest("inside", known), None);
+        assert_eq!(nearest("", known), None);
+        assert_eq!(nearest(&"x".repeat(1000), known), None);
+    }
+
+    #[test]
+    fn long_names_are_shortened_between_characters() {
+        assert_eq!(shortened("é"), "é");
+        assert_eq!(shortened(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
+    }
+}

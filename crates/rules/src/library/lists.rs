@@ -1,7 +1,8 @@
 //! Lists with the lists that they name put in.
 
+use super::collect::called;
 use super::named::Named;
-use super::order::order;
+use super::order::{order, shown};
 use super::size::PARTS;
 use crate::file;
 use crate::problem::{Problem, shortened};
@@ -35,18 +36,11 @@ pub(super) fn expand(lists: &Named<file::List>, problems: &mut Vec<Problem>) -> 
         })
         .collect();
     let order = order(&uses);
+    let name = |at: usize| &lists.all()[at].name;
     for circle in &order.circles {
-        let names: Vec<_> = circle
-            .iter()
-            .map(|&at| shortened(lists.all()[at].name.as_str()))
-            .collect();
-        let first = &lists.all()[circle[0]].name;
-        let message = format!("the list holds itself: {} → {}", names.join(" → "), names[0]);
-        problems.push(Problem::error(
-            first.whole_span(),
-            &format!("list {}", names[0]),
-            message,
-        ));
+        let message = format!("the list holds itself: {}", shown(circle, |at| name(at).as_str()));
+        let first = name(circle[0]);
+        problems.push(Problem::error(first.whole_span(), &called("list", first), message));
     }
     let mut expanded: Vec<Members> = lists.all().iter().map(|_| Members::default()).collect();
     for at in order.sorted {
@@ -58,11 +52,9 @@ pub(super) fn expand(lists: &Named<file::List>, problems: &mut Vec<Problem>) -> 
             }
         };
         if items[at].iter().map(length).sum::<usize>() > PARTS {
-            let name = &lists.all()[at].name;
-            let item = format!("list {}", shortened(name.as_str()));
             problems.push(Problem::error(
-                name.whole_span(),
-                &item,
+                name(at).whole_span(),
+                &called("list", name(at)),
                 format!("has more than {PARTS} members"),
             ));
             continue;
@@ -96,7 +88,7 @@ fn read(list: &file::List, lists: &Named<file::List>, problems: &mut Vec<Problem
                 }
             })),
             Err(error) => {
-                let item = format!("list {}", shortened(list.name.as_str()));
+                let item = called("list", &list.name);
                 let message = format!("`{}` is no value: {}", shortened(text.as_str()), error.message);
                 let help = r#"quotes of its own make it one: '"…"'"#.to_owned();
                 problems.push(Problem::error(error.span, &item, message).with_help(Some(help)));

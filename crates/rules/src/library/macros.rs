@@ -2,7 +2,7 @@
 
 use super::lists::Members;
 use super::named::Named;
-use super::order::order;
+use super::order::{order, shown};
 use super::size::{ALL_PARTS, Size, measure};
 use crate::file;
 use crate::problem::{Problem, did_you_mean, shortened};
@@ -58,11 +58,10 @@ impl<'a> Resolver<'a> {
             .collect();
         let order = order(&uses);
         for circle in &order.circles {
-            let names: Vec<_> = circle
-                .iter()
-                .map(|&at| shortened(macros.all()[at].name.as_str()))
-                .collect();
-            let message = format!("the macro holds itself: {} → {}", names.join(" → "), names[0]);
+            let message = format!(
+                "the macro holds itself: {}",
+                shown(circle, |at| macros.all()[at].name.as_str())
+            );
             let span = macros.all()[circle[0]].name.whole_span();
             resolver
                 .problems

@@ -1,5 +1,10 @@
 //! In which order things that name each other are worked on.
 
+use crate::problem::shortened;
+
+/// How many circles are told: one is enough to be refused, and a large file can have more than fit into memory.
+const CIRCLES: usize = 64;
+
 /// Numbers of things so that each stands behind those that it names, and the circles among them.
 #[derive(Debug)]
 pub(super) struct Order {
@@ -42,15 +47,26 @@ pub(super) fn order(uses: &[Vec<usize>]) -> Order {
                     states[next] = State::Open;
                     path.push((next, 0));
                 }
-                State::Open => {
+                State::Open if order.circles.len() < CIRCLES => {
                     let from = path.iter().position(|(member, _)| *member == next).unwrap_or_default();
                     order
                         .circles
                         .push(path[from..].iter().map(|(member, _)| *member).collect());
                 }
-                State::Done => {}
+                State::Open | State::Done => {}
             }
         }
     }
     order
+}
+
+/// A circle of these names in one line.
+pub(super) fn shown<'a>(circle: &[usize], name: impl Fn(usize) -> &'a str) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<_> = circle.iter().take(SHOWN).map(|&at| shortened(name(at))).collect();
+    if circle.len() > SHOWN {
+        names.push("…".to_owned());
+    }
+    names.extend(circle.first().map(|&at| shortened(name(at))));
+    names.join(" → ")
 }

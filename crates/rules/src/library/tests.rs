@@ -1,6 +1,7 @@
 //! What rule files come to.
 
 mod amended;
+mod any;
 mod excepted;
 mod resolved;
 mod upstream;
