@@ -60,7 +60,8 @@ impl Collected {
     fn list(&mut self, list: List) {
         let name = list.name.as_str();
         if !list.append {
-            self.lists.put(name.to_owned(), list);
+            let name = name.to_owned();
+            self.lists.put(&name, list);
         } else if let Some(earlier) = self.lists.get_mut(name) {
             earlier.items.extend(list.items);
         } else {
@@ -72,7 +73,8 @@ impl Collected {
     fn condition_macro(&mut self, declared: Macro) {
         let name = declared.name.as_str();
         if !declared.append {
-            self.macros.put(name.to_owned(), declared);
+            let name = name.to_owned();
+            self.macros.put(&name, declared);
         } else if let Some(earlier) = self.macros.get_mut(name) {
             earlier.condition.append(&declared.condition);
         } else {
@@ -95,7 +97,8 @@ impl Collected {
                 .push(Problem::error(name.whole_span(), &called("rule", &name), message));
             return;
         }
-        self.rules.put(name.as_str().to_owned(), (name, definition));
+        let key = name.as_str().to_owned();
+        self.rules.put(&key, (name, definition));
     }
 
     fn amend(&mut self, name: &Text, amendment: Amendment) {

@@ -70,7 +70,7 @@ pub(super) fn expand(lists: &Named<file::List>, problems: &mut Vec<Problem>) -> 
     }
     let mut named = Named::new();
     for (list, members) in lists.all().iter().zip(expanded) {
-        named.put(list.name.as_str().to_owned(), members);
+        named.put(list.name.as_str(), members);
     }
     named
 }

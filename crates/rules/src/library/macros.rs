@@ -10,7 +10,7 @@ use crate::syntax::{Comparison, Expression, Node, Operand, Word, parse};
 use crate::text::Text;
 
 /// How many problems get a nearest name: finding it is slow, and who has as many has others.
-const HELPED: usize = 256;
+const HELPED: usize = 64;
 
 /// A macro with nothing to look up in it; nothing, where it is wrong, which is told once.
 struct Resolved {
@@ -41,7 +41,7 @@ impl<'a> Resolver<'a> {
             parsed.push(resolver.parse(&declared.condition, &called(at)));
             // Each has its place from the first, so that what names it finds it.
             resolver.macros.put(
-                declared.name.as_str().to_owned(),
+                declared.name.as_str(),
                 Resolved {
                     node: None,
                     size: Size::default(),
@@ -71,7 +71,7 @@ impl<'a> Resolver<'a> {
             let Some(node) = parsed[at].take() else { continue };
             let name = macros.all()[at].name.as_str();
             if let Some(resolved) = resolver.resolve(node, &called(at)) {
-                resolver.macros.put(name.to_owned(), resolved);
+                resolver.macros.put(name, resolved);
             }
         }
         resolver
