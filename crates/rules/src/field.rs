@@ -15,6 +15,20 @@ pub enum Kind {
     Address,
 }
 
+/// How many values a field has, and what is asked of them (falcosecurity/libs, `compare_rhs_multi`, and the comparisons of
+/// their own of `proc.aname` and `fd.ip`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Several {
+    /// One.
+    One,
+    /// A list: `in` asks whether all are in, `intersects` whether any is; no other operator compares it.
+    List,
+    /// Several of which any may fit, whatever the operator: ancestors.
+    Any,
+    /// Several of which any may be equal; different is what is equal to none: the two ends of a connection.
+    Either,
+}
+
 /// What stands in brackets behind a field's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Argument {
@@ -38,8 +52,8 @@ pub struct Definition {
     pub name: &'static str,
     /// The type of its values.
     pub kind: Kind,
-    /// Whether it has several values.
-    pub list: bool,
+    /// How many values it has where nothing stands in brackets; where something does, it has one.
+    pub several: Several,
     /// What stands in brackets.
     pub argument: Argument,
     /// Why it has no value ever in this host program, where it has none: a rule that hangs on it cannot match.

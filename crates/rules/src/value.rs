@@ -10,6 +10,9 @@ pub enum Answer<'a> {
     Known(Value<'a>),
     /// The event has no such thing, which is certain: every comparison with it is false.
     Absent,
+    /// These are among its values, and whether there are more could not be found out; the word says why, e.g. a line of
+    /// ancestors that breaks off. One of them that fits decides a comparison that one can decide.
+    Partly(Vec<Value<'a>>, &'a str),
     /// It could not be found out; the word says why, e.g. `runtime_timeout`. Every comparison with it is unknown.
     Unknown(&'a str),
 }
