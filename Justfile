@@ -42,13 +42,13 @@ test-full: test test-kernels test-runtimes build-release deny
 
 # Formatting and lints.
 lint: (setup "build")
-    cargo fmt --check
+    cargo fmt --all --check
     cargo fmt --check --manifest-path fuzz/Cargo.toml
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
 
 # Tests of single modules.
 test-unit: (setup "build")
-    cargo test --lib --bins
+    cargo test --workspace --lib --bins
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
 test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cyclonedx

@@ -1,0 +1,97 @@
+//! Rules with nothing left to look up but their fields.
+
+use std::collections::BTreeSet;
+
+use crate::source::Span;
+use crate::syntax::Node;
+use crate::text::Text;
+
+/// A rule as it is evaluated.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// When it holds: no macro is left in it, each list's members stand where its name stood, exceptions are folded in.
+    /// Its nodes know where they are written, be it the rule, a macro or an exception.
+    pub condition: Node,
+    /// The template of its message.
+    pub output: Text,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its tags, in the order in which alerts show them.
+    pub tags: BTreeSet<String>,
+    /// The kind of events that it watches, e.g. `syscall`.
+    pub source: String,
+    /// Whether it is to be evaluated.
+    pub enabled: bool,
+    /// Whether it is left out with a warning, and not refused, where it uses a field that is not known
+    /// (`skip-if-unknown-filter`).
+    pub skip_if_unknown: bool,
+    /// Whether a condition that meets every type of event earns a warning (`warn_evttypes`).
+    pub warn_event_types: bool,
+    /// Where it is declared: its name, in the newest definition.
+    pub span: Span,
+}
+
+/// How urgent a rule is; the most urgent one is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// `EMERGENCY`.
+    Emergency,
+    /// `ALERT`.
+    Alert,
+    /// `CRITICAL`.
+    Critical,
+    /// `ERROR`.
+    Error,
+    /// `WARNING`.
+    Warning,
+    /// `NOTICE`.
+    Notice,
+    /// `INFORMATIONAL`, also written as `INFO`.
+    Informational,
+    /// `DEBUG`.
+    Debug,
+}
+
+impl Priority {
+    /// All, the most urgent one first.
+    pub const ALL: [Self; 8] = [
+        Self::Emergency,
+        Self::Alert,
+        Self::Critical,
+        Self::Error,
+        Self::Warning,
+        Self::Notice,
+        Self::Informational,
+        Self::Debug,
+    ];
+
+    /// As alerts write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Emergency => "Emergency",
+            Self::Alert => "Alert",
+            Self::Critical => "Critical",
+            Self::Error => "Error",
+            Self::Warning => "Warning",
+            Self::Notice => "Notice",
+            Self::Informational => "Informational",
+            Self::Debug => "Debug",
+        }
+    }
+
+    /// As rule files write it, in any case.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        if word.eq_ignore_ascii_case("info") {
+            return Some(Self::Informational);
+        }
+        Self::ALL
+            .into_iter()
+            .find(|priority| priority.word().eq_ignore_ascii_case(word))
+    }
+}

