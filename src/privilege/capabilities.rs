@@ -172,9 +172,9 @@ impl Missing {
     pub fn explain(&self, cause: Cause) -> String {
         let euid = self.facts.euid;
         match cause {
-            Cause::NotInBoundingSet => "not in the bounding set (CapBnd): whoever starts this process does not grant \
-                it, and no change to the binary can"
-                .to_owned(),
+            Cause::NotInBoundingSet => {
+                "not granted by whoever starts this process (it is not in the bounding set, CapBnd)".to_owned()
+            }
             Cause::NoFileCapabilities => format!(
                 "in the bounding set, but the binary has no file capabilities, so uid {euid} does not receive it"
             ),

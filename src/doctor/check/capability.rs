@@ -135,8 +135,13 @@ fn absent(missing: &Missing, facts: &AllFacts) -> Finding {
     let (advice, commands): (&str, &[&str]) = if granted(Cause::NotInBoundingSet) {
         match place {
             Place::Kubernetes => (
-                "Grant them in the container's security context.",
-                &["securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]"],
+                "Grant both in the security context of the agent's container, in place of what stands there. Where they stand there \
+                 already, the pod as it was admitted shows who took them away: a policy (the namespace's Pod Security has to be \
+                 `privileged`), or a runtime that does not know their names.",
+                &[
+                    "securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]",
+                    "kubectl -n pinhole get pod POD -o yaml",
+                ],
             ),
             Place::Container => (
                 "Grant them to the container.",

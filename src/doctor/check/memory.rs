@@ -46,7 +46,11 @@ fn kernel_side(facts: &Facts) -> Finding {
             "{said}, and the memory limit is {:.1} MiB",
             mebibytes(limit)
         ))
-        .impact("The kernel refuses the maps, or ends the agent for lack of memory.", &["capture"], &[]),
+        .impact(
+            "The agent ends at its start: the kernel refuses the memory, or kills it for lack of it (OOMKilled).",
+            &["capture"],
+            &[],
+        ),
         Some(limit) if total.saturating_add(AGENT) > limit => Finding::warn(format!(
             "{said}, and the memory limit of {:.1} MiB leaves the agent little",
             mebibytes(limit)
@@ -63,23 +67,18 @@ fn kernel_side(facts: &Facts) -> Finding {
             let wanted = format!("{}", total.saturating_add(AGENT).div_ceil(1 << 20));
             finding
                 .remedy(
-                    "Raise the limit, or make the ring smaller.",
-                    &match facts.place {
-                        Place::Kubernetes => [
-                            format!("resources:\n  limits:\n    memory: {wanted}Mi"),
-                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                        ],
-                        Place::Container => [
-                            format!("--memory {wanted}m"),
-                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                        ],
-                        Place::Host => [
-                            format!("MemoryMax={wanted}M"),
-                            "PINHOLE_CAPTURE_RING_SIZE=1MiB".to_owned(),
-                        ],
-                    }
-                    .each_ref()
-                    .map(String::as_str),
+                    format!(
+                        "Raise the limit: {wanted} MiB hold the kernel side here and {} MiB for the agent itself; a node with more CPUs \
+                         takes {} KiB more for each. Or else make the ring (events) smaller, by capture.ring_size: bursts that it does \
+                         not hold are lost then, and counted.",
+                        AGENT >> 20,
+                        memory.per_cpu >> 10
+                    ),
+                    &[&*match facts.place {
+                        Place::Kubernetes => format!("resources:\n  limits:\n    memory: {wanted}Mi"),
+                        Place::Container => format!("--memory {wanted}m"),
+                        Place::Host => format!("MemoryMax={wanted}M"),
+                    }],
                 )
                 .changes(grant::pod_only(
                     facts,
@@ -88,19 +87,19 @@ fn kernel_side(facts: &Facts) -> Finding {
         }
         _ => finding,
     };
-    let mut observed = json!({
-        "bytes": total, "cpus": memory.cpus, "bytes_per_cpu": memory.per_cpu, "maps": memory.maps,
-    });
+    let mut observed = json!({ "bytes": total, "cpus": memory.cpus, "bytes_per_cpu": memory.per_cpu });
     if let Some(limit) = memory.limit {
         observed["limit"] = json!(limit);
     }
+    let mut evidence = observed.clone();
+    evidence["maps"] = json!(memory.maps);
     finding
-        .observed(observed.clone())
+        .observed(observed)
         .expected(json!({ "limit": format!(">= {}", total.saturating_add(AGENT)) }))
         .evidence(
             &facts.memory,
             "sizes of the maps, by the object and the settings",
-            observed,
+            evidence,
         )
 }
 

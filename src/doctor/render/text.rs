@@ -3,6 +3,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::super::registry::{Weight, find};
 use super::super::report::{Check, FailOn, Report, Status};
 use super::words;
 use super::wrap::{ascii, cut, fitting, wrap};
@@ -131,7 +132,17 @@ impl Page {
         self.labelled("observed", check.observed.as_ref().map(words::value).as_deref());
         self.labelled("expected", check.expected.as_ref().map(words::value).as_deref());
         if let Some(impact) = &check.impact {
-            self.labelled("impact", Some(&impact.text));
+            let stops = check.status == Status::Fail && find(&check.id).is_some_and(|it| it.weight == Weight::Blocks);
+            let impact_text = format!(
+                "{}{}",
+                if stops {
+                    "nothing works until it is mended. "
+                } else {
+                    ""
+                },
+                impact.text
+            );
+            self.labelled("impact", Some(&impact_text));
             self.labelled("fields", Some(&impact.fields.join(", ")));
         }
         if let Some(remedy) = &check.remedy {
@@ -139,8 +150,9 @@ impl Page {
             for command in &remedy.commands {
                 self.command(command);
             }
+            self.labelled("where", Some(&words::places(remedy)));
         }
-        self.labelled("blocks", Some(&words::ids(words::waiting(&check.id, all))));
+        self.labelled("blocks", Some(&words::behind(&words::waiting(&check.id, all))));
         self.line("");
     }
 

@@ -3,16 +3,64 @@
 use serde_json::Value;
 
 use super::super::baseline::{Changes, Direction};
-use super::super::report::{Check, Counts, FailOn, Mode, Report, Status, Verdict};
+use super::super::change::{Change, Op};
+use super::super::report::{Check, Counts, FailOn, Mode, Remedy, Report, Status, Verdict};
 
 /// Longest value that is shown; the JSON has all of it.
 const VALUE_CHARS: usize = 300;
+
+/// So many ids are read; more are a number.
+const FEW: usize = 4;
 
 /// The checks that wait for the check `root`.
 pub(super) fn waiting<'a>(root: &str, all: &'a [Check]) -> Vec<&'a Check> {
     all.iter()
         .filter(|check| check.blocked_by.as_deref() == Some(root))
         .collect()
+}
+
+/// How many wait, and which where they are few: the rest of a long list is in the other formats.
+pub(super) fn behind(waiting: &[&Check]) -> String {
+    match waiting.len() {
+        0 => String::new(),
+        count if count <= FEW => ids(waiting.iter().copied()),
+        count => format!("{count} checks, which wait for this one"),
+    }
+}
+
+/// Where the changes of a remedy belong: in which object of the manifest, or which setting. What is the node's has no place.
+pub(super) fn places(remedy: &Remedy) -> String {
+    let mut places: Vec<String> = remedy.patch.iter().filter_map(place).collect();
+    places.dedup();
+    places.join("\n")
+}
+
+fn place(change: &Change) -> Option<String> {
+    match change {
+        Change::Manifest { kind, path, .. } if path.is_empty() => Some(format!("{kind}, a whole object")),
+        Change::Manifest { kind, op, path, .. } => {
+            let steps = path
+                .split('/')
+                .skip(1)
+                .map(|step| step.replace("~1", "/").replace("~0", "~"));
+            let mut dotted = String::new();
+            for step in steps {
+                match step.as_str() {
+                    "-" => dotted += "[]",
+                    step if step.bytes().all(|byte| byte.is_ascii_digit()) => dotted += &format!("[{step}]"),
+                    step if dotted.is_empty() => dotted += step,
+                    step => dotted += &format!(".{step}"),
+                }
+            }
+            let gone = if *op == Op::Remove { ", taken out" } else { "" };
+            Some(format!("{kind}: {dotted}{gone}"))
+        }
+        Change::Setting { key, .. } => {
+            let variable = key.replace('.', "_").to_uppercase();
+            Some(format!("agent.toml: {key}, or the variable PINHOLE_{variable}"))
+        }
+        Change::Node { .. } => None,
+    }
 }
 
 /// Their ids.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::examine::{examine, judge};
 use super::super::facts::{Gap, Gathered, OsError};
-use super::super::fixture::{cold, status};
+use super::super::fixture::cold;
 use super::super::graph;
 use super::super::registry::{Definition, Edge, RETIRED, checks, find};
 use super::super::report::{Counts, FailOn, Status};

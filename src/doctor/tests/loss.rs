@@ -1,7 +1,6 @@
 //! What is lost, beyond the grid: when it counts, and which ring is advised.
 
-use super::super::fixture::{agent, live, rate, status};
-use super::super::grid;
+use super::super::fixture::{agent, live, rate};
 use super::super::grid::harm::{dropped, each_reading};
 use super::super::report::Status;
 use super::{check, roots};

@@ -8,12 +8,11 @@ mod profiles;
 mod runtime;
 mod schema;
 
-use super::examine::{examine, judge, report};
+use super::examine::{examine, report};
 use super::facts::{Facts, Gap, Gathered};
-use super::fixture::{cold, live, status};
-use super::registry::{checks, find};
+use super::fixture::{cold, live};
+use super::registry::find;
 use super::report::{Check, FailOn, Status};
-use crate::platform::profile;
 
 /// Root findings: warn, fail and unknown; what is blocked is not among them.
 pub(in super::super) fn roots(facts: &Facts) -> Vec<(&'static str, Status)> {

@@ -3,11 +3,9 @@
 use super::super::examine::examine;
 use super::super::facts::host::BpfAnswer;
 use super::super::facts::{Facts, Gap, Gathered, LockdownFact, Place};
-use super::super::fixture::{CONTAINERD, absent, agent, cold, live, refusal, status};
-use super::super::grid;
+use super::super::fixture::{CONTAINERD, absent, agent, cold, live, refusal};
 use super::super::report::Status;
 use super::{check, roots};
-use crate::config::load;
 use crate::privilege::file::FileCapabilities;
 
 #[test]

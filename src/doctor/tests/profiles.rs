@@ -1,8 +1,7 @@
 //! Profiles, beyond the grid: what they are told by, their thresholds and limits.
 
 use super::super::facts::{Gathered, MemoryFacts};
-use super::super::fixture::{agent, cold, containerd, live, status};
-use super::super::grid;
+use super::super::fixture::{agent, cold, live};
 use super::super::report::Status;
 use super::check;
 use crate::capture::memory::{Estimate, Sizes};

@@ -6,13 +6,11 @@ use serde_json::json;
 
 use super::super::facts::{Closed, Facts, Gathered, JoinFact, Place, RuntimeClass, RuntimeFact, SocketFile};
 use super::super::fixture::{absent, agent, cold, containerd, live, status};
-use super::super::grid;
 use super::super::grid::harm::{class, runtime_of};
 use super::super::report::Status;
 use super::{check, roots};
 use crate::container::Rank;
 use crate::control::api::Setting;
-use crate::platform::profile;
 
 #[test]
 fn a_refused_socket_is_blamed_on_mode_or_on_a_security_module() {

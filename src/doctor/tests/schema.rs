@@ -1,13 +1,12 @@
 //! Every report, held against the published schema.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::baseline;
 use super::super::examine::report;
 use super::super::facts::Gathered;
-use super::super::fixture::{absent, agent, cold, containerd, live, status};
+use super::super::fixture::{cold, containerd, live};
 use super::super::grid;
-use super::super::registry::checks;
 use super::super::report::{Confined, Report, Suppressed};
 use super::super::saved::Saved;
 

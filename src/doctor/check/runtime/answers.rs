@@ -51,7 +51,7 @@ pub(in super::super) fn any(facts: &Facts) -> Finding {
     states.iter().fold(
         finding
             .observed(summed_up(&seen, &states))
-            .expected("at least one socket of class answers"),
+            .expected("at least one socket answers"),
         |finding, state| {
             finding.evidence(
                 &seen.clock,

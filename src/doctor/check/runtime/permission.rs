@@ -129,7 +129,14 @@ fn groups(place: Place, gid: u32) -> Change {
 fn group(place: Place, gid: u32, path: &str) -> Advice {
     Advice {
         summary: String::new(),
-        text: format!("Give the agent the group that owns {path} ({gid}); no capability is needed."),
+        text: format!(
+            "Give the agent the group that owns {path} ({gid}){}; no capability is needed. Whoever has the group can command the \
+             runtime: the agent only asks it, and nobody else should be let into its pod.",
+            match place {
+                Place::Kubernetes => ", in the security context of the pod, not of the container",
+                Place::Container | Place::Host => "",
+            }
+        ),
         commands: match place {
             Place::Kubernetes => vec![format!("securityContext:\n  supplementalGroups: [{gid}]")],
             Place::Container => vec![format!("--group-add {gid}")],
