@@ -48,7 +48,7 @@ lint: (setup "build")
 
 # Tests of single modules.
 test-unit: (setup "build")
-    cargo test --workspace --lib --bins
+    cargo test --workspace --lib --bins --test stable
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
 test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cyclonedx
