@@ -204,12 +204,10 @@ fn the_same_binary_gives_the_same_image_elsewhere() {
     for name in ["Cargo.toml", "Cargo.lock", "LICENSE", "build.rs", "ebpf/LICENSE"] {
         fs::copy(project().join(name), copy.join(name)).unwrap();
     }
-    tool::run(
-        Command::new("cp")
-            .arg("-R")
-            .args([project().join("image"), copy.join("image")]),
-    )
-    .unwrap();
+    for folder in ["image", "crates"] {
+        let folders = [project().join(folder), copy.join(folder)];
+        tool::run(Command::new("cp").arg("-R").args(folders)).unwrap();
+    }
 
     let revision = "0123456789abcdef0123456789abcdef01234567";
     let path = format!(
