@@ -90,15 +90,15 @@ advisories: cargo-deny
 
 [private]
 cargo-deny:
-    @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --locked --quiet --root "$root"; }
+    @PATH="$PATH:$PWD/.tools/bin" cargo deny --version >/dev/null 2>&1 || { echo 'building cargo-deny into ./.tools, once, some minutes'; root="$PWD/.tools"; cd / && cargo install cargo-deny --debug --locked --quiet --root "$root"; }
 
 [private]
 cargo-cyclonedx:
-    @PATH="$PATH:$PWD/.tools/bin" cargo cyclonedx --version >/dev/null 2>&1 || { echo 'building cargo-cyclonedx into ./.tools, once, two minutes'; root="$PWD/.tools"; cd / && cargo install cargo-cyclonedx --locked --quiet --root "$root"; }
+    @PATH="$PATH:$PWD/.tools/bin" cargo cyclonedx --version >/dev/null 2>&1 || { echo 'building cargo-cyclonedx into ./.tools, once, two minutes'; root="$PWD/.tools"; cd / && cargo install cargo-cyclonedx --debug --locked --quiet --root "$root"; }
 
 [private]
 cargo-fuzz:
-    @PATH="$PATH:$PWD/.tools/bin" cargo fuzz --version >/dev/null 2>&1 || { echo 'building cargo-fuzz into ./.tools, once, half a minute'; root="$PWD/.tools"; cd / && cargo install cargo-fuzz --locked --quiet --root "$root"; }
+    @PATH="$PATH:$PWD/.tools/bin" cargo fuzz --version >/dev/null 2>&1 || { echo 'building cargo-fuzz into ./.tools, once, half a minute'; root="$PWD/.tools"; cd / && cargo install cargo-fuzz --debug --locked --quiet --root "$root"; }
 
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")
