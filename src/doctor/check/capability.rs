@@ -135,9 +135,9 @@ fn absent(missing: &Missing, facts: &AllFacts) -> Finding {
     let (advice, commands): (&str, &[&str]) = if granted(Cause::NotInBoundingSet) {
         match place {
             Place::Kubernetes => (
-                "Grant both in the security context of the agent's container, in place of what stands there. Where they stand there \
-                 already, the pod as it was admitted shows who took them away: a policy (the namespace's Pod Security has to be \
-                 `privileged`), or a runtime that does not know their names.",
+                "Grant both in the security context of the agent's container, which asks of the namespace that its Pod Security is \
+                 `privileged`. Where they stand there already, look at the pod as it was admitted: if they are gone from it, an \
+                 admission policy took them away; if not, the node's container runtime did, which may be too old to know them.",
                 &[
                     "securityContext:\n  capabilities:\n    drop: [ALL]\n    add: [BPF, PERFMON]",
                     "kubectl -n pinhole get pod POD -o yaml",

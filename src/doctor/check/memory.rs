@@ -68,9 +68,9 @@ fn kernel_side(facts: &Facts) -> Finding {
             finding
                 .remedy(
                     format!(
-                        "Raise the limit: {wanted} MiB hold the kernel side here and {} MiB for the agent itself; a node with more CPUs \
-                         takes {} KiB more for each. Or else make the ring (events) smaller, by capture.ring_size: bursts that it does \
-                         not hold are lost then, and counted.",
+                        "Raise the limit to {wanted} MiB, for the kernel side here and {} MiB for the agent itself. One limit is for all \
+                         nodes: each CPU more takes {} KiB more. Or else make the ring (events) smaller, by the variable \
+                         PINHOLE_CAPTURE_RING_SIZE: bursts that it does not hold are lost then, and counted.",
                         AGENT >> 20,
                         memory.per_cpu >> 10
                     ),

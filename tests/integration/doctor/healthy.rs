@@ -1,5 +1,7 @@
 //! Healthy hosts, of which the doctor must find nothing: before the agent and beside it.
 
+use std::path::Path;
+
 use super::manifest::Manifest;
 use super::node;
 use super::report::Report;
@@ -37,6 +39,9 @@ pub(super) fn is_healthy(release: Release, profile: &str, handler: &str) {
     let report = node::cold(&kubelet, &manifest, handler);
     verdict.expect(&name("cold"), &report, roots);
     backend_is_told(&report);
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        has_a_cgroup_namespace(&report);
+    }
     let pod = node::run(&kubelet, &manifest, handler);
     pod.wait_ready().unwrap();
     let report = node::beside(&pod);
@@ -57,6 +62,15 @@ fn backend_is_told(report: &Report) {
         Some("dispatcher") => assert!(observed["why"].as_str().is_some_and(|why| !why.is_empty()), "{check}"),
         _ => panic!("{check}"),
     }
+}
+
+/// With version 2 alone a runtime gives each pod a cgroup namespace, in which its own path is the root. That hides nothing from
+/// the kernel side, so nothing is found.
+fn has_a_cgroup_namespace(report: &Report) {
+    let evidence = &report.check("PIN-MNT-006")["evidence"];
+    let told = evidence.as_array().unwrap().iter().map(|it| &it["value"]);
+    let paths: Vec<_> = told.filter_map(|paths| paths.get("")).collect();
+    assert_eq!(paths, ["/"], "{evidence}");
 }
 
 #[test]
