@@ -42,6 +42,8 @@ const MANY: u64 = 5;
 /// From here on so many runs of a hook are skipped that it is no chance, in percent of them. An interrupt that comes while
 /// a program runs costs one now and then on every kernel.
 const MANY_SKIPS: u64 = 1;
+/// A hundredth of fewer runs is a handful.
+const RUNS: u64 = 1000;
 /// Fewer events than this say nothing about a share.
 const ENOUGH: u64 = 100;
 /// The hook that tells of what ran before the agent did: kernel threads have neither arguments nor an executable to read.
@@ -150,7 +152,7 @@ fn skips(facts: &Facts) -> Finding {
         .collect();
     let many = lately.iter().any(|(hook, count)| {
         let runs = count.saturating_add(hooks.get(*hook).map_or(0, |line| line.seen));
-        runs >= ENOUGH && count.saturating_mul(100) >= MANY_SKIPS.saturating_mul(runs)
+        runs >= RUNS && count.saturating_mul(100) >= MANY_SKIPS.saturating_mul(runs)
     });
     let finding = if !many {
         let before = since_start.values().sum::<u64>().saturating_sub(lately.values().sum());
