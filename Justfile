@@ -52,17 +52,17 @@ test-unit: (setup "build")
 
 # Tests of the whole agent: real kernel, real containerd, other kernels in virtual machines.
 test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cyclonedx
-    cargo test --test integration -- {{ args }}
+    cargo test --workspace --test integration -- {{ args }}
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
 test-kernels: (setup tested) root clean-lab kernels
-    cargo test --test integration -- --include-ignored deeds::machines doctor::machines::linux doctor::machines::newest pod_process
+    cargo test --workspace --test integration -- --include-ignored deeds::machines doctor::machines::linux doctor::machines::newest pod_process
 
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
 # recordings, and runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
-    cargo test --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts::
+    cargo test --workspace --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts::
 
 # Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
