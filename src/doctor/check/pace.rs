@@ -104,7 +104,7 @@ fn in_time(facts: &Facts) -> Finding {
 }
 
 /// The longest that an event waited for a runtime's answer since the agent's start. A setting bounds it
-/// (`runtime.lookup_budget`), and PIN-META-002 judges how often it is long.
+/// (`runtime.lookup_budget`), and PIN-META-005 judges how often it is long.
 fn longest_wait(agent: &LiveAgent) -> Duration {
     let lookups = agent.second.lookups.as_ref();
     lookups.map_or(Duration::ZERO, |lookups| Duration::from_micros(lookups.longest_wait_us))
