@@ -19,8 +19,8 @@ pub struct Process {
     pub exe_upper_layer: bool,
     /// The working directory.
     pub cwd: Option<KernelPath>,
-    /// argv.
-    pub args: Vec<String>,
+    /// argv. Shared with what children remember of it.
+    pub args: Arc<[String]>,
     /// argv was longer than the limit.
     pub args_truncated: bool,
     /// argv could not be read, so `args` is empty for want of knowledge.
@@ -46,6 +46,10 @@ pub struct Ancestor {
     pub name: Arc<str>,
     /// The executable, when the table knew it.
     pub exe: Option<Arc<str>>,
+    /// argv, when the table knew it.
+    pub args: Option<Arc<[String]>>,
+    /// argv was longer than the limit.
+    pub args_truncated: bool,
 }
 
 impl Process {

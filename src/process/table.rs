@@ -73,7 +73,7 @@ impl ProcessTable {
             exe: body.exe,
             exe_upper_layer: body.exe_upper_layer,
             cwd: body.cwd,
-            args: body.args,
+            args: body.args.into(),
             args_truncated: body.args_truncated,
             args_unreadable: body.args_unreadable,
             credentials: body.credentials,
@@ -125,6 +125,8 @@ impl ProcessTable {
                 key: *key,
                 name: name.as_str().into(),
                 exe: known.and_then(|known| exe_text(known)),
+                args: known.and_then(|known| args_of(known)),
+                args_truncated: known.is_some_and(|known| known.args_truncated),
             };
             Line::below(ancestor, above)
         })
@@ -212,7 +214,9 @@ impl ProcessTable {
         self.processes.get(&key.pid).filter(|process| process.key == *key)
     }
 
-    fn peek(&self, key: &ProcessKey) -> Option<&Arc<Process>> {
+    /// As [`Self::get`], without keeping the process from being the next to make room.
+    #[must_use]
+    pub fn peek(&self, key: &ProcessKey) -> Option<&Arc<Process>> {
         self.processes.peek(&key.pid).filter(|process| process.key == *key)
     }
 
@@ -234,7 +238,13 @@ fn ancestor(process: &Process) -> Ancestor {
         key: process.key,
         name: process.name.as_str().into(),
         exe: exe_text(process),
+        args: args_of(process),
+        args_truncated: process.args_truncated,
     }
+}
+
+fn args_of(process: &Process) -> Option<Arc<[String]>> {
+    (!process.args_unreadable).then(|| Arc::clone(&process.args))
 }
 
 fn exe_text(process: &Process) -> Option<Arc<str>> {

@@ -1,0 +1,1 @@
+//! Names of users and groups: those of the host, as far as its account files can be read.

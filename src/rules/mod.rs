@@ -1,0 +1,13 @@
+//! Rules: which fields and types of events they may name here, and what an event answers for each.
+//!
+//! The language itself, and how rules are evaluated, is the business of the crate `pinhole_rules`, which knows nothing of
+//! an operating system. Here a [`Subject`] answers its questions from a record, the process table and the outcome of the
+//! lookup, lazily: an event pays for the fields that its rules ask for.
+
+pub mod accounts;
+pub mod catalogue;
+pub mod fields;
+pub mod subject;
+
+pub use catalogue::catalogue;
+pub use subject::Subject;
