@@ -53,7 +53,7 @@ prop_compose! {
             cgroup: Arc::new(CgroupPath::default()),
             ancestors: line
                 .into_iter()
-                .map(|(key, name, exe)| Ancestor { key, name: name.into(), exe: exe.map(Arc::from) })
+                .map(|(key, name, exe)| Ancestor { key, name: name.into(), exe: exe.map(Arc::from), args: None, args_truncated: false })
                 .fold(if known { Line::TOP } else { Line::UNKNOWN }, |above, ancestor| Line::below(ancestor, above)),
         }
     }

@@ -150,6 +150,8 @@ mod tests {
             },
             name: format!("name-{pid}").into(),
             exe: None,
+            args: None,
+            args_truncated: false,
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use pinhole_rules::catalogue::{Catalogue, Event};
+use pinhole_rules::catalogue::Catalogue;
 use pinhole_rules::field::Definition;
 
 use super::fields::{self, Row};
 
 /// Every field, in the order of its number.
-pub(super) static ROWS: LazyLock<Vec<&'static Row>> = LazyLock::new(|| fields::FAMILIES.iter().copied().flatten().collect());
+pub(super) static ROWS: LazyLock<Vec<&'static Row>> =
+    LazyLock::new(|| fields::FAMILIES.iter().copied().flatten().collect());
 
 static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| ROWS.iter().map(|row| row.definition).collect());
 

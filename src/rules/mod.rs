@@ -9,5 +9,5 @@ pub mod catalogue;
 pub mod fields;
 pub mod subject;
 
-pub use catalogue::catalogue;
+pub use catalogue::CATALOGUE;
 pub use subject::Subject;

@@ -1,6 +1,7 @@
 //! An event as rules ask for it.
 
 use std::cell::OnceCell;
+use std::ops::Deref;
 
 use pinhole_rules::engine;
 use pinhole_rules::field::Field;
@@ -8,11 +9,13 @@ use pinhole_rules::value::Answer;
 
 use super::accounts::Accounts;
 use super::catalogue::ROWS;
+use crate::capture::call::CallBody;
 use crate::capture::record::{Body, Header, ProcessKey};
 use crate::container::Outcome;
 use crate::event::BootClock;
 use crate::event::shape::{File, Network};
 use crate::event::value::Args;
+use crate::event::{arguments, file, network};
 use crate::process::{Process, ProcessTable};
 
 /// What stays the same from event to event.
@@ -24,9 +27,9 @@ pub struct Host {
     pub accounts: Accounts,
 }
 
-/// An event, with all that was found out about it. Nothing is computed before a rule asks for it.
-#[derive(Debug)]
-pub struct Subject<'e> {
+/// What is known of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'e> {
     /// When, where, by which thread.
     pub header: &'e Header,
     /// What happened.
@@ -45,7 +48,59 @@ pub struct Subject<'e> {
     pub clock: &'e BootClock,
     /// The number of the event since the start, from 1.
     pub number: u64,
+}
+
+/// An event, with all that was found out about it. Nothing is computed before a rule asks for it.
+#[derive(Debug)]
+pub struct Subject<'e> {
+    known: Known<'e>,
     lazy: Lazy<'e>,
+}
+
+impl<'e> Subject<'e> {
+    /// The event of which this is known.
+    #[must_use]
+    pub fn new(known: Known<'e>) -> Self {
+        let lazy = Lazy::default();
+        Self { known, lazy }
+    }
+
+    /// The system call, where it is one.
+    pub(super) fn call(&self) -> Option<&'e CallBody<'e>> {
+        match self.known.body {
+            Body::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// What is told of the arguments of the system call.
+    pub(super) fn args(&self) -> Option<&Args<'e>> {
+        self.lazy.args.get_or_init(|| self.call().map(arguments::args)).as_ref()
+    }
+
+    /// The file that the system call was about, and the second one.
+    pub(super) fn files(&self) -> &(Option<File<'e>>, Option<File<'e>>) {
+        self.lazy.files.get_or_init(|| match (self.call(), self.args()) {
+            (Some(call), Some(args)) => file::files(call, args),
+            _ => (None, None),
+        })
+    }
+
+    /// The connection that the system call was about.
+    pub(super) fn network(&self) -> Option<&Network<'e>> {
+        self.lazy
+            .network
+            .get_or_init(|| self.call().and_then(network::network))
+            .as_ref()
+    }
+}
+
+impl<'e> Deref for Subject<'e> {
+    type Target = Known<'e>;
+
+    fn deref(&self) -> &Known<'e> {
+        &self.known
+    }
 }
 
 /// What several fields are made from, made once.

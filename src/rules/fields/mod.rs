@@ -1,12 +1,14 @@
 //! The fields, a table per family: name, type, from what of ours it comes, and how it is answered.
 
-use pinhole_rules::catalogue::Event;
+use std::borrow::Cow;
+
 use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
-use pinhole_rules::value::Answer;
+use pinhole_rules::value::{Answer, Value};
 
 use super::subject::Subject;
 
 mod container;
+mod events;
 mod evt;
 mod fd;
 mod fs_path;
@@ -30,7 +32,79 @@ pub struct Row {
 /// What an event answers for a field with what stands in brackets.
 pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
 
+pub use events::EVENTS;
+
+/// A field that has one value and takes nothing in brackets.
+const fn one(name: &'static str, kind: Kind, from: &'static str, answer: Get) -> Row {
+    row(name, kind, Several::One, Argument::None, from, answer)
+}
+
+/// A field.
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    several: Several,
+    argument: Argument,
+    from: &'static str,
+    answer: Get,
+) -> Row {
+    Row {
+        definition: Definition {
+            name,
+            kind,
+            several,
+            argument,
+            never: None,
+        },
+        from,
+        answer,
+    }
+}
+
+/// A field of upstream that has no value here, ever.
+const fn never(name: &'static str, kind: Kind, argument: Argument, why: &'static str) -> Row {
+    Row {
+        definition: Definition {
+            name,
+            kind,
+            several: Several::One,
+            argument,
+            never: Some(why),
+        },
+        from: "",
+        answer: absent,
+    }
+}
+
+fn absent<'s>(_: &'s Subject<'_>, _: &Given) -> Answer<'s> {
+    Answer::Absent
+}
+
+fn text(text: &str) -> Answer<'_> {
+    Answer::Known(Value::Text(Cow::Borrowed(text.as_bytes())))
+}
+
+fn owned<'s>(text: String) -> Answer<'s> {
+    Answer::Known(Value::Text(Cow::Owned(text.into_bytes())))
+}
+
+const fn number<'s>(number: i64) -> Answer<'s> {
+    Answer::Known(Value::Number(number))
+}
+
+const fn truth<'s>(truth: bool) -> Answer<'s> {
+    Answer::Known(Value::Boolean(truth))
+}
+
 /// All families, in the order of the documentation.
 pub static FAMILIES: &[&[Row]] = &[
-    evt::ROWS, proc::ROWS, thread::ROWS, fd::ROWS, fs_path::ROWS, user::ROWS, group::ROWS, container::ROWS, k8s::ROWS,
+    evt::ROWS,
+    proc::ROWS,
+    thread::ROWS,
+    fd::ROWS,
+    fs_path::ROWS,
+    user::ROWS,
+    group::ROWS,
+    container::ROWS,
+    k8s::ROWS,
 ];

@@ -1,0 +1,6 @@
+//! `k8s.*`: the pod.
+
+use super::Row;
+
+/// The fields.
+pub(super) static ROWS: &[Row] = &[];

@@ -1,0 +1,6 @@
+//! `thread.*`: the thread and its capabilities.
+
+use super::Row;
+
+/// The fields.
+pub(super) static ROWS: &[Row] = &[];
