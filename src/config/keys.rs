@@ -63,6 +63,7 @@ pub fn find(name: &str) -> Option<&'static Key> {
 
 const PLATFORM: &str = "Platform";
 const EVENTS: &str = "Events";
+const RULES: &str = "Rules";
 const CAPTURE: &str = "Capture";
 const RUNTIME: &str = "Container runtimes";
 const METADATA: &str = "Metadata of events";
@@ -70,7 +71,7 @@ const OPERATION: &str = "Operation";
 const HEALTH: &str = "Health";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 41] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -118,6 +119,119 @@ pub const KEYS: [Key; 32] = [
         allowed: "auto, json, text or count",
         choices: &["auto", "json", "text", "count"],
         heading: EVENTS,
+    },
+    Key {
+        name: "rules.files",
+        flag: "rules-files",
+        alias: Some("rules"),
+        value_name: "PATH",
+        help: "Rule file in Falco's language, or a directory of them; may be repeated, or separated by commas",
+        long_help: "Files are read in the order given, those of a directory (*.yaml, *.yml) in the order of their names; later \
+            ones amend earlier ones. The rules decide what is captured, and alerts are all that is printed unless events says \
+            otherwise. `agent rules check` says what is wrong with files before they are used.",
+        allowed: "paths",
+        choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.matching",
+        flag: "rules-matching",
+        alias: None,
+        value_name: "WHICH",
+        help: "Whether an event can raise the alerts of several rules",
+        long_help: "first: only that of the first rule that holds, in the order of the files; all: those of all. Falco's \
+            rule_matching.",
+        allowed: "first or all",
+        choices: &["first", "all"],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.priority",
+        flag: "rules-priority",
+        alias: None,
+        value_name: "PRIORITY",
+        help: "The least urgent priority of rules that are evaluated",
+        long_help: "Rules that are less urgent are left out, and so is what only they would have captured.",
+        allowed: "emergency, alert, critical, error, warning, notice, informational or debug",
+        choices: &[
+            "emergency",
+            "alert",
+            "critical",
+            "error",
+            "warning",
+            "notice",
+            "informational",
+            "debug",
+        ],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.unknown",
+        flag: "rules-unknown",
+        alias: None,
+        value_name: "CHOICE",
+        help: "What to do where metadata that could not be found out decides whether a rule holds",
+        long_help: "alert raises an alert that says so, once per container and rule; hold only counts. Both are in the summary.",
+        allowed: "alert or hold",
+        choices: &["alert", "hold"],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.unknown_alert",
+        flag: "rules-unknown-alert",
+        alias: None,
+        value_name: "RULE",
+        help: "Rule of which such an outcome raises an alert, whatever rules.unknown says; may be repeated",
+        long_help: "",
+        allowed: "names of rules",
+        choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.unknown_hold",
+        flag: "rules-unknown-hold",
+        alias: None,
+        value_name: "RULE",
+        help: "Rule of which such an outcome is only counted, whatever rules.unknown says; may be repeated",
+        long_help: "",
+        allowed: "names of rules",
+        choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.append_output",
+        flag: "rules-append-output",
+        alias: None,
+        value_name: "TEMPLATE",
+        help: "What is appended to the output of every rule",
+        long_help: "Text with fields such as %container.id, which are in output_fields too. Empty for nothing. By default the \
+            container and the pod, as Falco's container plugin suggests.",
+        allowed: "text with fields",
+        choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "record.file",
+        flag: "record-file",
+        alias: Some("record"),
+        value_name: "FILE",
+        help: "Record what the kernel tells into this file, for `agent rules test`",
+        long_help: "All that is captured, before any rule is asked: also what is not printed. Arguments of processes are in it, so \
+            it is readable for its owner alone. The file must not exist.",
+        allowed: "a path, or empty for none",
+        choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "record.limit",
+        flag: "record-limit",
+        alias: None,
+        value_name: "SIZE",
+        help: "The size at which the recording ends; the agent goes on",
+        long_help: "",
+        allowed: "64KiB to 1TiB, for example 1GiB",
+        choices: &[],
+        heading: RULES,
     },
     Key {
         name: "capture.backend",

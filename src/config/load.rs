@@ -19,7 +19,7 @@ use figment::{Figment, Provider};
 use self::environment::Environment;
 use self::layer::{Layer, read_file};
 use super::keys::{self, KEYS, Key};
-use super::settings::Settings;
+use super::settings::{EventClass, Settings};
 use super::validate::{Problem, validate};
 use crate::platform::{self, profile};
 
@@ -298,10 +298,15 @@ fn merge(
             *socket = below(&runtime.host_prefix, socket);
         }
     }
-    let origins = KEYS
+    let mut origins: BTreeMap<_, _> = KEYS
         .iter()
         .map(|key| (key.name.to_owned(), origin_of(&figment, key.name)))
         .collect();
+    // With rules it is alerts that are asked for, unless somebody says otherwise.
+    if !settings.rules.files.is_empty() && origin_of(&figment, "events") == DEFAULT_ORIGIN {
+        settings.events = vec![EventClass::None];
+        origins.insert("events".to_owned(), format!("{DEFAULT_ORIGIN} where there are rules"));
+    }
     validate(&settings).map_err(|problem| refuse(&figment, problem))?;
     Ok(Loaded {
         settings,

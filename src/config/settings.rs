@@ -21,6 +21,10 @@ pub struct Settings {
     pub node: Node,
     /// Which raw events are printed.
     pub events: Vec<EventClass>,
+    /// Rules, and the alerts that they raise.
+    pub rules: Rules,
+    /// Recording.
+    pub record: Record,
     /// How events are printed.
     pub output: Output,
     /// The agent's own log.
@@ -81,6 +85,71 @@ impl EventClass {
             Self::None => &[],
         }
     }
+}
+
+/// `rules`: what raises alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Rule files in Falco's language, and directories of them, in their order.
+    pub files: Vec<PathBuf>,
+    /// Whether an event can raise the alerts of several rules.
+    pub matching: RuleMatching,
+    /// The least urgent priority of rules that are evaluated.
+    pub priority: RulePriority,
+    /// What is done where it is unknown whether a rule holds.
+    pub unknown: WhenUnknown,
+    /// Rules of which that raises an alert, whatever `unknown` says.
+    pub unknown_alert: Vec<String>,
+    /// Rules of which that is only counted, whatever `unknown` says.
+    pub unknown_hold: Vec<String>,
+    /// What is appended to the output of every rule; a template, as rules have them.
+    pub append_output: String,
+}
+
+/// Whether an event can raise the alerts of several rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleMatching {
+    /// The first rule that holds is the only one.
+    First,
+    /// All that hold.
+    All,
+}
+
+/// What is done where it is unknown whether a rule holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenUnknown {
+    /// An alert that is marked, once per container and rule.
+    Alert,
+    /// It is counted.
+    Hold,
+}
+
+/// The priorities of Falco's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the words of syslog(3), the most urgent one first")]
+pub enum RulePriority {
+    Emergency,
+    Alert,
+    Critical,
+    Error,
+    Warning,
+    Notice,
+    Informational,
+    Debug,
+}
+
+/// `record`: writing what the kernel side told into a file, for `agent rules test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The file; empty for none. It must not exist yet.
+    pub file: PathBuf,
+    /// The size at which recording ends; the agent goes on.
+    pub limit: ByteSize,
 }
 
 /// `output`: standard output.
@@ -275,12 +344,31 @@ pub enum RuntimeNeed {
     Optional,
 }
 
+/// Where an alert comes from: the fields that upstream's container plugin appends to the output of every rule by default
+/// (falcosecurity/plugins, `plugins/container`: its suggested output).
+const APPENDED_OUTPUT: &str = "container_id=%container.id container_name=%container.name \
+    container_image_repository=%container.image.repository container_image_tag=%container.image.tag \
+    k8s_pod_name=%k8s.pod.name k8s_ns_name=%k8s.ns.name";
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             profile: "auto".to_owned(),
             node: Node { name: None },
             events: vec![EventClass::Process, EventClass::File, EventClass::Network],
+            rules: Rules {
+                files: Vec::new(),
+                matching: RuleMatching::First,
+                priority: RulePriority::Debug,
+                unknown: WhenUnknown::Alert,
+                unknown_alert: Vec::new(),
+                unknown_hold: Vec::new(),
+                append_output: APPENDED_OUTPUT.to_owned(),
+            },
+            record: Record {
+                file: PathBuf::new(),
+                limit: ByteSize::gib(1),
+            },
             output: Output {
                 format: OutputFormat::Auto,
             },

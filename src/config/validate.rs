@@ -46,6 +46,12 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
         ByteSize::kib(64),
         ByteSize::gib(1),
     )?;
+    within(
+        "record.limit",
+        settings.record.limit,
+        ByteSize::kib(64),
+        ByteSize::tib(1),
+    )?;
     within("capture.processes", capture.processes, 256, 4_194_304)?;
     within("loss.burst", settings.loss.burst, 1, 10_000)?;
     within("runtime.cache_size", settings.runtime.cache_size, 16, 1_048_576)?;

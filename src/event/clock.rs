@@ -133,7 +133,7 @@ fn clamped(nanoseconds: i128) -> i64 {
 }
 
 /// RFC 3339 with nanoseconds, always nine digits, so that text sorts as time does.
-pub(super) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.9}"))
 }
 

@@ -5,9 +5,15 @@
 //! lookup, lazily: an event pays for the fields that its rules ask for.
 
 pub mod accounts;
+pub mod alert;
 pub mod catalogue;
+pub mod detector;
 pub mod fields;
+pub mod files;
+pub mod loaded;
 pub mod subject;
 
+pub use alert::Alert;
 pub use catalogue::CATALOGUE;
+pub use detector::Detector;
 pub use subject::Subject;

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Deref;
 
+use jiff::Timestamp;
 use pinhole_rules::engine;
 use pinhole_rules::field::Field;
 use pinhole_rules::value::Answer;
@@ -63,6 +64,12 @@ impl<'e> Subject<'e> {
     pub fn new(known: Known<'e>) -> Self {
         let lazy = Lazy::default();
         Self { known, lazy }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.known.clock.utc(self.known.header.time)
     }
 
     /// The system call, where it is one.

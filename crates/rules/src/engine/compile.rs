@@ -39,7 +39,7 @@ pub(crate) struct Compiler<'c> {
 pub(crate) struct Broken;
 
 impl<'c> Compiler<'c> {
-    pub(super) fn new(catalogue: &'c Catalogue) -> Self {
+    pub(crate) fn new(catalogue: &'c Catalogue) -> Self {
         Self {
             catalogue,
             graph: Graph::default(),

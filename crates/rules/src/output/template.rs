@@ -8,9 +8,10 @@ use std::ops::Range;
 
 use serde_json::Map;
 
+use crate::catalogue::Catalogue;
 use crate::engine::{Compiler, Operand, Shape, Subject, shape};
 use crate::field::{Kind, Several};
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 use crate::syntax::Transformer;
 use crate::text::Text;
 use crate::value::{Answer, Value};
@@ -67,6 +68,19 @@ impl Template {
             .iter()
             .any(|problem| problem.severity == Severity::Error);
         (!broken).then_some(Self(parts))
+    }
+
+    /// Reads a template that stands in no rule; `name` is how problems name where it stands.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn parse(name: &str, template: &str, catalogue: &Catalogue) -> Result<Self, Vec<Problem>> {
+        let mut compiler = Compiler::new(catalogue);
+        match Self::compile(&Text::whole(name, template), &mut compiler) {
+            Some(template) => Ok(template),
+            None => Err(compiler.problems),
+        }
     }
 
     /// The message for an event.

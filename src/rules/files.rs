@@ -1,0 +1,174 @@
+//! Rule files on the disk: which ones there are, in their order, and their text, bounded.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pinhole_rules::source::Source;
+
+/// A larger file is refused: the largest that upstream publishes has some hundred KiB.
+pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// So many files, those of directories counted.
+pub const MAX_FILES: usize = 1024;
+
+/// Why rule files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory.
+    #[error("cannot read the rules in {}: {source}", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A FIFO, a device.
+    #[error("the rules in {} are no file and no directory", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory without rules, which is a mistake more often than a wish.
+    #[error("the directory {} holds no *.yaml and no *.yml file", path.display())]
+    Empty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file is too large.
+    #[error("the rule file {} is larger than {MAX_BYTES} bytes", path.display())]
+    TooLarge {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file is no text.
+    #[error("the rule file {} is not UTF-8: byte {at} begins no character", path.display())]
+    NotText {
+        /// The path.
+        path: PathBuf,
+        /// How many bytes before it are text.
+        at: usize,
+    },
+    /// There are too many files.
+    #[error("there are more than {MAX_FILES} rule files")]
+    TooMany,
+}
+
+/// Reads these files, and those in these directories, in their order.
+///
+/// # Errors
+/// The first that cannot be read.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Error> {
+    let mut sources = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            if sources.len() == MAX_FILES {
+                return Err(Error::TooMany);
+            }
+            sources.push(Arc::new(source(&file)?));
+        }
+    }
+    Ok(sources)
+}
+
+/// The file, or the rule files of the directory by their names. Hidden ones are not rules: a ConfigMap keeps its versions in
+/// such directories.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let kind = fs::metadata(path).map_err(failed)?;
+    if kind.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if !kind.is_dir() {
+        return Err(Error::NotAFile { path: path.to_owned() });
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if is_rules(&file) && fs::metadata(&file).is_ok_and(|kind| kind.is_file()) {
+            if found.len() == MAX_FILES {
+                return Err(Error::TooMany);
+            }
+            found.push(file);
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::Empty { path: path.to_owned() });
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_rules(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    yaml && !hidden
+}
+
+fn source(path: &Path) -> Result<Source, Error> {
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let text = String::from_utf8(bytes).map_err(|error| Error::NotText {
+        path: path.to_owned(),
+        at: error.utf8_error().valid_up_to(),
+    })?;
+    Ok(Source {
+        name: path.display().to_string(),
+        text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_keep_their_order_and_directories_are_sorted() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::create_dir(path("rules.d")).unwrap();
+        fs::create_dir(path("rules.d/..data")).unwrap();
+        for name in ["rules.d/b.yaml", "rules.d/a.yml", "rules.d/.c.yaml", "rules.d/README.md", "z.txt"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let read = read(&[path("z.txt"), path("rules.d")]).unwrap();
+        let texts: Vec<&str> = read.iter().map(|source| source.text.as_str()).collect();
+        assert_eq!(texts, ["z.txt", "rules.d/a.yml", "rules.d/b.yaml"]);
+        assert_eq!(read[0].name, path("z.txt").display().to_string());
+    }
+
+    #[test]
+    fn what_cannot_be_rules_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::create_dir(path("empty")).unwrap();
+        fs::write(path("latin"), b"caf\xe9").unwrap();
+        File::create(path("large")).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (name, said) in [
+            ("absent", "No such file"),
+            ("empty", "holds no *.yaml"),
+            ("latin", "byte 3 begins no character"),
+            ("large", "is larger than"),
+            ("fifo", "no file and no directory"),
+        ] {
+            let error = read(&[path(name)]).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(name), "{error}");
+        }
+    }
+}

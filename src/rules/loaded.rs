@@ -1,0 +1,204 @@
+//! Rules that are ready: read, compiled against the catalogue, with what they need of the kernel side.
+
+use std::fmt;
+
+use pinhole_rules::catalogue::EventType;
+use pinhole_rules::engine::{Matching, Options, Policy, RuleSet, WhenUnknown};
+use pinhole_rules::file::Requirement;
+use pinhole_rules::library::{self, Priority};
+use pinhole_rules::output::Template;
+use pinhole_rules::problem::{Problem, Severity};
+
+use super::catalogue::CATALOGUE;
+use super::{fields, files};
+use crate::capture::{HookSet, Plan};
+use crate::config::settings::{self, RuleMatching, RulePriority, Rules};
+
+/// The kind of events that rules may watch here.
+const SOURCE: &str = "syscall";
+
+/// Plugins of upstream whose fields are answered here without one.
+const PROVIDED: [&str; 2] = ["container", "k8smeta"];
+
+/// Rules, compiled.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules.
+    pub set: RuleSet,
+    /// What is appended to the output of each.
+    pub append: Option<Template>,
+    /// What a reader should know: warnings.
+    pub warnings: Vec<Problem>,
+    /// How many rules there are that are switched off.
+    pub disabled: usize,
+    /// How many are less urgent than is wanted.
+    pub less_urgent: usize,
+}
+
+/// Why rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The files cannot be read.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// Something is wrong with them.
+    #[error("{}", Told(.0))]
+    Refused(Vec<Problem>),
+}
+
+/// All problems, and how many of them are errors.
+struct Told<'a>(&'a [Problem]);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self.0.iter().filter(|it| it.severity == Severity::Error).count();
+        let word = if errors == 1 { "error" } else { "errors" };
+        write!(f, "the rules cannot be used: {errors} {word}")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n{problem}"))
+    }
+}
+
+/// Loads the rules that the settings name. None where they name none.
+///
+/// # Errors
+/// See [`Error`].
+pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
+    if settings.files.is_empty() {
+        return Ok(None);
+    }
+    let sources = files::read(&settings.files)?;
+    let mut library = library::load(&sources, &[SOURCE]);
+    let mut problems = std::mem::take(&mut library.problems);
+    problems.extend(plugins(&library.plugins));
+    let least = priority(settings.priority);
+    let before = library.rules.len();
+    library.rules.retain(|rule| rule.priority <= least);
+    let less_urgent = before - library.rules.len();
+    let options = Options {
+        matching: match settings.matching {
+            RuleMatching::First => Matching::First,
+            RuleMatching::All => Matching::All,
+        },
+        policy: policy(settings),
+    };
+    let (set, more) = RuleSet::compile(&library.rules, &CATALOGUE, &options);
+    problems.extend(more);
+    let append = Some(settings.append_output.trim()).filter(|text| !text.is_empty());
+    let append = append.map(|text| Template::parse("rules.append_output", text, &CATALOGUE)).transpose();
+    let append = append.unwrap_or_else(|wrong| {
+        problems.extend(wrong);
+        None
+    });
+    problems.extend(strangers(settings, &library.rules));
+    match set {
+        Some(set) if problems.iter().all(|problem| problem.severity == Severity::Warning) => Ok(Some(Loaded {
+            set,
+            append,
+            warnings: problems,
+            disabled: library.rules.iter().filter(|rule| !rule.enabled).count(),
+            less_urgent,
+        })),
+        _ => Err(Error::Refused(problems)),
+    }
+}
+
+impl Loaded {
+    /// Asks for the hooks of the events that the rules can hold for, naming the rules.
+    pub fn ask(&self, plan: &mut Plan) {
+        for (hooks, rules) in self.wants() {
+            let names: Vec<&str> = rules.iter().map(|&rule| self.name(rule)).collect();
+            plan.ask(hooks, &format!("rules: {}", names.join(", ")));
+        }
+    }
+
+    /// The hooks of the events that the rules can hold for.
+    #[must_use]
+    pub fn hooks(&self) -> HookSet {
+        self.wants().iter().fold(HookSet::NONE, |all, (hooks, _)| all.or(*hooks))
+    }
+
+    /// By type of events the hooks that tell it, and the numbers of the rules that can hold for it.
+    fn wants(&self) -> Vec<(HookSet, Vec<u32>)> {
+        self.events()
+            .map(|event| (fields::hooks(event), self.set.rules_of(event).collect()))
+            .collect()
+    }
+
+    /// The types of events that a rule can hold for.
+    pub(super) fn events(&self) -> impl Iterator<Item = EventType> {
+        let all = CATALOGUE.events().map(|(event, _)| event);
+        all.filter(|event| self.set.rules_of(*event).next().is_some())
+    }
+
+    fn name(&self, rule: u32) -> &str {
+        self.set.rules().get(rule as usize).map_or("", |rule| &rule.name)
+    }
+}
+
+fn priority(least: RulePriority) -> Priority {
+    match least {
+        RulePriority::Emergency => Priority::Emergency,
+        RulePriority::Alert => Priority::Alert,
+        RulePriority::Critical => Priority::Critical,
+        RulePriority::Error => Priority::Error,
+        RulePriority::Warning => Priority::Warning,
+        RulePriority::Notice => Priority::Notice,
+        RulePriority::Informational => Priority::Informational,
+        RulePriority::Debug => Priority::Debug,
+    }
+}
+
+fn policy(settings: &Rules) -> Policy {
+    let named = |names: &[String], what| {
+        let names = names.to_vec();
+        names.into_iter().map(move |name| (name, what))
+    };
+    Policy {
+        otherwise: match settings.unknown {
+            settings::WhenUnknown::Alert => WhenUnknown::Alert,
+            settings::WhenUnknown::Hold => WhenUnknown::Hold,
+        },
+        rules: named(&settings.unknown_alert, WhenUnknown::Alert)
+            .chain(named(&settings.unknown_hold, WhenUnknown::Hold))
+            .collect(),
+    }
+}
+
+/// Names in the settings that no rule has: a rule that was renamed would otherwise be treated as nobody asked for.
+fn strangers(settings: &Rules, rules: &[library::Rule]) -> Vec<Problem> {
+    let lists = [
+        ("rules.unknown_alert", &settings.unknown_alert),
+        ("rules.unknown_hold", &settings.unknown_hold),
+    ];
+    let mut problems = Vec::new();
+    for (key, names) in lists {
+        for name in names.iter().filter(|name| rules.iter().all(|rule| rule.name != **name)) {
+            let help = pinhole_rules::problem::did_you_mean(name, rules.iter().map(|rule| rule.name.as_str()));
+            problems.push(told(key, format!("there is no rule `{name}`")).with_help(help));
+        }
+    }
+    problems
+}
+
+/// Plugins that files ask for and whose fields nothing here answers.
+fn plugins(wanted: &[Vec<Requirement>]) -> Vec<Problem> {
+    let absent = |any: &&Vec<Requirement>| !any.iter().any(|it| PROVIDED.contains(&it.name.as_str()));
+    let told = |any: &Vec<Requirement>| {
+        let names: Vec<&str> = any.iter().map(|it| it.name.as_str()).collect();
+        let what = format!("the plugin {} is asked for, and there are no plugins here", names.join(" or "));
+        Some(Problem::warning(any.first()?.span.clone(), "", what))
+    };
+    wanted.iter().filter(absent).filter_map(told).collect()
+}
+
+fn told(place: &str, message: String) -> Problem {
+    let source = pinhole_rules::source::Source {
+        name: place.to_owned(),
+        text: String::new(),
+    };
+    let span = pinhole_rules::source::Span {
+        source: source.into(),
+        range: 0..0,
+    };
+    Problem::warning(span, "", message)
+}
