@@ -32,7 +32,7 @@ pub struct Row {
 /// What an event answers for a field with what stands in brackets.
 pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
 
-pub use events::EVENTS;
+pub use events::{EVENTS, hooks, type_of};
 
 /// A field that has one value and takes nothing in brackets.
 const fn one(name: &'static str, kind: Kind, from: &'static str, answer: Get) -> Row {
