@@ -3,7 +3,7 @@
 //! The modules follow the path of an event, in this order:
 //! [`capture`] (kernel hooks, ring buffer, loss ledger) → [`process`] (who did it) → [`container`] (where it ran) →
 //! [`event`] (what is told) → [`rules`] (what is an alert) → [`output`] (how it is written). [`pipeline`] drives that path on one thread.
-//! [`histogram`] is what two of them measure with.
+//! [`histogram`] is what two of them measure with, [`recording`] keeps what went that way.
 //! Around it: [`config`] and [`platform`] decide the settings, [`privilege`] gives up every right after the start,
 //! [`control`] answers questions about the running agent, [`health`] says whether it works, [`doctor`] judges all of it,
 //! [`manifest`] says how to deploy it, [`exposure`] what that opens, [`kubernetes`] reads what others deploy, [`cli`] is the
@@ -28,4 +28,5 @@ pub mod pipeline;
 pub mod platform;
 pub mod privilege;
 pub mod process;
+pub mod recording;
 pub mod rules;

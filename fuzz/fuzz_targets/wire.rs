@@ -40,6 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(Record {
             header,
             content: Content::Process(mut body),
+            ..
         }) = Record::decode(&one)
         else {
             continue;

@@ -89,7 +89,9 @@ impl Hook {
         }
     }
 
-    pub(super) const fn index(self) -> usize {
+    /// Its place in [`Self::all`].
+    #[must_use]
+    pub const fn index(self) -> usize {
         self.0 as usize
     }
 

@@ -16,6 +16,8 @@ pub struct Record<'a> {
     pub header: Header,
     /// What.
     pub content: Content<'a>,
+    /// All of it, as the kernel side wrote it.
+    pub raw: &'a [u8],
 }
 
 /// What a record is about.
@@ -223,7 +225,11 @@ impl<'a> Record<'a> {
             Hook::CANARY => Content::Canary,
             _ => Content::Process(decode_body(hook, bytes)?),
         };
-        Ok(Self { header, content })
+        Ok(Self {
+            header,
+            content,
+            raw: bytes,
+        })
     }
 }
 

@@ -5,6 +5,8 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use super::hook::Hook;
+
 /// Bytes of a task's name, with its NUL.
 pub const COMM_SIZE: usize = 16;
 /// Bytes of a terminal's name, with its NUL.
@@ -52,8 +54,26 @@ pub mod part_kind {
     pub const NOT_OPEN: u8 = 6;
 }
 
+/// The form of records, for what outlives a run: it goes up with every change that makes old ones unreadable.
+pub const VERSION: u32 = 1;
+
 /// What a part says that belongs to the result.
 pub const PART_OF_RESULT: u8 = 255;
+
+/// The number of the hook in a record.
+#[must_use]
+pub fn hook_of(record: &[u8]) -> Option<u16> {
+    let at = std::mem::offset_of!(RecordHeader, hook);
+    record.get(at..)?.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes))
+}
+
+/// Puts another number there, for records of a build that numbers hooks otherwise.
+pub fn set_hook(record: &mut [u8], hook: Hook) {
+    let at = std::mem::offset_of!(RecordHeader, hook);
+    if let Some(bytes) = record.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *bytes = u16::from(hook.wire()).to_ne_bytes();
+    }
+}
 
 macro_rules! wire {
     ($($(#[$doc:meta])* struct $name:ident: $c:literal { $($field:ident: $type:ty,)* })*) => {

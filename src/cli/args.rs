@@ -2,6 +2,7 @@
 //! variable, key, help and error text are the same thing said once.
 
 mod doctor;
+mod rules;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use crate::config::keys::{KEYS, Key};
 use crate::config::load::{DEFAULT_FILE, FILE_VARIABLE};
 use crate::manifest;
 use crate::platform::profile;
+
+pub use rules::{RulesCheckArgs, RulesCommand, RulesTestArgs, Threshold};
 
 pub use doctor::{
     BundleArgs, DoctorArgs, DoctorFormat, DoctorTool, ExplainArgs, FailOn, MergeArgs, NotExplained, PageFormat, Redact,
@@ -78,6 +81,9 @@ pub enum Command {
         #[arg(value_enum)]
         policy: SeccompPolicy,
     },
+    /// Check rule files, or try them on recorded events
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// List, show or detect platform profiles
     #[command(subcommand)]
     Profile(ProfileCommand),

@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod manifest;
 pub mod plan;
 pub mod profile;
+pub mod rules;
 pub mod run;
 
 use std::ffi::OsString;
@@ -38,6 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Exposure(arguments) => exposure::run(&arguments),
         Command::Manifest(arguments) => manifest::run(arguments),
         Command::Seccomp { policy } => say(manifest::policy(policy).as_bytes()),
+        Command::Rules(command) => rules::main(command),
         Command::Profile(command) => profile::run(&command),
     }
 }

@@ -9,10 +9,15 @@ use super::run::plan;
 use crate::capture::{Hook, Plan};
 use crate::config::settings::OutputFormat;
 use crate::config::{Loaded, Settings};
+use crate::rules;
 
 /// Prints the set and ends.
 pub fn run(loaded: &Loaded) -> Exit {
-    let plan = plan(&loaded.settings);
+    let rules = match rules::loaded::load(&loaded.settings.rules) {
+        Ok(rules) => rules,
+        Err(error) => return super::complain(&error, Exit::Configuration),
+    };
+    let plan = plan(&loaded.settings, rules.as_ref());
     let mut page = Vec::new();
     let written = match loaded.settings.output.format {
         OutputFormat::Json => crate::output::json::append(&mut page, &Set::of(&plan)).map_err(Into::into),
@@ -26,7 +31,9 @@ pub fn run(loaded: &Loaded) -> Exit {
 
 /// The same as a value, for the doctor's bundle.
 pub(super) fn value(settings: &Settings) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(Set::of(&plan(settings)))
+    // What is wrong with the rules is told elsewhere.
+    let rules = rules::loaded::load(&settings.rules).unwrap_or_default();
+    serde_json::to_value(Set::of(&plan(settings, rules.as_ref())))
 }
 
 #[derive(Serialize)]

@@ -14,14 +14,19 @@ use crate::config::{self, Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{Answers, Doors, Duty, bind, server};
+use crate::event::BootClock;
 use crate::health::{Monitor, port};
 use crate::output::{Account, Format, Sink, Stdout, log};
-use crate::pipeline::driver::Parts;
+use crate::pipeline::driver::{Alerting, Parts};
 use crate::pipeline::signals::Signals;
 use crate::pipeline::vitals::Given;
 use crate::pipeline::{Losses, Pipeline, Vitals, pulse};
 use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
+use crate::recording::{self, Recorder};
+use crate::rules::accounts::Accounts;
+use crate::rules::subject::Host;
+use crate::rules::{self, Detector};
 
 /// This one, which is the pipeline's, and the control thread.
 const THREADS: usize = 2;
@@ -62,6 +67,15 @@ pub enum Error {
     /// The filter could not be installed.
     #[error(transparent)]
     Seccomp(#[from] seccomp::Error),
+    /// Rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] rules::loaded::Error),
+    /// What is captured cannot be recorded.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+    /// The clocks cannot be read.
+    #[error("cannot read the clocks: {0}")]
+    Clock(#[source] nix::Error),
     /// The pipeline ended.
     #[error(transparent)]
     Pipeline(#[from] crate::pipeline::Error),
@@ -74,7 +88,7 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) | Self::Port(_) => Exit::Configuration,
+            Self::Capture(_) | Self::Port(_) | Self::Rules(_) | Self::Recording(_) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -88,6 +102,14 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let (settings, profile) = (&loaded.settings, loaded.profile.name);
     if let Some(mismatch) = loaded.profile.mismatch() {
         tracing::warn!("{mismatch}");
+    }
+
+    // What is wrong with rules is told before anything else can go wrong.
+    let rules = rules::loaded::load(&settings.rules)?;
+    if let Some(rules) = &rules {
+        for warning in &rules.warnings {
+            tracing::warn!("{warning}");
+        }
     }
 
     // 1. What is granted, and nothing beyond it, before anything else happens.
@@ -109,6 +131,9 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
     resolver.start_heartbeats();
+    let node = node_name(settings);
+    let recorder = recorder(settings, &node)?;
+    let names = Accounts::of_host(&settings.runtime.host_prefix);
     let port = settings.health.address().map(port::bind).transpose()?;
 
     // 3. The kernel side.
@@ -116,7 +141,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         backend: settings.capture.backend,
         ring_size: settings.capture.ring_size.as_u64(),
         processes: settings.capture.processes,
-        hooks: plan(settings).hooks(),
+        hooks: plan(settings, rules.as_ref()).hooks(),
         flows: match settings.capture.flows {
             FlowChoice::First => Flows::First,
             FlowChoice::All => Flows::All,
@@ -151,7 +176,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         health_listen: port.as_ref().and_then(|port| port.local_addr().ok()),
         output,
     };
-    let vitals = Vitals::new(node_name(settings), profile.to_owned(), given, &capture);
+    let vitals = Vitals::new(node.clone(), profile.to_owned(), given, &capture);
     let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
     let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
@@ -201,6 +226,11 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         signals,
         batch: settings.capture.batch,
         losses: Losses::new(settings.loss.clone(), capture.started()),
+        alerting: rules.map(|rules| Alerting {
+            detector: Detector::new(rules),
+            host: Host { node, accounts: names },
+        }),
+        recorder,
     })?;
     let result = pipeline.run(&mut capture);
     control.stop();
@@ -270,9 +300,20 @@ fn printed(classes: &[EventClass]) -> HookSet {
         .fold(HookSet::NONE, |set, class| set.or(HookSet::of_class(*class)))
 }
 
+/// The recording, where one is wanted.
+fn recorder(settings: &Settings, node: &str) -> Result<Option<Recorder>, Error> {
+    let record = &settings.record;
+    if record.file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let clock = BootClock::now().map_err(Error::Clock)?;
+    let recorder = Recorder::create(&record.file, record.limit.as_u64(), node, clock.boot())?;
+    Ok(Some(recorder))
+}
+
 /// What is loaded, and why.
 #[must_use]
-pub fn plan(settings: &Settings) -> Plan {
+pub fn plan(settings: &Settings, rules: Option<&rules::loaded::Loaded>) -> Plan {
     let mut plan = Plan::default();
     plan.ask(HookSet::CANARY, CANARY);
     if settings.runtime.prefetch {
@@ -280,6 +321,9 @@ pub fn plan(settings: &Settings) -> Plan {
     }
     for class in settings.events.iter().flat_map(|class| class.classes()) {
         plan.ask(HookSet::of_class(*class), &format!("events: {}", class.as_str()));
+    }
+    if let Some(rules) = rules {
+        rules.ask(&mut plan);
     }
     plan
 }

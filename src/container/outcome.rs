@@ -308,7 +308,7 @@ pub struct Metadata {
 
 /// The end of one lookup: the keys `container`, `kubernetes` and `metadata` of an event, in this order. Shared by every
 /// event of the container, so it is handed around in an `Arc`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The container, absent for host processes.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -117,6 +117,15 @@ impl BootClock {
         Ok(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// A clock that stands still: that of a machine that was booted so many nanoseconds after the epoch.
+    #[must_use]
+    pub fn of_boot(boot: i64) -> Self {
+        Self {
+            boot: boot.into(),
+            steps: Steps::default(),
+        }
+    }
+
     /// A clock whose boot was at the epoch, for tests.
     #[cfg(test)]
     pub(crate) fn at_epoch() -> Self {

@@ -41,6 +41,20 @@ pub struct Summary {
     pub lookups: LookupStats,
     /// What did not get to the output.
     pub output: Output,
+    /// Where there are rules: those that held, or of which it was unknown whether they do, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<BTreeMap<String, RuleCount>>,
+}
+
+/// What became of one rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RuleCount {
+    /// How often it held.
+    pub matched: u64,
+    /// How often it was unknown whether it holds, and an alert said so.
+    pub undecided: u64,
+    /// How often it was unknown and only counted: it had been said of that container, or was not to be.
+    pub held_back: u64,
 }
 
 /// What was lost at the output, because there was no room.

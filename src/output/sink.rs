@@ -12,6 +12,7 @@ use super::splice::EventWriter;
 use super::{json, text};
 use crate::config::settings::OutputFormat;
 use crate::event::{Event, Loss, Summary};
+use crate::rules::Alert;
 
 /// How much is collected before it is written in the middle of a drain.
 const FLUSH_AT: usize = 256 * 1024;
@@ -96,6 +97,19 @@ impl<W: Write> Sink<W> {
     /// Writing failed.
     pub fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.append(event)?;
+        self.flush_when_full()
+    }
+
+    /// Takes an alert.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn alert(&mut self, alert: &Alert<'_>) -> io::Result<()> {
+        match self.format {
+            Format::Json => json::append(&mut self.pending, alert)?,
+            Format::Count => {}
+            Format::Text { colour } => text::alert(&mut self.pending, alert, colour)?,
+        }
         self.flush_when_full()
     }
 

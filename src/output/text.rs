@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use pinhole_rules::library::Priority;
 
 use crate::capture::record::KernelPath;
 use crate::container::{Metadata, Status};
@@ -14,6 +15,7 @@ use crate::event::shape::{Endpoint, Event, Kind, Network};
 use crate::event::summary::Rate;
 use crate::event::value::{Told, Value};
 use crate::event::{Loss, Summary, shape};
+use crate::rules::Alert;
 
 const DIM: Style = Style::new().dimmed();
 const PLACE: Style = AnsiColor::Cyan.on_default();
@@ -67,6 +69,35 @@ pub fn event(out: &mut Vec<u8>, event: &Event<'_>, colour: bool) -> io::Result<(
         "{}{}",
         Styled(Deed(event), DEED, colour),
         Styled(Shortfall(event.outcome.metadata), TROUBLE, colour)
+    )
+}
+
+/// Appends an alert.
+///
+/// # Errors
+/// Never for memory; the signature is `Write`'s.
+pub fn alert(out: &mut Vec<u8>, alert: &Alert<'_>, colour: bool) -> io::Result<()> {
+    if let Some(lost) = alert.pinhole.lost_before {
+        writeln!(
+            out,
+            "{}",
+            Styled(
+                format_args!("-- {lost} events lost: the ring buffer was full --"),
+                TROUBLE,
+                colour
+            )
+        )?;
+    }
+    let style = if alert.priority <= Priority::Warning {
+        TROUBLE
+    } else {
+        DEED
+    };
+    writeln!(
+        out,
+        "{} {}",
+        Styled(Safe(&alert.output), style, colour),
+        Styled(format_args!("[{}]", Safe(alert.rule)), DIM, colour)
     )
 }
 

@@ -61,7 +61,7 @@ pub fn watch(
     let mut found = None;
     while found.is_none() && began.elapsed() < deadline {
         capture.drain(DRAIN_LIMIT, |record| {
-            let Record { header, content } = record;
+            let Record { header, content, .. } = record;
             let Content::Process(Body::Process(told)) = content else {
                 return;
             };

@@ -20,9 +20,12 @@ use crate::capture::{Capture, Content, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::{Context, cgroup_id};
-use crate::event::{BootClock, build};
+use crate::event::{BootClock, Summary, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
+use crate::recording::Recorder;
+use crate::rules::Detector;
+use crate::rules::subject::{Host, Known, Subject};
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
@@ -68,6 +71,12 @@ struct Stages<W> {
     clock: BootClock,
     clock_read: Instant,
     lost: LostCount,
+    /// The same for alerts.
+    lost_alerts: LostCount,
+    alerting: Option<Alerting>,
+    recorder: Option<Recorder>,
+    /// How many events there were.
+    events: u64,
     losses: Losses,
     unwritten: Unwritten,
     complaints: Complaints,
@@ -98,6 +107,19 @@ pub struct Parts<W> {
     pub batch: Duration,
     /// When a loss is told.
     pub losses: Losses,
+    /// What raises alerts.
+    pub alerting: Option<Alerting>,
+    /// Where everything is recorded.
+    pub recorder: Option<Recorder>,
+}
+
+/// Rules at work, and what they ask about beyond the event.
+#[derive(Debug)]
+pub struct Alerting {
+    /// The rules.
+    pub detector: Detector,
+    /// Names of the host.
+    pub host: Host,
 }
 
 impl<W: Write> Pipeline<W> {
@@ -116,6 +138,10 @@ impl<W: Write> Pipeline<W> {
             clock: BootClock::now().map_err(Error::Clock)?,
             clock_read: Instant::now(),
             lost: LostCount::default(),
+            lost_alerts: LostCount::default(),
+            alerting: parts.alerting,
+            recorder: parts.recorder,
+            events: 0,
             losses: parts.losses,
             unwritten: Unwritten::default(),
             complaints: Complaints::default(),
@@ -158,7 +184,7 @@ impl<W: Write> Pipeline<W> {
                     stages.look_for_losses(capture, true)?;
                 }
                 stages.publish_now();
-                stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
+                stages.sink.summary(&stages.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
                     stages.look_at_the_output()?;
                     return Ok(());
@@ -214,6 +240,9 @@ impl<W: Write> Stages<W> {
         match failed {
             Some(error) => Err(Error::Output(error)),
             None => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.flush();
+                }
                 self.sink.flush().map_err(Error::Output)?;
                 self.written().map_err(Error::Output)?;
                 Ok(taken)
@@ -293,7 +322,7 @@ impl<W: Write> Stages<W> {
     }
 
     fn take(&mut self, record: Record<'_>) -> io::Result<()> {
-        let Record { header, content } = record;
+        let Record { header, content, raw } = record;
         self.lost.note(header.cpu, header.lost);
         let mut body = match content {
             Content::Process(body) => body,
@@ -306,12 +335,16 @@ impl<W: Write> Stages<W> {
         let (subject, process) = self.table.follow(&header, &mut body);
         if header.hook == Hook::SNAPSHOT {
             // Nothing happened; but its container is asked for before the event that follows.
-            self.outcome(&header, &body, process.as_deref());
+            let outcome = self.outcome(&header, &body, process.as_deref());
+            self.record(raw, header.cgroup_id, &outcome);
             return Ok(());
         }
         self.drifted |= process.is_none();
         let outcome = self.outcome(&header, &body, process.as_deref());
         self.vitals.count(&outcome);
+        self.record(raw, cgroup_id(&header, &body), &outcome);
+        self.events += 1;
+        self.judge(&header, subject, &body, process.as_deref(), &outcome)?;
         let watched = header.hook == Hook::EXEC && self.watches.armed();
         if self.printed.contains(header.hook) {
             self.emit(&header, subject, &body, process.as_ref(), &outcome)?;
@@ -322,6 +355,56 @@ impl<W: Write> Stages<W> {
             });
         }
         Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let mut summary = self.vitals.summary();
+        summary.rules = self.alerting.as_ref().map(|it| it.detector.tallies());
+        summary
+    }
+
+    fn record(&mut self, raw: &[u8], cgroup_id: u64, outcome: &Arc<Outcome>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(raw, cgroup_id, outcome);
+        }
+    }
+
+    /// Asks the rules, and writes the alerts.
+    fn judge(
+        &mut self,
+        header: &Header,
+        key: ProcessKey,
+        body: &Body<'_>,
+        process: Option<&Process>,
+        outcome: &Outcome,
+    ) -> io::Result<()> {
+        let Some(Alerting { detector, host }) = &mut self.alerting else {
+            return Ok(());
+        };
+        self.lost_alerts.note(header.cpu, header.lost);
+        if !detector.watches(header.hook) {
+            return Ok(());
+        }
+        let subject = Subject::new(Known {
+            header,
+            body,
+            key,
+            process,
+            table: &self.table,
+            outcome,
+            host,
+            clock: &self.clock,
+            number: self.events,
+        });
+        let (lost, sink, unwritten) = (&mut self.lost_alerts, &mut self.sink, &mut self.unwritten);
+        detector.judge(
+            &subject,
+            || lost.take(),
+            |alert| {
+                unwritten.add(header.time);
+                sink.alert(alert)
+            },
+        )
     }
 
     /// The agent's own canary has come through the ring. It goes the rest of an event's way, but is not printed: an event as

@@ -2,13 +2,14 @@
 
 /// How many records were lost since the last event that was told. The kernel side counts by CPU, in every record.
 #[derive(Debug, Default)]
-pub(super) struct LostCount {
+pub struct LostCount {
     by_cpu: Vec<u64>,
     untold: u64,
 }
 
 impl LostCount {
-    pub(super) fn note(&mut self, cpu: u16, total: u64) {
+    /// What a record says: so many were lost on this CPU since the start.
+    pub fn note(&mut self, cpu: u16, total: u64) {
         let cpu = usize::from(cpu);
         if self.by_cpu.len() <= cpu {
             self.by_cpu.resize(cpu + 1, 0);
@@ -20,7 +21,8 @@ impl LostCount {
         }
     }
 
-    pub(super) fn take(&mut self) -> u64 {
+    /// How many were lost since this was asked last.
+    pub fn take(&mut self) -> u64 {
         std::mem::take(&mut self.untold)
     }
 }

@@ -24,6 +24,7 @@ mod window;
 
 pub use driver::{Error, Pipeline};
 pub use loss::Losses;
+pub use lost_before::LostCount;
 pub use pulse::Pulse;
 pub use reporting::Reporting;
 pub use vitals::Vitals;

@@ -327,6 +327,7 @@ impl Vitals {
                     lost_lines: said.lost_lines,
                 }
             },
+            rules: None,
         }
     }
 }

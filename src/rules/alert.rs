@@ -67,7 +67,7 @@ impl<'a> Alert<'a> {
         rule: &'a Compiled,
         append: Option<&Template>,
         undecided: &[Reason],
-        subject: &Subject<'a>,
+        subject: &'a Subject<'_>,
         lost_before: u64,
     ) -> Self {
         let mut message = rule.output.render(subject);

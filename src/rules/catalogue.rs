@@ -13,5 +13,10 @@ pub(super) static ROWS: LazyLock<Vec<&'static Row>> =
 
 static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| ROWS.iter().map(|row| row.definition).collect());
 
+/// Every field.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().copied()
+}
+
 /// The fields and types of events that rules may name.
 pub static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::new(&DEFINITIONS, fields::EVENTS));

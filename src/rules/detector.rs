@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine::{Once, Outcome, Scratch, WhenUnknown};
-use serde::Serialize;
 
 use super::alert::Alert;
 use super::fields;
 use super::loaded::Loaded;
 use super::subject::Subject;
 use crate::capture::Hook;
+use crate::event::summary::RuleCount;
 
 /// Pairs of container and rule of which an unknown outcome is remembered.
 const UNDECIDED: usize = 16_384;
@@ -25,18 +25,7 @@ pub struct Detector {
     types: Vec<Option<EventType>>,
     scratch: Scratch,
     once: Once,
-    tallies: Vec<Tally>,
-}
-
-/// What became of one rule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
-    /// How often it held.
-    pub matched: u64,
-    /// How often it was unknown whether it holds, and an alert said so.
-    pub undecided: u64,
-    /// How often it was unknown and only counted: it had been said of that container, or was not to be.
-    pub held_back: u64,
+    tallies: Vec<RuleCount>,
 }
 
 impl Detector {
@@ -53,7 +42,7 @@ impl Detector {
             types,
             scratch: Scratch::default(),
             once: Once::new(UNDECIDED),
-            tallies: vec![Tally::default(); rules.set.rules().len()],
+            tallies: vec![RuleCount::default(); rules.set.rules().len()],
             rules,
         }
     }
@@ -115,11 +104,11 @@ impl Detector {
 
     /// What became of the rules for which anything did, by name.
     #[must_use]
-    pub fn tallies(&self) -> BTreeMap<String, Tally> {
+    pub fn tallies(&self) -> BTreeMap<String, RuleCount> {
         let names = self.rules.set.rules().iter().map(|rule| rule.name.clone());
         names
             .zip(self.tallies.iter().copied())
-            .filter(|(_, tally)| *tally != Tally::default())
+            .filter(|(_, tally)| *tally != RuleCount::default())
             .collect()
     }
 

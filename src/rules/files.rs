@@ -143,7 +143,13 @@ mod tests {
         let path = |name: &str| home.path().join(name);
         fs::create_dir(path("rules.d")).unwrap();
         fs::create_dir(path("rules.d/..data")).unwrap();
-        for name in ["rules.d/b.yaml", "rules.d/a.yml", "rules.d/.c.yaml", "rules.d/README.md", "z.txt"] {
+        for name in [
+            "rules.d/b.yaml",
+            "rules.d/a.yml",
+            "rules.d/.c.yaml",
+            "rules.d/README.md",
+            "z.txt",
+        ] {
             fs::write(path(name), name).unwrap();
         }
         let read = read(&[path("z.txt"), path("rules.d")]).unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine::{Matching, Options, Policy, RuleSet, WhenUnknown};
-use pinhole_rules::file::Requirement;
+use pinhole_rules::file::{Requirement, Version};
 use pinhole_rules::library::{self, Priority};
 use pinhole_rules::output::Template;
 use pinhole_rules::problem::{Problem, Severity};
@@ -29,10 +29,6 @@ pub struct Loaded {
     pub append: Option<Template>,
     /// What a reader should know: warnings.
     pub warnings: Vec<Problem>,
-    /// How many rules there are that are switched off.
-    pub disabled: usize,
-    /// How many are less urgent than is wanted.
-    pub less_urgent: usize,
 }
 
 /// Why rules cannot be used.
@@ -58,6 +54,21 @@ impl fmt::Display for Told<'_> {
     }
 }
 
+/// Rule files, looked at in full: what is usable of them, and everything that is wrong.
+#[derive(Debug)]
+pub struct Examined {
+    /// How many files there are.
+    pub files: usize,
+    /// All rules that nothing is wrong with, those that are not evaluated among them.
+    pub rules: Vec<library::Rule>,
+    /// The newest language that a file asks for.
+    pub engine: Option<Version>,
+    /// Everything that is wrong, errors and warnings.
+    pub problems: Vec<Problem>,
+    /// The rules, where there is no error.
+    pub loaded: Option<Loaded>,
+}
+
 /// Loads the rules that the settings name. None where they name none.
 ///
 /// # Errors
@@ -66,14 +77,34 @@ pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
     if settings.files.is_empty() {
         return Ok(None);
     }
+    let Examined {
+        loaded, mut problems, ..
+    } = examine(settings)?;
+    match loaded {
+        Some(mut loaded) => {
+            loaded.warnings = problems;
+            Ok(Some(loaded))
+        }
+        None => {
+            // Whoever mends the files wants to see first what forbids them.
+            problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+            Err(Error::Refused(problems))
+        }
+    }
+}
+
+/// Looks at everything in the files that the settings name.
+///
+/// # Errors
+/// They cannot be read.
+pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
     let sources = files::read(&settings.files)?;
-    let mut library = library::load(&sources, &[SOURCE]);
-    let mut problems = std::mem::take(&mut library.problems);
+    let library = library::load(&sources, &[SOURCE]);
+    let mut problems = library.problems;
     problems.extend(plugins(&library.plugins));
+    problems.extend(strangers(settings, &library.rules));
     let least = priority(settings.priority);
-    let before = library.rules.len();
-    library.rules.retain(|rule| rule.priority <= least);
-    let less_urgent = before - library.rules.len();
+    let (wanted, left_out): (Vec<_>, Vec<_>) = library.rules.into_iter().partition(|rule| rule.priority <= least);
     let options = Options {
         matching: match settings.matching {
             RuleMatching::First => Matching::First,
@@ -81,25 +112,26 @@ pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
         },
         policy: policy(settings),
     };
-    let (set, more) = RuleSet::compile(&library.rules, &CATALOGUE, &options);
+    let (set, more) = RuleSet::compile(&wanted, &CATALOGUE, &options);
     problems.extend(more);
     let append = Some(settings.append_output.trim()).filter(|text| !text.is_empty());
-    let append = append.map(|text| Template::parse("rules.append_output", text, &CATALOGUE)).transpose();
-    let append = append.unwrap_or_else(|wrong| {
+    let append = append.map(|text| Template::parse("rules.append_output", text, &CATALOGUE));
+    let append = append.transpose().unwrap_or_else(|wrong| {
         problems.extend(wrong);
         None
     });
-    problems.extend(strangers(settings, &library.rules));
-    match set {
-        Some(set) if problems.iter().all(|problem| problem.severity == Severity::Warning) => Ok(Some(Loaded {
+    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    Ok(Examined {
+        files: sources.len(),
+        engine: library.engine,
+        loaded: set.filter(|_| fine).map(|set| Loaded {
             set,
             append,
-            warnings: problems,
-            disabled: library.rules.iter().filter(|rule| !rule.enabled).count(),
-            less_urgent,
-        })),
-        _ => Err(Error::Refused(problems)),
-    }
+            warnings: Vec::new(),
+        }),
+        rules: wanted.into_iter().chain(left_out).collect(),
+        problems,
+    })
 }
 
 impl Loaded {
@@ -114,7 +146,9 @@ impl Loaded {
     /// The hooks of the events that the rules can hold for.
     #[must_use]
     pub fn hooks(&self) -> HookSet {
-        self.wants().iter().fold(HookSet::NONE, |all, (hooks, _)| all.or(*hooks))
+        self.wants()
+            .iter()
+            .fold(HookSet::NONE, |all, (hooks, _)| all.or(*hooks))
     }
 
     /// By type of events the hooks that tell it, and the numbers of the rules that can hold for it.
@@ -185,7 +219,10 @@ fn plugins(wanted: &[Vec<Requirement>]) -> Vec<Problem> {
     let absent = |any: &&Vec<Requirement>| !any.iter().any(|it| PROVIDED.contains(&it.name.as_str()));
     let told = |any: &Vec<Requirement>| {
         let names: Vec<&str> = any.iter().map(|it| it.name.as_str()).collect();
-        let what = format!("the plugin {} is asked for, and there are no plugins here", names.join(" or "));
+        let what = format!(
+            "the plugin {} is asked for, and there are no plugins here",
+            names.join(" or ")
+        );
         Some(Problem::warning(any.first()?.span.clone(), "", what))
     };
     wanted.iter().filter(absent).filter_map(told).collect()

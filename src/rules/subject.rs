@@ -4,12 +4,14 @@ use std::cell::OnceCell;
 use std::ops::Deref;
 
 use jiff::Timestamp;
+use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine;
 use pinhole_rules::field::Field;
 use pinhole_rules::value::Answer;
 
 use super::accounts::Accounts;
 use super::catalogue::ROWS;
+use super::fields;
 use crate::capture::call::CallBody;
 use crate::capture::record::{Body, Header, ProcessKey};
 use crate::container::Outcome;
@@ -70,6 +72,12 @@ impl<'e> Subject<'e> {
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.known.clock.utc(self.known.header.time)
+    }
+
+    /// The type of events that it is of, absent where a record is none for rules.
+    #[must_use]
+    pub fn event_type(&self) -> Option<EventType> {
+        fields::type_of(self.known.header)
     }
 
     /// The system call, where it is one.

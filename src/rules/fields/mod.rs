@@ -29,10 +29,37 @@ pub struct Row {
     pub answer: Get,
 }
 
+impl Row {
+    /// How it is written, with what stands in brackets.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.definition.name;
+        match self.definition.argument {
+            Argument::None => name.to_owned(),
+            Argument::OptionalIndex => format!("{name}, {name}[N]"),
+            Argument::Index => format!("{name}[N]"),
+            Argument::OptionalKey => format!("{name}, {name}[KEY]"),
+            Argument::Key if name.ends_with('.') => format!("{name}NAME"),
+            Argument::Key => format!("{name}[KEY]"),
+        }
+    }
+
+    /// The type of its values, in words.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.definition.kind {
+            Kind::Text => "text",
+            Kind::Number => "number",
+            Kind::Boolean => "truth",
+            Kind::Address => "address",
+        }
+    }
+}
+
 /// What an event answers for a field with what stands in brackets.
 pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
 
-pub use events::EVENTS;
+pub use events::{EVENTS, hooks, type_of};
 
 /// A field that has one value and takes nothing in brackets.
 const fn one(name: &'static str, kind: Kind, from: &'static str, answer: Get) -> Row {
