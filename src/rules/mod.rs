@@ -7,7 +7,13 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod fields;
+mod lineage;
+pub mod reasons;
 pub mod subject;
+mod terminal;
 
 pub use catalogue::CATALOGUE;
 pub use subject::Subject;
+
+#[cfg(test)]
+mod tests;
