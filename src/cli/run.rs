@@ -24,7 +24,6 @@ use crate::pipeline::{Losses, Pipeline, Vitals, pulse};
 use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
 use crate::recording::{self, Recorder};
-use crate::rules::accounts::Accounts;
 use crate::rules::subject::Host;
 use crate::rules::{self, Detector};
 
@@ -133,7 +132,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     resolver.start_heartbeats();
     let node = node_name(settings);
     let recorder = recorder(settings, &node)?;
-    let names = Accounts::of_host(&settings.runtime.host_prefix);
+    let host = Host::look(loaded, node.clone());
     let port = settings.health.address().map(port::bind).transpose()?;
 
     // 3. The kernel side.
@@ -176,7 +175,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         health_listen: port.as_ref().and_then(|port| port.local_addr().ok()),
         output,
     };
-    let vitals = Vitals::new(node.clone(), profile.to_owned(), given, &capture);
+    let vitals = Vitals::new(node, profile.to_owned(), given, &capture);
     let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
     let monitor = Arc::new(Monitor::new(Arc::clone(&vitals) as _, settings.health.clone()));
@@ -228,7 +227,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         losses: Losses::new(settings.loss.clone(), capture.started()),
         alerting: rules.map(|rules| Alerting {
             detector: Detector::new(rules),
-            host: Host { node, accounts: names },
+            host,
         }),
         recorder,
     })?;

@@ -10,10 +10,17 @@ pub mod catalogue;
 pub mod detector;
 pub mod fields;
 pub mod files;
+mod lineage;
 pub mod loaded;
+pub mod reasons;
 pub mod subject;
+mod surroundings;
+mod terminal;
 
 pub use alert::Alert;
 pub use catalogue::CATALOGUE;
 pub use detector::Detector;
 pub use subject::Subject;
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,10 @@ use pinhole_rules::value::Answer;
 use super::accounts::Accounts;
 use super::catalogue::ROWS;
 use super::fields;
+use super::lineage::Commands;
 use crate::capture::call::CallBody;
 use crate::capture::record::{Body, Header, ProcessKey};
-use crate::container::Outcome;
+use crate::container::{Outcome, Selection};
 use crate::event::BootClock;
 use crate::event::shape::{File, Network};
 use crate::event::value::Args;
@@ -22,12 +23,14 @@ use crate::event::{arguments, file, network};
 use crate::process::{Process, ProcessTable};
 
 /// What stays the same from event to event.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Host {
     /// The node's name.
     pub node: String,
     /// Names of users and groups of the host.
     pub accounts: Accounts,
+    /// What is kept of containers' labels and mounts: of what is not, nobody knows whether it is there.
+    pub(crate) selection: Selection,
 }
 
 /// What is known of an event.
@@ -108,6 +111,11 @@ impl<'e> Subject<'e> {
             .get_or_init(|| self.call().and_then(network::network))
             .as_ref()
     }
+
+    /// Command lines.
+    pub(super) fn commands(&self) -> &Commands {
+        &self.lazy.commands
+    }
 }
 
 impl<'e> Deref for Subject<'e> {
@@ -124,6 +132,7 @@ struct Lazy<'e> {
     args: OnceCell<Option<Args<'e>>>,
     files: OnceCell<(Option<File<'e>>, Option<File<'e>>)>,
     network: OnceCell<Option<Network<'e>>>,
+    commands: Commands,
 }
 
 impl engine::Subject for Subject<'_> {

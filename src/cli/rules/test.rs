@@ -12,7 +12,6 @@ use crate::config::settings::Rules;
 use crate::event::summary::RuleCount;
 use crate::output::{Account, Format, Sink};
 use crate::recording::{self, Reader, Replayed};
-use crate::rules::accounts::Accounts;
 use crate::rules::subject::Host;
 use crate::rules::{Detector, loaded};
 
@@ -59,7 +58,7 @@ fn attempt(arguments: &RulesTestArgs, rules: &Rules, settings: &Loaded) -> Resul
     let mut reader = Reader::open(&arguments.recording)?;
     let host = Host {
         node: reader.beginning().node.clone(),
-        accounts: Accounts::default(),
+        ..Host::default()
     };
     let format = Format::of(settings.settings.output.format);
     let mut sink = Sink::new(io::stdout().lock(), format, Arc::new(Account::default()));

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
 use pinhole_rules::value::{Answer, Value};
 
+use super::lineage::Looked;
 use super::subject::Subject;
 
+mod ancestors;
 mod container;
 mod events;
 mod evt;
@@ -14,6 +16,8 @@ mod fd;
 mod fs_path;
 mod group;
 mod k8s;
+mod labels;
+mod mounts;
 mod proc;
 mod thread;
 mod user;
@@ -135,3 +139,17 @@ pub static FAMILIES: &[&[Row]] = &[
     container::ROWS,
     k8s::ROWS,
 ];
+
+/// The answer for what was looked for.
+fn looked<'s, T>(looked: Looked<T>, answer: impl FnOnce(T) -> Answer<'s>) -> Answer<'s> {
+    match looked {
+        Ok(Some(found)) => answer(found),
+        Ok(None) => Answer::Absent,
+        Err(why) => Answer::Unknown(why),
+    }
+}
+
+/// The answer for what is always there, if it could be found out.
+fn found<'s, T>(found: Result<T, &'static str>, answer: impl FnOnce(T) -> Answer<'s>) -> Answer<'s> {
+    looked(found.map(Some), answer)
+}

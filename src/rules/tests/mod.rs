@@ -1,0 +1,3 @@
+//! What events answer, on constructed ones.
+
+mod documented;
