@@ -1,6 +1,7 @@
 //! An event as rules ask for it.
 
 use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use jiff::Timestamp;
@@ -29,6 +30,9 @@ pub struct Host {
     pub node: String,
     /// Names of users and groups of the host.
     pub accounts: Accounts,
+    /// Names of addresses that are known without asking anybody, e.g. that of the API server. Where there is none, no
+    /// address has a known name.
+    pub names: Vec<(String, IpAddr)>,
     /// What is kept of containers' labels and mounts: of what is not, nobody knows whether it is there.
     pub(crate) selection: Selection,
 }

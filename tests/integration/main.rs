@@ -53,6 +53,7 @@ mod privileges;
 mod processes;
 mod pulse;
 mod reduced;
+mod rules;
 mod runtimes;
 mod seccomp;
 mod state;

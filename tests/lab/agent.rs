@@ -137,6 +137,11 @@ impl Installed {
         Ok(agent)
     }
 
+    /// Starts a command that [`Self::command`] made.
+    pub(crate) fn start(&self, command: &mut Command) -> Result<Agent<'_>> {
+        Agent::start(self, command)
+    }
+
     /// As [`Self::run`], without waiting: for starts that are meant to fail.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Agent<'_>> {
         self.spawn_as("json", args)

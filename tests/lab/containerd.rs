@@ -1,6 +1,7 @@
 //! A private containerd that serves CRI, as a node's does, with the lab's images in it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -113,6 +114,18 @@ impl Containerd {
     /// The cgroup below which all pods are.
     pub(crate) fn cgroup_root(&self) -> String {
         self.daemon.place().cgroup_root()
+    }
+
+    /// Runs a program of this machine in this cgroup, which is made if it is not there, to its end.
+    pub(crate) fn run_in_cgroup(&self, cgroup: &str, program: &Path) -> Result<()> {
+        let below = cgroup.strip_prefix(&self.cgroup_root()).unwrap_or(cgroup);
+        let lists = self.daemon.place().make_cgroup(below)?;
+        let join: String = lists
+            .iter()
+            .map(|list| format!("echo $$ >'{}'; ", list.display()))
+            .collect();
+        let script = format!("{join}exec '{}'", program.display());
+        tool::run(Command::new("/bin/sh").args(["-ec", &script])).map(drop)
     }
 
     /// The processes in a cgroup, as this process numbers them.

@@ -28,6 +28,7 @@ pub(crate) struct PodSpec {
     pub(crate) app: String,
     pub(crate) qos: Qos,
     pub(crate) network: NamespaceMode,
+    pub(crate) privileged: bool,
 }
 
 /// The class that decides which cgroup a kubelet makes for a pod.
@@ -68,7 +69,14 @@ impl PodSpec {
             app: name.split('-').next().unwrap_or(name).to_owned(),
             qos: Qos::Burstable,
             network: NamespaceMode::Node,
+            privileged: false,
         }
+    }
+
+    /// One that may have privileged containers.
+    pub(crate) fn privileged(mut self) -> Self {
+        self.privileged = true;
+        self
     }
 
     /// As another class.
@@ -169,6 +177,11 @@ impl<'a> Pod<'a> {
     /// What a kubelet asks for in a container of this name when its spec says nothing but a command.
     pub(crate) fn plain(&self, name: &str, command: &[&str]) -> ContainerConfig {
         container_config(&self.spec, name, 0, command)
+    }
+
+    /// How a configuration names the busybox image.
+    pub(crate) fn image(&self) -> ImageSpec {
+        image_spec(self.lab, Image::Busybox)
     }
 
     /// Creates a container of exactly this configuration and leaves it unstarted. What it prints can be read if the
@@ -350,6 +363,7 @@ fn sandbox_config(lab: &Containerd, spec: &PodSpec) -> PodSandboxConfig {
             cgroup_parent: cgroup_parent(lab, spec),
             security_context: Some(LinuxSandboxSecurityContext {
                 namespace_options: Some(namespaces),
+                privileged: spec.privileged,
                 ..LinuxSandboxSecurityContext::default()
             }),
             ..LinuxPodSandboxConfig::default()

@@ -1,0 +1,138 @@
+//! What no packaged program does, and nothing else with it: this test program again, in a process of its own, on the host
+//! or in a container that has it mounted. It is static.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::ptrace;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, dup2_stdin, fexecve, fork};
+
+const DEED: &str = "PINHOLE_DEED";
+/// A file for the deed.
+const WITH: &str = "PINHOLE_DEED_WITH";
+
+/// The words of a command that does it, where this test program is at `program`.
+pub(super) fn words(program: &Path, deed: &str, with: &str) -> Vec<String> {
+    let program = program.display().to_string();
+    let mut words = vec!["env".to_owned(), format!("{DEED}={deed}"), format!("{WITH}={with}")];
+    words.extend([&*program, "rules::deeds::act", "--exact", "--ignored", "--nocapture"].map(str::to_owned));
+    words
+}
+
+/// The same on this machine.
+pub(super) fn here(deed: &str, with: &str) -> Command {
+    let words = words(&std::env::current_exe().unwrap(), deed, with);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+#[test]
+#[ignore = "the program that other tests start"]
+fn act() {
+    let Ok(deed) = std::env::var(DEED) else { return };
+    let with = PathBuf::from(std::env::var_os(WITH).unwrap_or_default());
+    match &*deed {
+        "attach" => attach(),
+        "trace-me" => traced(),
+        "memfd" => memfd(&with),
+        "file" => file(&with),
+        "socket-onto-stdin" => onto_stdin(true),
+        "file-onto-stdin" => onto_stdin(false),
+        "packet-socket" => raw(AddressFamily::Packet),
+        "netlink-socket" => raw(AddressFamily::Netlink),
+        "connect" => reach(&with),
+        "load-module" => load(libc::SYS_finit_module),
+        "unload-module" => load(libc::SYS_delete_module),
+        other => panic!("no deed {other}"),
+    }
+}
+
+/// PTRACE_ATTACH of a child, and nothing of what would read or change it.
+fn attach() {
+    let mut child = Command::new("/bin/sleep").arg("100").spawn().unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    ptrace::attach(pid).unwrap();
+    waitpid(pid, None).unwrap();
+    ptrace::detach(pid, None).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[expect(unsafe_code, reason = "to fork is the deed")]
+fn traced() {
+    // SAFETY: the child makes two system calls and ends; it takes no lock that a thread of the parent may hold.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Parent { child } => {
+            waitpid(child, None).unwrap();
+        }
+        ForkResult::Child => {
+            let traced = ptrace::traceme().is_ok();
+            // SAFETY: ends the process without running what the parent registered.
+            unsafe { libc::_exit(i32::from(!traced)) }
+        }
+    }
+}
+
+fn memfd(program: &Path) {
+    let mut memory = File::from(memfd_create(c"pinhole-deed", MFdFlags::MFD_CLOEXEC).unwrap());
+    std::io::copy(&mut File::open(program).unwrap(), &mut memory).unwrap();
+    let never = fexecve(memory, &[c"true"], &[] as &[&std::ffi::CStr]).unwrap_err();
+    panic!("{never}");
+}
+
+fn file(program: &Path) {
+    assert!(Command::new(program).arg("true").status().unwrap().success());
+}
+
+/// One dup2 onto standard input: of a connection, or of a file.
+fn onto_stdin(connection: bool) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    if connection {
+        dup2_stdin(&stream).unwrap();
+    } else {
+        dup2_stdin(File::open("/etc/passwd").unwrap()).unwrap();
+    }
+}
+
+fn raw(family: AddressFamily) {
+    // Refused or not, it is told.
+    let _ = socket(family, SockType::Raw, SockFlag::empty(), None);
+}
+
+/// Asks for a connection without waiting for it, to the address and port that are given.
+fn reach(address: &Path) {
+    let address: SocketAddr = address.to_str().unwrap().parse().unwrap();
+    let SocketAddr::V4(address) = address else {
+        panic!("{address}")
+    };
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_NONBLOCK, None).unwrap();
+    let _ = connect(socket.as_raw_fd(), &SockaddrIn::from(address));
+}
+
+/// Neither has anything that could be loaded or taken out.
+#[expect(unsafe_code, reason = "the system call itself is the deed")]
+fn load(call: libc::c_long) {
+    // SAFETY: no descriptor has this number, and the name of the module is a string with its end.
+    let done = unsafe {
+        libc::syscall(
+            call,
+            if call == libc::SYS_finit_module {
+                -1
+            } else {
+                c"pinhole_none".as_ptr() as i64
+            },
+            c"".as_ptr(),
+            0,
+        )
+    };
+    assert_eq!(done, -1, "{}", Errno::last());
+}

@@ -1,0 +1,205 @@
+//! The upstream stable file, unchanged: each of its rules alerts for its trigger, once, with all that its message shows, and
+//! not for the near miss.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use k8s_cri::v1::{Capability, ContainerConfig, Mount};
+use serde_json::Value;
+
+use super::scenes::{API_SERVER, MOUNT, SCENES, Scene, Stage};
+use crate::event::{agent, assert_nothing_dropped, is_exec};
+use crate::lab::agent::{Agent, Installed};
+use crate::lab::containerd::Containerd;
+use crate::lab::image;
+use crate::lab::pod::{Pod, PodSpec};
+use crate::lab::tool;
+use crate::lab::turn::Turn;
+
+const UID: &str = "7d1f0c8e-5a1b-4c39-9f0a-1b2c3d4e5f60";
+
+/// A container that has the directory of this test program, with these capabilities more than usual.
+fn with_deeds(pod: &Pod<'_>, name: &str, capabilities: &[&str]) -> ContainerConfig {
+    let mut config = pod.plain(name, &["/bin/sleep", "1000"]);
+    config.image = Some(pod.image());
+    let program = std::env::current_exe().unwrap();
+    config.mounts.push(Mount {
+        container_path: MOUNT.to_owned(),
+        host_path: program.parent().unwrap().display().to_string(),
+        readonly: true,
+        ..Mount::default()
+    });
+    let context = config
+        .linux
+        .as_mut()
+        .and_then(|linux| linux.security_context.as_mut())
+        .unwrap();
+    context.capabilities = Some(Capability {
+        add_capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
+        ..Capability::default()
+    });
+    config
+}
+
+/// The alerts of a rule since a mark.
+fn alerts<'a>(events: &'a [Value], rule: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["rule"] == rule).collect()
+}
+
+/// Plays, and waits until everything that happened has come through: an exec of this machine's own, afterwards, is told.
+fn play(agent: &Agent<'_>, deed: fn(&Stage<'_>), stage: &Stage<'_>, marker: &str) -> Vec<Value> {
+    let mark = agent.events().len();
+    deed(stage);
+    tool::run(std::process::Command::new("/bin/true").arg(marker)).unwrap();
+    agent
+        .explained(
+            agent
+                .events()
+                .wait_from(mark, marker, crate::lab::agent::ARRIVES, |event| {
+                    is_exec(event, &["/bin/true", marker])
+                }),
+        )
+        .unwrap();
+    agent.events().all().split_off(mark)
+}
+
+/// What a message shows that such an event has not, whoever tells of it: upstream's text for it is `<NA>` too.
+fn may_be_absent(field: &str) -> bool {
+    // An exec is about no descriptor and has no such flags; a process has that many ancestors and no more; nobody logged in.
+    field.starts_with("fd.")
+        || field.starts_with("proc.aname[")
+        || field.starts_with("proc.aexepath[")
+        || ["evt.arg.flags", "user.loginname", "proc.tty"].contains(&field)
+}
+
+fn check(scene: &Scene, alert: &Value) {
+    let (rule, fields) = (scene.rule, &alert["output_fields"]);
+    assert!(alert["pinhole"].get("undecided").is_none(), "{rule}: {alert}");
+    let metadata = &alert["pinhole"]["metadata"]["status"];
+    let status = if scene.contained { "complete" } else { "host" };
+    assert_eq!(metadata, status, "{rule}: {alert}");
+    for (field, value) in fields.as_object().unwrap() {
+        let of_place = field.starts_with("container.") || field.starts_with("k8s.");
+        if value.is_null() && !may_be_absent(field) && !(of_place && !scene.contained) {
+            let why = &alert["pinhole"]["missing"][field];
+            assert!(why.is_string(), "{rule}: {field} is null without a reason: {alert}");
+        }
+    }
+    if scene.contained {
+        assert_eq!(
+            fields["container.image.repository"],
+            image::BUSYBOX_REPOSITORY,
+            "{rule}: {alert}"
+        );
+        assert_eq!(fields["k8s.pod.name"], "web-7d9c5b", "{rule}: {alert}");
+        assert_eq!(fields["k8s.ns.name"], "shop", "{rule}: {alert}");
+    }
+    for key in ["hostname", "output", "priority", "source", "time"] {
+        assert!(alert[key].is_string(), "{rule}: {key}: {alert}");
+    }
+    assert!(
+        alert["tags"].is_array()
+            && alert["output"]
+                .as_str()
+                .unwrap()
+                .contains(alert["priority"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn each_rule_of_the_stable_file_alerts_once_and_a_near_miss_does_not() {
+    let Some(rules) = super::stable() else { return };
+    let _turn = Turn::take().unwrap();
+    let lab = Containerd::start().unwrap();
+    let pod = Pod::run(&lab, PodSpec::new("shop", "web-7d9c5b", UID).privileged()).unwrap();
+    let plain = pod.create_as(with_deeds(&pod, "plain", &[])).unwrap();
+    plain.start().unwrap();
+    let capable = pod
+        .create_as(with_deeds(&pod, "capable", &["SYS_ADMIN", "SYS_MODULE"]))
+        .unwrap();
+    capable.start().unwrap();
+
+    let installed = Installed::new(agent()).unwrap();
+    // The file is wherever it is; the agent reads a copy that its user may read.
+    let copy = installed.dir().join("falco_rules.yaml");
+    std::fs::copy(rules, &copy).unwrap();
+    let words = [
+        "run",
+        "--output",
+        "json",
+        "--rules-matching",
+        "all",
+        "--events",
+        "process",
+        "--rules",
+    ]
+    .map(AsRef::as_ref);
+    let socket = lab.socket();
+    let more = [copy.as_os_str(), "--runtime-socket".as_ref(), socket.as_os_str()];
+    let mut command = installed.command(words.into_iter().chain(more)).unwrap();
+    command
+        .env("KUBERNETES_SERVICE_HOST", API_SERVER)
+        .env("PINHOLE_PROFILE", "standalone");
+    let agent = installed.start(&mut command).unwrap();
+    agent.wait_ready().unwrap();
+
+    let with_terminal = |program: &str| {
+        let name = format!("terminal-{}", program.trim_start_matches("/bin/"));
+        let mut config = pod.plain(&name, &[program]);
+        config.image = Some(pod.image());
+        (config.tty, config.stdin) = (true, false);
+        let container = pod.create_as(config).unwrap();
+        container.start().unwrap();
+        // A shell whose terminal nobody reads from waits; true ends by itself.
+        container.remove().unwrap();
+    };
+    let privileged = |program: &Path| {
+        let mut config = pod.plain(
+            &format!("privileged-{}", program.file_name().unwrap().display()),
+            &["/bin/true"],
+        );
+        config.image = Some(pod.image());
+        config
+            .linux
+            .as_mut()
+            .and_then(|linux| linux.security_context.as_mut())
+            .unwrap()
+            .privileged = true;
+        let container = pod.create_as(config).unwrap();
+        lab.run_in_cgroup(&pod.cgroup_of(&container), program).unwrap();
+    };
+    let dir = installed.dir().join("stage");
+    std::fs::create_dir(&dir).unwrap();
+    let stage = Stage {
+        dir,
+        capable: &capable,
+        plain: &plain,
+        with_terminal: &with_terminal,
+        privileged: &privileged,
+    };
+
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (number, scene) in SCENES.iter().enumerate() {
+        let missed = play(&agent, scene.near_miss, &stage, &format!("after-near-miss-{number}"));
+        let raised = alerts(&missed, scene.rule);
+        assert!(raised.is_empty(), "the near miss of {}: {raised:?}", scene.rule);
+        let met = play(&agent, scene.trigger, &stage, &format!("after-trigger-{number}"));
+        let raised = alerts(&met, scene.rule);
+        assert_eq!(raised.len(), 1, "{}: {raised:?}", scene.rule);
+        check(scene, raised[0]);
+        *counts.entry(scene.rule).or_default() += 1;
+        println!("{}", raised[0]["output"].as_str().unwrap());
+    }
+    let stopped = agent.stop().unwrap();
+    assert!(stopped.status.success(), "{}\n{}", stopped.status, stopped.stderr);
+    assert_nothing_dropped(&stopped);
+    let told = &stopped.summary().unwrap()["rules"];
+    for scene in &SCENES {
+        assert!(
+            told[scene.rule]["matched"].as_u64().unwrap() >= 1,
+            "{}: {told}",
+            scene.rule
+        );
+    }
+    pod.remove().unwrap();
+}
