@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::Exit;
@@ -25,7 +26,7 @@ use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
 use crate::recording::{self, Recorder};
 use crate::rules::subject::Host;
-use crate::rules::{self, Detector};
+use crate::rules::{self, Detector, Reloader};
 
 /// This one, which is the pipeline's, and the control thread.
 const THREADS: usize = 2;
@@ -105,10 +106,8 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
 
     // What is wrong with rules is told before anything else can go wrong.
     let rules = rules::loaded::load(&settings.rules)?;
-    if let Some(rules) = &rules {
-        for warning in &rules.warnings {
-            tracing::warn!("{warning}");
-        }
+    for warning in rules.iter().flat_map(|rules| &rules.warnings) {
+        tracing::warn!("{warning}");
     }
 
     // 1. What is granted, and nothing beyond it, before anything else happens.
@@ -160,7 +159,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
 
     // 5. Files, ports and sockets that are not needed from here on are closed off, before there is a second thread.
     let landlocked = landlock::restrict(&landlock::Needs {
-        read: settings.runtime.bundles.clone(),
+        read: [&settings.runtime.bundles[..], &rule_directories(settings)].concat(),
         sockets: resolver.runtimes().into_iter().map(|runtime| runtime.socket).collect(),
     });
     if landlocked.refused {
@@ -185,12 +184,22 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         switch: Arc::clone(vitals.reporting()) as _,
         monitor: Arc::clone(&monitor),
     };
-    let duties = vec![
+    let alerting = rules.map(|mut rules| {
+        let sources = std::mem::take(&mut rules.sources);
+        let attached = vitals.attached();
+        Alerting {
+            detector: Detector::new(rules),
+            reloader: Arc::new(Reloader::new(settings.rules.clone(), sources, attached)),
+            host,
+        }
+    });
+    let mut duties = vec![
         canary(),
         health(monitor),
         privileges(Arc::clone(&vitals)),
         accounts(Arc::clone(&vitals)),
     ];
+    duties.extend(alerting.iter().map(|alerting| reload(Arc::clone(&alerting.reloader))));
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.
@@ -225,10 +234,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         signals,
         batch: settings.capture.batch,
         losses: Losses::new(settings.loss.clone(), capture.started()),
-        alerting: rules.map(|rules| Alerting {
-            detector: Detector::new(rules),
-            host,
-        }),
+        alerting,
         recorder,
     })?;
     let result = pipeline.run(&mut capture);
@@ -268,6 +274,27 @@ fn health(monitor: Arc<Monitor>) -> Duty {
 /// Keeps what was counted each minute, so that what happened within the last ones can be told.
 fn accounts(vitals: Arc<Vitals>) -> Duty {
     Duty::new(move || vitals.keep_account())
+}
+
+/// Looks after the rule files.
+fn reload(reloader: Arc<Reloader>) -> Duty {
+    Duty::new(move || reloader.turn())
+}
+
+/// The directories in which rule files are and in which new versions of them appear, those that symbolic links lead to
+/// among them.
+fn rule_directories(settings: &Settings) -> Vec<PathBuf> {
+    let directory = |path: PathBuf| {
+        if path.is_dir() {
+            return Some(path);
+        }
+        path.parent().map(Path::to_owned)
+    };
+    let named = settings.rules.files.iter();
+    named
+        .flat_map(|path| [std::path::absolute(path), path.canonicalize()])
+        .filter_map(|path| directory(path.ok()?))
+        .collect()
 }
 
 /// Verifies the threads' privileges when it is time to.

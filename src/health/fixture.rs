@@ -75,6 +75,7 @@ pub(crate) fn numbers() -> Numbers {
                 fields: BTreeMap::new(),
             },
             lookups: LookupStats::default(),
+            rules: None,
             output: Output::default(),
         },
         output: Said::default(),

@@ -24,8 +24,8 @@ use crate::event::{BootClock, Summary, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
 use crate::recording::Recorder;
-use crate::rules::Detector;
 use crate::rules::subject::{Host, Known, Subject};
+use crate::rules::{Detector, Reloader};
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
@@ -118,6 +118,8 @@ pub struct Parts<W> {
 pub struct Alerting {
     /// The rules.
     pub detector: Detector,
+    /// Who reads them again.
+    pub reloader: Arc<Reloader>,
     /// Names of the host.
     pub host: Host,
 }
@@ -176,7 +178,12 @@ impl<W: Write> Pipeline<W> {
             let taken = stages.drain(capture)?;
             stages.vitals.reporting().grant(|hooks| capture.report(hooks));
             stages.answer();
+            stages.renew();
             while let Some(request) = self.signals.next() {
+                if request == Request::Reload {
+                    stages.reload();
+                    continue;
+                }
                 if request == Request::Stop {
                     // From here on nothing is reported, and what was is told: the last summary is exact.
                     capture.quiesce();
@@ -363,6 +370,24 @@ impl<W: Write> Stages<W> {
         summary
     }
 
+    /// Somebody wants the rules read again, which the control thread does.
+    fn reload(&self) {
+        match &self.alerting {
+            Some(alerting) => alerting.reloader.ask(),
+            None => tracing::warn!("SIGHUP reads rules again, and there are none"),
+        }
+    }
+
+    /// Goes on with the rules that were read again, where there are such.
+    fn renew(&mut self) {
+        if let Some(Alerting { detector, reloader, .. }) = &mut self.alerting
+            && let Some(rules) = reloader.take()
+        {
+            detector.replace(rules);
+            tracing::debug!("the new rules are in force");
+        }
+    }
+
     fn record(&mut self, raw: &[u8], cgroup_id: u64, outcome: &Arc<Outcome>) {
         if let Some(recorder) = &mut self.recorder {
             recorder.take(raw, cgroup_id, outcome);
@@ -378,7 +403,7 @@ impl<W: Write> Stages<W> {
         process: Option<&Process>,
         outcome: &Outcome,
     ) -> io::Result<()> {
-        let Some(Alerting { detector, host }) = &mut self.alerting else {
+        let Some(Alerting { detector, host, .. }) = &mut self.alerting else {
             return Ok(());
         };
         self.lost_alerts.note(header.cpu, header.lost);

@@ -13,13 +13,16 @@ pub enum Request {
     Stop,
     /// SIGUSR1: print a summary.
     Summary,
+    /// SIGHUP: read the rules again.
+    Reload,
 }
 
 /// The signals the agent listens to.
 #[derive(Debug)]
 pub struct Signals {
     stop: SignalFd,
-    summary: SignalFd,
+    /// The others.
+    wishes: SignalFd,
 }
 
 impl Signals {
@@ -30,23 +33,27 @@ impl Signals {
     pub fn listen() -> nix::Result<Self> {
         Ok(Self {
             stop: listen_to(&[Signal::SIGINT, Signal::SIGTERM])?,
-            summary: listen_to(&[Signal::SIGUSR1])?,
+            wishes: listen_to(&[Signal::SIGUSR1, Signal::SIGHUP])?,
         })
     }
 
     /// The next request, if there is one.
     pub fn next(&self) -> Option<Request> {
-        let pending = |fd: &SignalFd| fd.read_signal().ok().flatten().is_some();
-        if pending(&self.stop) {
+        let pending = |fd: &SignalFd| fd.read_signal().ok().flatten();
+        if pending(&self.stop).is_some() {
             return Some(Request::Stop);
         }
-        pending(&self.summary).then_some(Request::Summary)
+        let is_reload = |number: u32| Signal::try_from(number.cast_signed()) == Ok(Signal::SIGHUP);
+        pending(&self.wishes).map(|signal| match signal.ssi_signo {
+            number if is_reload(number) => Request::Reload,
+            _ => Request::Summary,
+        })
     }
 
     /// Readable while a request is pending.
     #[must_use]
     pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
-        [self.stop.as_fd(), self.summary.as_fd()]
+        [self.stop.as_fd(), self.wishes.as_fd()]
     }
 
     /// A descriptor of its own that is readable while a request to stop is pending.

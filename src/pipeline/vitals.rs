@@ -17,7 +17,7 @@ use super::reporting::{self, Reporting};
 use super::ring::RingAccount;
 use super::window::{Account, Windows};
 use crate::capture::backend::Choice;
-use crate::capture::{Capture, Hook, Ledger};
+use crate::capture::{Capture, Hook, HookSet, Ledger};
 use crate::config::Effective;
 use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
 use crate::control::containers::Questions;
@@ -130,6 +130,12 @@ impl Vitals {
     /// What is asked about containers.
     pub(super) fn questions(&self) -> &Questions {
         &self.questions
+    }
+
+    /// The hooks that are attached.
+    #[must_use]
+    pub fn attached(&self) -> HookSet {
+        self.ledger.hooks()
     }
 
     /// Which hooks report.

@@ -26,6 +26,8 @@ pub struct Detector {
     scratch: Scratch,
     once: Once,
     tallies: Vec<RuleCount>,
+    /// What became of rules before they were replaced.
+    before: BTreeMap<String, RuleCount>,
 }
 
 impl Detector {
@@ -43,8 +45,18 @@ impl Detector {
             scratch: Scratch::default(),
             once: Once::new(UNDECIDED),
             tallies: vec![RuleCount::default(); rules.set.rules().len()],
+            before: BTreeMap::new(),
             rules,
         }
+    }
+
+    /// Goes on with other rules. What was counted stays; what is remembered of unknown outcomes does not.
+    pub fn replace(&mut self, rules: Loaded) {
+        let before = self.tallies();
+        *self = Self {
+            before,
+            ..Self::new(rules)
+        };
     }
 
     /// Whether a rule can hold for what this hook reports.
@@ -102,14 +114,19 @@ impl Detector {
         raised
     }
 
-    /// What became of the rules for which anything did, by name.
+    /// What became of the rules for which anything did, by name, since the start.
     #[must_use]
     pub fn tallies(&self) -> BTreeMap<String, RuleCount> {
-        let names = self.rules.set.rules().iter().map(|rule| rule.name.clone());
-        names
-            .zip(self.tallies.iter().copied())
-            .filter(|(_, tally)| *tally != RuleCount::default())
-            .collect()
+        let mut all = self.before.clone();
+        for (rule, now) in self.rules.set.rules().iter().zip(&self.tallies) {
+            if *now != RuleCount::default() {
+                let sum = all.entry(rule.name.clone()).or_default();
+                sum.matched += now.matched;
+                sum.undecided += now.undecided;
+                sum.held_back += now.held_back;
+            }
+        }
+        all
     }
 
     /// The names of all rules, in the order of the files.

@@ -59,16 +59,23 @@ pub enum Error {
 /// # Errors
 /// The first that cannot be read.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Error> {
-    let mut sources = Vec::new();
+    let files = list(paths)?;
+    files.iter().map(|file| source(file).map(Arc::new)).collect()
+}
+
+/// The files, and those in the directories, in their order.
+///
+/// # Errors
+/// As [`read`].
+pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut all = Vec::new();
     for path in paths {
-        for file in files(path)? {
-            if sources.len() == MAX_FILES {
-                return Err(Error::TooMany);
-            }
-            sources.push(Arc::new(source(&file)?));
+        all.extend(files(path)?);
+        if all.len() > MAX_FILES {
+            return Err(Error::TooMany);
         }
     }
-    Ok(sources)
+    Ok(all)
 }
 
 /// The file, or the rule files of the directory by their names. Hidden ones are not rules: a ConfigMap keeps its versions in

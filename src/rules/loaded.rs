@@ -27,8 +27,10 @@ pub struct Loaded {
     pub set: RuleSet,
     /// What is appended to the output of each.
     pub append: Option<Template>,
-    /// What a reader should know: warnings.
+    /// What a reader should know: warnings. Filled by [`load`].
     pub warnings: Vec<Problem>,
+    /// The rules as they were written, for whoever compares them with later ones. Filled by [`load`].
+    pub sources: Vec<library::Rule>,
 }
 
 /// Why rules cannot be used.
@@ -78,11 +80,15 @@ pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
         return Ok(None);
     }
     let Examined {
-        loaded, mut problems, ..
+        loaded,
+        rules,
+        mut problems,
+        ..
     } = examine(settings)?;
     match loaded {
         Some(mut loaded) => {
             loaded.warnings = problems;
+            loaded.sources = rules;
             Ok(Some(loaded))
         }
         None => {
@@ -128,6 +134,7 @@ pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
             set,
             append,
             warnings: Vec::new(),
+            sources: Vec::new(),
         }),
         rules: wanted.into_iter().chain(left_out).collect(),
         problems,
@@ -149,6 +156,18 @@ impl Loaded {
         self.wants()
             .iter()
             .fold(HookSet::NONE, |all, (hooks, _)| all.or(*hooks))
+    }
+
+    /// The hooks that are wanted and not among these, each with the names of the rules that want it.
+    #[must_use]
+    pub fn beyond(&self, attached: HookSet) -> Vec<(&'static str, String)> {
+        let mut plan = Plan::default();
+        self.ask(&mut plan);
+        let missing = self.hooks().without(attached);
+        plan.reasons()
+            .filter(|(hook, _)| missing.contains(*hook))
+            .map(|(hook, why)| (hook.name(), why.join("; ")))
+            .collect()
     }
 
     /// By type of events the hooks that tell it, and the numbers of the rules that can hold for it.

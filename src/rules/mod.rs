@@ -13,6 +13,7 @@ pub mod files;
 mod lineage;
 pub mod loaded;
 pub mod reasons;
+pub mod reload;
 pub mod subject;
 mod surroundings;
 mod terminal;
@@ -20,6 +21,7 @@ mod terminal;
 pub use alert::Alert;
 pub use catalogue::CATALOGUE;
 pub use detector::Detector;
+pub use reload::Reloader;
 pub use subject::Subject;
 
 #[cfg(test)]

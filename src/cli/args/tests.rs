@@ -15,7 +15,12 @@ fn overrides(line: &str) -> Overrides {
         Command::Doctor(doctor) => doctor.overrides,
         Command::Hooks(hooks) => hooks.overrides,
         Command::Exposure(exposure) => exposure.overrides,
-        Command::Profile(_) | Command::Manifest(_) | Command::Seccomp { .. } => panic!("no settings"),
+        Command::Rules(RulesCommand::Check(check)) => check.overrides,
+        Command::Rules(RulesCommand::Test(test)) => test.overrides,
+        Command::Rules(RulesCommand::Fields { .. })
+        | Command::Profile(_)
+        | Command::Manifest(_)
+        | Command::Seccomp { .. } => panic!("no settings"),
     }
 }
 
@@ -26,7 +31,14 @@ fn the_declaration_is_consistent() {
 
 #[test]
 fn every_setting_has_a_flag_on_every_command_that_has_settings_and_its_value_arrives() {
-    for command in ["run", "doctor", "hooks", "exposure"] {
+    for command in [
+        "run",
+        "doctor",
+        "hooks",
+        "exposure",
+        "rules check",
+        "rules test --recording x",
+    ] {
         for key in KEYS {
             let value = key.choices.last().copied().unwrap_or("1");
             for flag in std::iter::once(key.flag).chain(key.alias) {

@@ -5,6 +5,7 @@ use pinhole_rules::value::Answer;
 
 use super::{Row, ancestors, found, looked, never, number, one, owned, row, text, truth};
 use crate::capture::record::ProcessKey;
+use crate::process::Process;
 use crate::rules::lineage::known_path;
 use crate::rules::subject::Subject;
 use crate::rules::{reasons, terminal};
@@ -213,7 +214,7 @@ pub(super) static ROWS: &[Row] = &[
         "proc.is_exe_from_memfd",
         Kind::Boolean,
         "the word `memfd` in `process.exe_notes`",
-        |subject, _| of_executable(subject, subject.process.is_some_and(|process| process.exe_is_memfd())),
+        |subject, _| of_executable(subject, subject.process.is_some_and(Process::exe_is_memfd)),
     ),
     never("proc.is_sid_leader", Kind::Boolean, Argument::None, SESSIONS),
     never("proc.is_vpgid_leader", Kind::Boolean, Argument::None, GROUPS),

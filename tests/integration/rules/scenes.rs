@@ -261,7 +261,7 @@ pub(super) const SCENES: [Scene; 25] = [
             inside(
                 stage.plain,
                 &["sh", "-c", "cp /bin/busybox /tmp/dropped && exec /tmp/dropped true"],
-            )
+            );
         },
         near_miss: |stage| inside(stage.plain, &["sh", "-c", "exec /bin/busybox true"]),
         contained: true,

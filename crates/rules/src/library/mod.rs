@@ -13,6 +13,7 @@ mod macros;
 mod named;
 mod order;
 mod rule;
+mod same;
 mod size;
 #[cfg(test)]
 mod tests;
