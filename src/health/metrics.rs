@@ -134,6 +134,7 @@ metrics! {
     BLOCKED = Metric::counter("pinhole_output_blocked", &[], "How long writing has waited for who reads standard output").in_unit(In::Seconds);
     OUTPUT_FAILURES = Metric::counter("pinhole_output_failures", &[], "Writes to standard output that failed for lack of room");
     LOST_LINES = Metric::counter("pinhole_output_lost_lines", &[], "Lines that were lost with them");
+    RULES = Metric::counter("pinhole_rule_outcomes", &["rule", "outcome"], "Outcomes of rules: matched; undecided, because metadata is unknown, and alerted; held_back, the same and only counted");
     STATUS = Metric::counter("pinhole_metadata_events", &["status"], "Events by how complete their metadata is");
     REASON = Metric::counter("pinhole_metadata_reasons", &["reason"], "Events whose metadata is not complete, by reason");
     FIELD = Metric::counter("pinhole_metadata_fields", &["field", "presence"], "Events of containers by what became of a field: present, inapplicable or missing");

@@ -404,6 +404,14 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         rate(rates.minute),
         rate(rates.hour)
     )?;
+    for (name, count) in summary.rules.iter().flatten() {
+        write!(out, "  rule {}: matched {}", Safe(name), count.matched)?;
+        let unknown = count.undecided + count.held_back;
+        if unknown > 0 {
+            write!(out, ", unknown for want of metadata {unknown} ({} alerted)", count.undecided)?;
+        }
+        writeln!(out)?;
+    }
     if summary.output.lost_lines > 0 {
         let text = format!(
             "  {} lines were lost before this one, because there was no room for them",

@@ -20,7 +20,7 @@ use crate::capture::{Capture, Content, Hook, HookSet, Record};
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::{Context, cgroup_id};
-use crate::event::{BootClock, Summary, build};
+use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
 use crate::recording::Recorder;
@@ -191,7 +191,7 @@ impl<W: Write> Pipeline<W> {
                     stages.look_for_losses(capture, true)?;
                 }
                 stages.publish_now();
-                stages.sink.summary(&stages.summary()).map_err(Error::Output)?;
+                stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
                 if request == Request::Stop {
                     stages.look_at_the_output()?;
                     return Ok(());
@@ -362,12 +362,6 @@ impl<W: Write> Stages<W> {
             });
         }
         Ok(())
-    }
-
-    fn summary(&self) -> Summary {
-        let mut summary = self.vitals.summary();
-        summary.rules = self.alerting.as_ref().map(|it| it.detector.tallies());
-        summary
     }
 
     /// Somebody wants the rules read again, which the control thread does.
@@ -551,6 +545,9 @@ impl<W: Write> Stages<W> {
     fn publish_now(&mut self) {
         self.published = Some(self.resolver.revision());
         self.vitals.publish_runtimes(&self.resolver);
+        if let Some(alerting) = &self.alerting {
+            self.vitals.publish_rules(alerting.detector.tallies());
+        }
     }
 
     /// Sleeps until one of the descriptors is readable; lookups go on meanwhile. Says whether one is.

@@ -1,6 +1,7 @@
 //! What is known about the running agent, shared between the pipeline, which writes, and the control thread, which
 //! reads. Reading never holds the pipeline up. How the status tells it is in `status.rs`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,7 +23,7 @@ use crate::config::Effective;
 use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
 use crate::control::containers::Questions;
 use crate::event::loss::{Ring, Window};
-use crate::event::summary::{Dispatcher, MetadataCounts, Output, Rates};
+use crate::event::summary::{Dispatcher, MetadataCounts, Output, Rates, RuleCount};
 use crate::event::{self, BootClock, Loss, Summary};
 use crate::health::process::ProcessNumbers;
 use crate::health::{self, Canary, Facts, Numbers, process};
@@ -56,6 +57,7 @@ pub struct Vitals {
     pub(super) calendar: Calendar,
     pub(super) guard: OnceLock<Guard>,
     pub(super) own: Option<process::Own>,
+    rules: Mutex<Option<BTreeMap<String, RuleCount>>>,
 }
 
 /// What others know or count, for the status to tell.
@@ -107,6 +109,7 @@ impl Vitals {
             calendar: Calendar::default(),
             guard: OnceLock::new(),
             own: process::Own::new().ok(),
+            rules: Mutex::default(),
         }
     }
 
@@ -130,6 +133,11 @@ impl Vitals {
     /// What is asked about containers.
     pub(super) fn questions(&self) -> &Questions {
         &self.questions
+    }
+
+    /// Takes over what became of rules.
+    pub(super) fn publish_rules(&self, counts: BTreeMap<String, RuleCount>) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
     }
 
     /// The hooks that are attached.
@@ -333,7 +341,7 @@ impl Vitals {
                     lost_lines: said.lost_lines,
                 }
             },
-            rules: None,
+            rules: self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }

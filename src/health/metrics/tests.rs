@@ -4,7 +4,7 @@ use super::write::{Exported, classic};
 use super::*;
 use crate::capture::HookCounters;
 use crate::container::Now;
-use crate::event::summary::FieldCount;
+use crate::event::summary::{FieldCount, RuleCount};
 use crate::health::Evaluator;
 use crate::health::fixture::{facts, limits, numbers, runtime};
 use crate::privilege::status;
@@ -21,6 +21,7 @@ fn exported() -> Exported {
         ..HookCounters::default()
     };
     numbers.summary.hooks = BTreeMap::from([("exec", line)]);
+    numbers.summary.rules = Some(BTreeMap::from([("Rule \"1\"".to_owned(), RuleCount::default())]));
     let metadata = &mut numbers.summary.metadata;
     metadata.status = BTreeMap::from([("complete", 5)]);
     metadata.reason = BTreeMap::from([("runtime_timeout", 1)]);

@@ -186,7 +186,16 @@ impl Exported {
         page.one(&WRITTEN, output.written)?;
         page.one(&BLOCKED, output.blocked)?;
         page.one(&OUTPUT_FAILURES, output.failures)?;
-        page.one(&LOST_LINES, output.lost_lines)
+        page.one(&LOST_LINES, output.lost_lines)?;
+        let rules = numbers.summary.rules.iter().flatten();
+        let outcomes = rules.flat_map(|(rule, count)| {
+            [
+                (vec![&**rule, "matched"], count.matched.into()),
+                (vec![&**rule, "undecided"], count.undecided.into()),
+                (vec![&**rule, "held_back"], count.held_back.into()),
+            ]
+        });
+        page.family(&RULES, outcomes)
     }
 
     fn metadata(&self, page: &mut Page<'_>) -> Result<(), Error> {

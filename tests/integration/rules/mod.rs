@@ -4,8 +4,10 @@
 mod deeds;
 mod files;
 mod recorded;
+mod reload;
 mod scenes;
 mod stable;
+mod unknown;
 
 use std::env;
 use std::io::Write;
