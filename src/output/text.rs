@@ -408,7 +408,11 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         write!(out, "  rule {}: matched {}", Safe(name), count.matched)?;
         let unknown = count.undecided + count.held_back;
         if unknown > 0 {
-            write!(out, ", unknown for want of metadata {unknown} ({} alerted)", count.undecided)?;
+            write!(
+                out,
+                ", unknown for want of metadata {unknown} ({} alerted)",
+                count.undecided
+            )?;
         }
         writeln!(out)?;
     }
