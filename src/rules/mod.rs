@@ -6,7 +6,11 @@
 
 pub mod accounts;
 pub mod catalogue;
+mod connection;
+pub mod descriptor;
 pub mod fields;
+mod params;
+mod path;
 pub mod subject;
 
 pub use catalogue::CATALOGUE;

@@ -1,6 +1,7 @@
 //! An event as rules ask for it.
 
 use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use pinhole_rules::catalogue::EventType;
@@ -10,6 +11,7 @@ use pinhole_rules::value::Answer;
 
 use super::accounts::Accounts;
 use super::catalogue::ROWS;
+use super::descriptor::{self, Descriptor};
 use super::fields;
 use crate::capture::call::CallBody;
 use crate::capture::record::{Body, Header, ProcessKey};
@@ -27,6 +29,9 @@ pub struct Host {
     pub node: String,
     /// Names of users and groups of the host.
     pub accounts: Accounts,
+    /// Names of addresses that are known without asking anybody, e.g. that of the API server. Where there is none, no
+    /// address has a known name.
+    pub names: Vec<(String, IpAddr)>,
 }
 
 /// What is known of an event.
@@ -103,6 +108,16 @@ impl<'e> Subject<'e> {
     }
 }
 
+impl<'e> Subject<'e> {
+    /// The descriptor that the system call made or was given.
+    pub(super) fn descriptor(&self) -> Option<&Descriptor<'e>> {
+        self.lazy
+            .descriptor
+            .get_or_init(|| self.call().and_then(descriptor::of))
+            .as_ref()
+    }
+}
+
 impl<'e> Deref for Subject<'e> {
     type Target = Known<'e>;
 
@@ -117,6 +132,7 @@ struct Lazy<'e> {
     args: OnceCell<Option<Args<'e>>>,
     files: OnceCell<(Option<File<'e>>, Option<File<'e>>)>,
     network: OnceCell<Option<Network<'e>>>,
+    descriptor: OnceCell<Option<Descriptor<'e>>>,
 }
 
 impl engine::Subject for Subject<'_> {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
 use pinhole_rules::value::{Answer, Value};
 
+use super::descriptor::Name;
 use super::subject::Subject;
 
 mod container;
@@ -99,12 +100,29 @@ const fn truth<'s>(truth: bool) -> Answer<'s> {
 /// All families, in the order of the documentation.
 pub static FAMILIES: &[&[Row]] = &[
     evt::ROWS,
+    evt::RAW_NUMBERS,
     proc::ROWS,
     thread::ROWS,
     fd::ROWS,
+    fd::ADDRESS_ROWS,
+    fd::PORT_ROWS,
+    fd::PROTOCOL_ROWS,
+    fd::NAME_ROWS,
     fs_path::ROWS,
     user::ROWS,
     group::ROWS,
     container::ROWS,
     k8s::ROWS,
 ];
+
+fn bytes<'s>(text: Vec<u8>) -> Answer<'s> {
+    Answer::Known(Value::Text(Cow::Owned(text)))
+}
+
+fn named(name: Name<'_>) -> Answer<'_> {
+    match name {
+        Name::Known(text) => Answer::Known(Value::Text(text)),
+        Name::Absent => Answer::Absent,
+        Name::Unknown(why) => Answer::Unknown(why),
+    }
+}
