@@ -71,4 +71,5 @@ pub use outcome::{
 };
 pub use resolver::{CgroupName, Resolver};
 pub use runtime::{Answering, Now};
+pub(crate) use selection::Selection;
 pub use stats::{FirstEvents, LookupStats};

@@ -10,8 +10,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Labels that runtimes and the kubelet make themselves; what they say has keys of its own in events.
 const OWN: &str = "io.kubernetes.";
 
-/// The wishes of `settings::Metadata`, ready to be asked.
-#[derive(Debug, Clone)]
+/// The wishes of `settings::Metadata`, ready to be asked. By default nothing is wanted.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
     labels: Vec<Pattern>,
     annotations: Vec<Pattern>,

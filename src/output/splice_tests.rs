@@ -47,7 +47,7 @@ prop_compose! {
         line in vec((key(), text(), proptest::option::of(text())), 0..3),
     ) -> Process {
         Process {
-            key, name, exe, cwd, args, args_truncated, args_unreadable, tty, exe_upper_layer,
+            key, name, exe, cwd, args: args.into(), args_truncated, args_unreadable, tty, exe_upper_layer,
             credentials: Credentials { uid, euid, loginuid, ..Credentials::default() },
             cgroup_id: 1,
             cgroup: Arc::new(CgroupPath::default()),

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::descriptor::{Behind, Class, Name, reason};
+use super::descriptor::{Behind, Class, Name};
+use super::reasons;
 use super::subject::Subject;
 use crate::capture::call::Socket;
 use crate::capture::calls::Class as Family;
@@ -148,7 +149,7 @@ impl<'s> Connection<'s> {
         if !self.class().is_ip() {
             return Ok(None);
         }
-        let socket = self.socket.ok_or(reason::DESCRIPTOR_UNREADABLE)?;
+        let socket = self.socket.ok_or(reasons::DESCRIPTOR_UNREADABLE)?;
         Ok(match (i32::from(socket.kind), i32::from(socket.protocol)) {
             (libc::SOCK_RAW, _) => Some("raw"),
             (_, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP) | (libc::SOCK_STREAM, 0) => Some("tcp"),
@@ -165,13 +166,13 @@ impl<'s> Connection<'s> {
             (Side::Local, _) | (Side::Client, Role::Client) | (Side::Server, Role::Server | Role::Listening) => this,
             (Side::Remote, _) | (Side::Client, Role::Server) | (Side::Server, Role::Client) => other,
             (Side::Client, Role::Listening) | (Side::Client | Side::Server, Role::None) => return End::Absent,
-            (Side::Client | Side::Server, Role::Unknown) => return End::Unknown(reason::ROLE_UNKNOWN),
+            (Side::Client | Side::Server, Role::Unknown) => return End::Unknown(reasons::ROLE_UNKNOWN),
         };
         match end {
             Some(Endpoint::Ip { address, port }) => End::Ip(SocketAddr::new(*address, *port)),
             Some(Endpoint::Unix { path }) => End::Unix(path),
             None if self.socket.is_some() => End::Absent,
-            None => End::Unknown(reason::DESCRIPTOR_UNREADABLE),
+            None => End::Unknown(reasons::DESCRIPTOR_UNREADABLE),
         }
     }
 

@@ -8,71 +8,13 @@ use std::cell::OnceCell;
 
 use super::connection::Connection;
 use super::path;
+use super::reasons;
 use super::subject::Subject;
 use crate::capture::arg::Kind;
 use crate::capture::call::{CallBody, KernelNames, Of, Socket, What};
 use crate::capture::calls::{Class as Family, Result as Returns};
 use crate::capture::wire::path_flag;
 use crate::event::names::bpf;
-
-/// Why something of a descriptor or an argument is not known: stable words.
-pub mod reason {
-    /// A path could not be read.
-    pub const PATH_UNREADABLE: &str = "path_unreadable";
-    /// A path is longer than what is kept of it.
-    pub const PATH_TRUNCATED: &str = "path_truncated";
-    /// From where a relative path starts was not told.
-    pub const DIRECTORY_UNKNOWN: &str = "directory_unknown";
-    /// What is behind a descriptor could not be read.
-    pub const DESCRIPTOR_UNREADABLE: &str = "descriptor_unreadable";
-    /// How a file was named when it was opened is not known of a descriptor that is only used.
-    pub const REQUEST_UNKNOWN: &str = "request_unknown";
-    /// Which end of a connection is the client was settled before the event.
-    pub const ROLE_UNKNOWN: &str = "role_unknown";
-    /// The agent has no table of names and addresses.
-    pub const NAMES_NOT_RESOLVED: &str = "names_not_resolved";
-    /// The argument is one that the agent does not read.
-    pub const ARGUMENT_NOT_READ: &str = "argument_not_read";
-    /// The argument could not be read.
-    pub const ARGUMENT_UNREADABLE: &str = "argument_unreadable";
-    /// The argument is longer than what is kept of it.
-    pub const ARGUMENT_TRUNCATED: &str = "argument_truncated";
-    /// Whether the file was there before is not known.
-    pub const CREATION_UNKNOWN: &str = "creation_unknown";
-    /// Of what is told of an executable, not all is known.
-    pub const EXECUTABLE_FLAGS_UNKNOWN: &str = "executable_flags_unknown";
-    /// The process's description was lost.
-    pub const PROCESS_UNKNOWN: &str = "process_unknown";
-
-    /// Every word of this module, with its meaning, in the order of the documentation.
-    pub const ALL: &[(&str, &str)] = &[
-        (PATH_UNREADABLE, "the path could not be read"),
-        (PATH_TRUNCATED, "the path is longer than what is kept"),
-        (
-            DIRECTORY_UNKNOWN,
-            "the directory from which a relative path starts was not told",
-        ),
-        (DESCRIPTOR_UNREADABLE, "what is behind the descriptor could not be read"),
-        (
-            REQUEST_UNKNOWN,
-            "how the file was named when it was opened is not known of a descriptor that is only used",
-        ),
-        (
-            ROLE_UNKNOWN,
-            "which end of the connection is the client was settled before the event",
-        ),
-        (NAMES_NOT_RESOLVED, "the agent has no table of names and addresses"),
-        (ARGUMENT_NOT_READ, "the agent does not read this argument"),
-        (ARGUMENT_UNREADABLE, "the argument could not be read"),
-        (ARGUMENT_TRUNCATED, "the argument is longer than what is kept"),
-        (CREATION_UNKNOWN, "whether the file was there before is not known"),
-        (
-            EXECUTABLE_FLAGS_UNKNOWN,
-            "whether the executable is writable, and whether it lies in a lower layer, is not known",
-        ),
-        (PROCESS_UNKNOWN, "the process's description was lost"),
-    ];
-}
 
 /// A descriptor.
 #[derive(Debug)]
@@ -258,7 +200,7 @@ pub(super) fn class(subject: &Subject<'_>, descriptor: &Descriptor<'_>) -> Resul
         Behind::Nothing => Ok(None),
         Behind::File { .. } => Ok(Some(of_file(subject))),
         Behind::Socket(_) => Ok(Connection::of(subject).map(|connection| connection.class())),
-        Behind::Unreadable => by_call(subject, call).map(Some).ok_or(reason::DESCRIPTOR_UNREADABLE),
+        Behind::Unreadable => by_call(subject, call).map(Some).ok_or(reasons::DESCRIPTOR_UNREADABLE),
     }
 }
 
@@ -326,7 +268,7 @@ impl<'e> Descriptor<'e> {
             _ => match Connection::of(subject) {
                 Some(connection) => connection.name(),
                 None if matches!(self.behind, Behind::Nothing) => Name::Absent,
-                None => Name::Unknown(reason::DESCRIPTOR_UNREADABLE),
+                None => Name::Unknown(reasons::DESCRIPTOR_UNREADABLE),
             },
         }
     }
@@ -335,7 +277,7 @@ impl<'e> Descriptor<'e> {
     fn asked(&self, call: &CallBody<'_>) -> Result<Cow<'_, [u8]>, &'static str> {
         let asked = self.asked.get_or_init(|| {
             let index = call.call.args.iter().position(|arg| matches!(arg.kind, Kind::Path(_)));
-            path::absolute(call, index.ok_or(reason::REQUEST_UNKNOWN)?)
+            path::absolute(call, index.ok_or(reasons::REQUEST_UNKNOWN)?)
         });
         match asked {
             Ok(path) => Ok(Cow::Borrowed(path)),
@@ -346,7 +288,7 @@ impl<'e> Descriptor<'e> {
     fn file_name<'s>(&'s self, subject: &'s Subject<'e>, call: &CallBody<'_>, names: KernelNames<'_>) -> Name<'s> {
         let opened = descriptor_is_opened(call);
         if names.flags & path_flag::TRUNCATED != 0 {
-            return Name::Unknown(reason::PATH_TRUNCATED);
+            return Name::Unknown(reasons::PATH_TRUNCATED);
         }
         let path = subject.files().0.as_ref().and_then(|file| file.path.as_deref());
         match path {
@@ -358,7 +300,7 @@ impl<'e> Descriptor<'e> {
             Some(path) => Name::Known(Cow::Borrowed(path.as_bytes())),
             // Without the right to read the kernel's memory, what was asked for is what upstream goes by, too.
             None if opened => self.asked(call).into(),
-            None => Name::Unknown(reason::PATH_UNREADABLE),
+            None => Name::Unknown(reasons::PATH_UNREADABLE),
         }
     }
 }

@@ -7,11 +7,17 @@
 pub mod accounts;
 pub mod catalogue;
 mod connection;
-pub mod descriptor;
+mod descriptor;
 pub mod fields;
+mod lineage;
 mod params;
 mod path;
+pub mod reasons;
 pub mod subject;
+mod terminal;
 
 pub use catalogue::CATALOGUE;
 pub use subject::Subject;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! No link is followed. Where the kernel told its own path of a file, that is the better one: see [`super::descriptor`].
 
-use super::descriptor::reason;
+use super::reasons;
 use crate::capture::call::{CallBody, Of, What};
 use crate::capture::wire::path_flag;
 
@@ -17,8 +17,8 @@ pub(super) fn requested<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e 
     });
     match text {
         Some((bytes, false)) => Ok(bytes),
-        Some((_, true)) => Err(reason::PATH_TRUNCATED),
-        None => Err(reason::PATH_UNREADABLE),
+        Some((_, true)) => Err(reasons::PATH_TRUNCATED),
+        None => Err(reasons::PATH_UNREADABLE),
     }
 }
 
@@ -44,9 +44,9 @@ pub(super) fn directory(call: &CallBody<'_>, index: usize) -> Result<String, &'s
         _ => None,
     });
     match names {
-        Some(names) if names.flags & path_flag::TRUNCATED != 0 => Err(reason::PATH_TRUNCATED),
-        Some(names) => names.path().map(|path| path.text).ok_or(reason::DIRECTORY_UNKNOWN),
-        None => Err(reason::DIRECTORY_UNKNOWN),
+        Some(names) if names.flags & path_flag::TRUNCATED != 0 => Err(reasons::PATH_TRUNCATED),
+        Some(names) => names.path().map(|path| path.text).ok_or(reasons::DIRECTORY_UNKNOWN),
+        None => Err(reasons::DIRECTORY_UNKNOWN),
     }
 }
 

@@ -13,9 +13,10 @@ use super::accounts::Accounts;
 use super::catalogue::ROWS;
 use super::descriptor::{self, Descriptor};
 use super::fields;
+use super::lineage::Commands;
 use crate::capture::call::CallBody;
 use crate::capture::record::{Body, Header, ProcessKey};
-use crate::container::Outcome;
+use crate::container::{Outcome, Selection};
 use crate::event::BootClock;
 use crate::event::shape::{File, Network};
 use crate::event::value::Args;
@@ -23,7 +24,7 @@ use crate::event::{arguments, file, network};
 use crate::process::{Process, ProcessTable};
 
 /// What stays the same from event to event.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Host {
     /// The node's name.
     pub node: String,
@@ -32,6 +33,8 @@ pub struct Host {
     /// Names of addresses that are known without asking anybody, e.g. that of the API server. Where there is none, no
     /// address has a known name.
     pub names: Vec<(String, IpAddr)>,
+    /// What is kept of containers' labels and mounts: of what is not, nobody knows whether it is there.
+    pub(crate) selection: Selection,
 }
 
 /// What is known of an event.
@@ -106,6 +109,11 @@ impl<'e> Subject<'e> {
             .get_or_init(|| self.call().and_then(network::network))
             .as_ref()
     }
+
+    /// Command lines.
+    pub(super) fn commands(&self) -> &Commands {
+        &self.lazy.commands
+    }
 }
 
 impl<'e> Subject<'e> {
@@ -133,6 +141,7 @@ struct Lazy<'e> {
     files: OnceCell<(Option<File<'e>>, Option<File<'e>>)>,
     network: OnceCell<Option<Network<'e>>>,
     descriptor: OnceCell<Option<Descriptor<'e>>>,
+    commands: Commands,
 }
 
 impl engine::Subject for Subject<'_> {

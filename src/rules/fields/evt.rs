@@ -11,9 +11,10 @@ use crate::capture::record::Body;
 use crate::event::names::errno::error_name;
 use crate::event::names::open::creates;
 use crate::rules::connection::{Connection, End, Side};
-use crate::rules::descriptor::{self, Class, reason};
+use crate::rules::descriptor::{self, Class};
 use crate::rules::params;
 use crate::rules::path;
+use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
 const EACH_ALONE: &str = "an event is judged by itself, without those before it";
@@ -138,15 +139,6 @@ pub(super) static ROWS: &[Row] = &[
         |subject, given| match given {
             Given::Key(wanted) => number(i64::from(name(subject) == Some(wanted))),
             Given::Nothing | Given::Index(_) => Answer::Absent,
-        },
-    ),
-    one(
-        "syscall.type",
-        Kind::Text,
-        "as `evt.type`, absent for `procexit`",
-        |subject, _| match subject.body {
-            Body::Exit { .. } => Answer::Absent,
-            _ => name(subject).map_or(Answer::Absent, text),
         },
     ),
     one("evt.category", Kind::Text, "upstream's category of the type", category),
@@ -364,6 +356,17 @@ pub(super) static ROWS: &[Row] = &[
 /// The members of `evt.rawarg` that are numbers.
 pub(super) static RAW_NUMBERS: &[Row] = &NUMERIC;
 
+/// `syscall.*`.
+pub(super) static SYSCALL: &[Row] = &[one(
+    "syscall.type",
+    Kind::Text,
+    "as `evt.type`, absent for `procexit`",
+    |subject, _| match subject.body {
+        Body::Exit { .. } => Answer::Absent,
+        _ => name(subject).map_or(Answer::Absent, text),
+    },
+)];
+
 const SECOND: i64 = 1_000_000_000;
 const ACCESS: i32 = libc::O_ACCMODE;
 
@@ -529,7 +532,7 @@ fn flags(subject: &Subject<'_>) -> Result<i32, &'static str> {
     let flags = subject.files().0.as_ref().and_then(|file| file.flags);
     // More than an int is refused by the kernel.
     let flags = flags.map(|flags| i32::try_from(flags.bits & u64::from(u32::MAX >> 1)).unwrap_or(0));
-    flags.ok_or(reason::ARGUMENT_UNREADABLE)
+    flags.ok_or(reasons::ARGUMENT_UNREADABLE)
 }
 
 fn opened<'s>(subject: &'s Subject<'_>, so: fn(i32) -> bool) -> Answer<'s> {
@@ -571,7 +574,7 @@ fn is_open_create<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
         Ok(flags) if flags & libc::O_TMPFILE == libc::O_TMPFILE => truth(true),
         Ok(flags) if flags & libc::O_CREAT == 0 => truth(false),
         Ok(flags) if flags & libc::O_EXCL != 0 => truth(true),
-        Ok(_) => Answer::Unknown(reason::CREATION_UNKNOWN),
+        Ok(_) => Answer::Unknown(reasons::CREATION_UNKNOWN),
         Err(why) => Answer::Unknown(why),
     }
 }

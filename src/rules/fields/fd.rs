@@ -5,8 +5,9 @@ use pinhole_rules::value::{Answer, Value};
 
 use super::{Row, absent, bytes, named, never, number, one, owned, row, text, truth};
 use crate::rules::connection::{self, Connection, End, Role, Side};
-use crate::rules::descriptor::{self, Behind, Class, Name, reason};
+use crate::rules::descriptor::{self, Behind, Class, Name};
 use crate::rules::path;
+use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
 const NO_DEVICE: &str = "the agent does not read numbers of devices";
@@ -189,7 +190,7 @@ pub(super) static ROWS: &[Row] = &[
             (Ok(Some(class)), Some(role)) if class.is_ip() => match role {
                 Role::Server | Role::Listening => truth(true),
                 Role::Client | Role::None => truth(false),
-                Role::Unknown => Answer::Unknown(reason::ROLE_UNKNOWN),
+                Role::Unknown => Answer::Unknown(reasons::ROLE_UNKNOWN),
             },
             (Ok(Some(_)), _) => truth(false),
         },
@@ -200,7 +201,7 @@ pub(super) static ROWS: &[Row] = &[
         "the socket's own state when the call returned",
         |subject, _| match Connection::of(subject).map(|it| it.is_connected()) {
             Some(Some(connected)) => truth(connected),
-            Some(None) => Answer::Unknown(reason::DESCRIPTOR_UNREADABLE),
+            Some(None) => Answer::Unknown(reasons::DESCRIPTOR_UNREADABLE),
             None => match class(subject) {
                 Ok(Some(_)) => truth(false),
                 Ok(None) => Answer::Absent,
@@ -253,11 +254,15 @@ pub(super) static ROWS: &[Row] = &[
         |subject, _| match subject.descriptor().map(|it| it.behind) {
             Some(Behind::File { inode, .. }) => number(inode.cast_signed()),
             Some(Behind::Socket(socket)) => number(socket.inode.cast_signed()),
-            Some(Behind::Unreadable | Behind::Plain(_)) => Answer::Unknown(reason::DESCRIPTOR_UNREADABLE),
+            Some(Behind::Unreadable | Behind::Plain(_)) => Answer::Unknown(reasons::DESCRIPTOR_UNREADABLE),
             Some(Behind::Nothing) | None => Answer::Absent,
         },
     ),
     never_list("fd.types", Kind::Text, Argument::OptionalIndex, NO_TABLE),
+];
+
+/// `fdlist.*`: the descriptors that a call waits for.
+pub(super) static LISTS: &[Row] = &[
     never_list("fdlist.nums", Kind::Number, Argument::None, NO_POLL),
     never_list("fdlist.names", Kind::Text, Argument::None, NO_POLL),
     never_list("fdlist.cips", Kind::Address, Argument::None, NO_POLL),
@@ -309,7 +314,7 @@ fn type_character<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
     // Nothing was opened.
     match subject.call() {
         Some(call) if subject.descriptor().is_some() => text(match call.call.name {
-            "accept" | "accept4" => return Answer::Unknown(reason::DESCRIPTOR_UNREADABLE),
+            "accept" | "accept4" => return Answer::Unknown(reasons::DESCRIPTOR_UNREADABLE),
             "socket" => connection::class_of_family(descriptor::int(call, 0)).character(),
             _ if descriptor::descriptor_is_opened(call) => Class::File.character(),
             _ => Class::Other.character(),
@@ -331,7 +336,7 @@ fn name_raw<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
         };
     }
     match class(subject) {
-        Ok(Some(Class::File | Class::Directory)) => Answer::Unknown(reason::REQUEST_UNKNOWN),
+        Ok(Some(Class::File | Class::Directory)) => Answer::Unknown(reasons::REQUEST_UNKNOWN),
         Ok(_) => Answer::Absent,
         Err(why) => Answer::Unknown(why),
     }
@@ -420,7 +425,7 @@ fn host_name<'s>(subject: &'s Subject<'_>, side: Side) -> Answer<'s> {
     let known = &subject.host.names;
     end(subject, side, |address| {
         if known.is_empty() {
-            return Answer::Unknown(reason::NAMES_NOT_RESOLVED);
+            return Answer::Unknown(reasons::NAMES_NOT_RESOLVED);
         }
         let names: Vec<_> = known
             .iter()
@@ -472,7 +477,7 @@ fn in_container<'s>(subject: &Subject<'_>, text: Answer<'s>) -> Answer<'s> {
         (None, _) => {
             let why = metadata
                 .reason
-                .map_or(reason::PROCESS_UNKNOWN, crate::container::Reason::as_str);
+                .map_or(reasons::PROCESS_UNKNOWN, crate::container::Reason::as_str);
             return Answer::Unknown(why);
         }
     };

@@ -9,8 +9,9 @@ use pinhole_rules::value::Answer;
 use super::{Row, bytes, named, one};
 use crate::capture::arg::Kind as Arg;
 use crate::capture::call::CallBody;
-use crate::rules::descriptor::{descriptor_is_opened, reason};
+use crate::rules::descriptor::descriptor_is_opened;
 use crate::rules::path;
+use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
 /// The fields.
@@ -145,5 +146,5 @@ fn from_cwd(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<
         .process
         .and_then(|process| process.cwd.as_ref())
         .and_then(|cwd| cwd.known());
-    Ok(path::normal(cwd.ok_or(reason::DIRECTORY_UNKNOWN)?.as_bytes(), text))
+    Ok(path::normal(cwd.ok_or(reasons::DIRECTORY_UNKNOWN)?.as_bytes(), text))
 }

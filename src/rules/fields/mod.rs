@@ -6,8 +6,10 @@ use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
 use pinhole_rules::value::{Answer, Value};
 
 use super::descriptor::Name;
+use super::lineage::Looked;
 use super::subject::Subject;
 
+mod ancestors;
 mod container;
 mod events;
 mod evt;
@@ -15,6 +17,8 @@ mod fd;
 mod fs_path;
 mod group;
 mod k8s;
+mod labels;
+mod mounts;
 mod proc;
 mod thread;
 mod user;
@@ -101,6 +105,7 @@ const fn truth<'s>(truth: bool) -> Answer<'s> {
 pub static FAMILIES: &[&[Row]] = &[
     evt::ROWS,
     evt::RAW_NUMBERS,
+    evt::SYSCALL,
     proc::ROWS,
     thread::ROWS,
     fd::ROWS,
@@ -108,6 +113,7 @@ pub static FAMILIES: &[&[Row]] = &[
     fd::PORT_ROWS,
     fd::PROTOCOL_ROWS,
     fd::NAME_ROWS,
+    fd::LISTS,
     fs_path::ROWS,
     user::ROWS,
     group::ROWS,
@@ -125,4 +131,18 @@ fn named(name: Name<'_>) -> Answer<'_> {
         Name::Absent => Answer::Absent,
         Name::Unknown(why) => Answer::Unknown(why),
     }
+}
+
+/// The answer for what was looked for.
+fn looked<'s, T>(looked: Looked<T>, answer: impl FnOnce(T) -> Answer<'s>) -> Answer<'s> {
+    match looked {
+        Ok(Some(found)) => answer(found),
+        Ok(None) => Answer::Absent,
+        Err(why) => Answer::Unknown(why),
+    }
+}
+
+/// The answer for what is always there, if it could be found out.
+fn found<'s, T>(found: Result<T, &'static str>, answer: impl FnOnce(T) -> Answer<'s>) -> Answer<'s> {
+    looked(found.map(Some), answer)
 }

@@ -12,8 +12,9 @@ use std::fmt::Write as _;
 use pinhole_rules::value::{Answer, Value};
 
 use self::table::{From, Param};
-use super::descriptor::{self, Name, reason};
+use super::descriptor::{self, Name};
 use super::path;
+use super::reasons;
 use super::subject::Subject;
 use crate::capture::arg::{Bits, Choice, Kind};
 use crate::capture::call::CallBody;
@@ -60,7 +61,7 @@ pub(super) fn by_name<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
 /// An argument by its place.
 pub(super) fn by_index<'s>(subject: &'s Subject<'_>, index: usize) -> Answer<'s> {
     let Some(call) = subject.call() else {
-        return Answer::Unknown(reason::ARGUMENT_NOT_READ);
+        return Answer::Unknown(reasons::ARGUMENT_NOT_READ);
     };
     match table::of(subject.header.hook).get(index) {
         Some(param) => answer(given(subject, call, param)),
@@ -78,7 +79,7 @@ pub(super) fn all<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
     for param in table::of(subject.header.hook) {
         match given(subject, call, param) {
             Given::Known(value) => write_one(&mut text, param.name, &value),
-            Given::Unknown(reason::ARGUMENT_NOT_READ) | Given::Absent => {}
+            Given::Unknown(reasons::ARGUMENT_NOT_READ) | Given::Absent => {}
             Given::Unknown(why) => missing = Some(why),
         }
     }
@@ -119,7 +120,7 @@ fn given(subject: &Subject<'_>, call: &CallBody<'_>, param: &Param) -> Given {
         From::Result => returned(call.ret),
         From::Made if call.ret < 0 => returned(call.ret),
         From::Made => descriptor_text(subject, call.ret),
-        From::Unread => Given::Unknown(reason::ARGUMENT_NOT_READ),
+        From::Unread => Given::Unknown(reasons::ARGUMENT_NOT_READ),
         From::Tuple => match super::connection::Connection::of(subject).map(|it| it.name()) {
             Some(Name::Known(name)) if !name.is_empty() => Given::Known(Text {
                 text: name.into_owned(),
@@ -130,7 +131,7 @@ fn given(subject: &Subject<'_>, call: &CallBody<'_>, param: &Param) -> Given {
         },
         From::Inode => match subject.descriptor().map(|it| it.behind) {
             Some(descriptor::Behind::File { inode, .. }) => Given::text(inode.to_string()),
-            Some(descriptor::Behind::Unreadable) => Given::Unknown(reason::DESCRIPTOR_UNREADABLE),
+            Some(descriptor::Behind::Unreadable) => Given::Unknown(reasons::DESCRIPTOR_UNREADABLE),
             _ => Given::Absent,
         },
         From::Arg(name) => match position(call, name) {
@@ -160,8 +161,8 @@ fn told<'s>(subject: &'s Subject<'_>, call: &CallBody<'_>, name: &str) -> Option
 /// Why there is no value.
 fn missing(told: &Told<'_>) -> Given {
     match told {
-        Told::Unread => Given::Unknown(reason::ARGUMENT_UNREADABLE),
-        Told::Cut(_) => Given::Unknown(reason::ARGUMENT_TRUNCATED),
+        Told::Unread => Given::Unknown(reasons::ARGUMENT_UNREADABLE),
+        Told::Cut(_) => Given::Unknown(reasons::ARGUMENT_TRUNCATED),
         Told::Nothing | Told::Value(_) => Given::Absent,
     }
 }
@@ -211,7 +212,7 @@ fn argument(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Given {
         return Given::Absent;
     };
     let value = match (told, arg.kind) {
-        (Told::Nothing, Kind::Unread) => return Given::Unknown(reason::ARGUMENT_NOT_READ),
+        (Told::Nothing, Kind::Unread) => return Given::Unknown(reasons::ARGUMENT_NOT_READ),
         (_, Kind::Path(_)) => return path_text(call, index),
         (_, Kind::Text) if !matches!(told, Told::Nothing) => return raw_text(call, index),
         (Told::Value(value), _) => value,
@@ -266,8 +267,8 @@ fn raw_text(call: &CallBody<'_>, index: usize) -> Given {
             text: text.to_vec(),
             number: None,
         }),
-        Err(reason::PATH_TRUNCATED) => Given::Unknown(reason::ARGUMENT_TRUNCATED),
-        Err(_) => Given::Unknown(reason::ARGUMENT_UNREADABLE),
+        Err(reasons::PATH_TRUNCATED) => Given::Unknown(reasons::ARGUMENT_TRUNCATED),
+        Err(_) => Given::Unknown(reasons::ARGUMENT_UNREADABLE),
     }
 }
 
@@ -326,7 +327,7 @@ pub(super) fn number<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
     };
     let number = match param.from {
         From::Result | From::Made => call.ret,
-        From::Unread => return Answer::Unknown(reason::ARGUMENT_NOT_READ),
+        From::Unread => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         From::Arg(arg) => match position(call, arg) {
             Some(index) => raw_number(call, index),
             None => return Answer::Absent,

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use nix::sys::signal::Signal;
 use pinhole_rules::value::{Answer, Value};
 
-use super::reason;
 use crate::capture::record::{Body, KernelPath};
 use crate::process::Process;
+use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
 /// Those of an execution that are told in `evt.args`, in upstream's order.
@@ -58,7 +58,7 @@ fn exit<'s>(status: i32, name: &str) -> Answer<'s> {
         "sig" if signal == 0 => "0".to_owned(),
         "sig" => Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned()),
         "core" => u8::from(status & 0x80 != 0).to_string(),
-        "reaper_tid" => return Answer::Unknown(reason::ARGUMENT_NOT_READ),
+        "reaper_tid" => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         _ => return Answer::Absent,
     })
 }
@@ -69,27 +69,27 @@ fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
         "res" => return owned("0".to_owned()),
         "tid" if executed => return owned(subject.header.tid.to_string()),
         "tid" | "pid" => return owned(subject.key.pid.to_string()),
-        name if UNREAD.contains(&name) => return Answer::Unknown(reason::ARGUMENT_NOT_READ),
+        name if UNREAD.contains(&name) => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         _ => {}
     }
     let Some(process) = subject.process else {
-        return Answer::Unknown(reason::PROCESS_UNKNOWN);
+        return Answer::Unknown(reasons::PROCESS_UNKNOWN);
     };
     match name {
         "ptid" => match process.ancestors.first() {
             Some(parent) => owned(parent.key.pid.to_string()),
-            None if process.ancestors.is_cut() => Answer::Unknown(reason::PROCESS_UNKNOWN),
+            None if process.ancestors.is_cut() => Answer::Unknown(reasons::PROCESS_UNKNOWN),
             None => owned("0".to_owned()),
         },
         "comm" => borrowed(&process.name),
         "exe" => match process.args.first() {
             Some(exe) => borrowed(exe),
-            None => Answer::Unknown(reason::ARGUMENT_UNREADABLE),
+            None => Answer::Unknown(reasons::ARGUMENT_UNREADABLE),
         },
         "cwd" => path(process.cwd.as_ref()),
         "trusted_exepath" if executed => path(process.exe.as_ref()),
         "flags" if executed => flags(process),
-        "flags" => Answer::Unknown(reason::ARGUMENT_NOT_READ),
+        "flags" => Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         "uid" => owned(process.credentials.uid.to_string()),
         "gid" => owned(process.credentials.gid.to_string()),
         "loginuid" => owned(process.credentials.loginuid.map_or(-1, i64::from).to_string()),
@@ -113,14 +113,14 @@ fn flags<'s>(process: &Process) -> Answer<'s> {
     } else {
         vec![Value::Text(Cow::Owned(words.join("|").into_bytes()))]
     };
-    Answer::Partly(values, reason::EXECUTABLE_FLAGS_UNKNOWN)
+    Answer::Partly(values, reasons::EXECUTABLE_FLAGS_UNKNOWN)
 }
 
 fn path(path: Option<&KernelPath>) -> Answer<'_> {
     match path {
-        Some(path) if path.notes().contains(&"truncated") => Answer::Unknown(reason::PATH_TRUNCATED),
-        Some(path) => path.known().map_or(Answer::Unknown(reason::PATH_UNREADABLE), borrowed),
-        None => Answer::Unknown(reason::PATH_UNREADABLE),
+        Some(path) if path.notes().contains(&"truncated") => Answer::Unknown(reasons::PATH_TRUNCATED),
+        Some(path) => path.known().map_or(Answer::Unknown(reasons::PATH_UNREADABLE), borrowed),
+        None => Answer::Unknown(reasons::PATH_UNREADABLE),
     }
 }
 
