@@ -37,6 +37,8 @@ pub struct Row {
 /// What an event answers for a field with what stands in brackets.
 pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
 
+pub(super) use user::{group_name, name as user_name};
+
 pub use events::{EVENTS, hooks, type_of};
 
 /// A field that has one value and takes nothing in brackets.

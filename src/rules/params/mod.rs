@@ -13,6 +13,7 @@ use pinhole_rules::value::{Answer, Value};
 
 use self::table::{From, Param};
 use super::descriptor::{self, Name};
+use super::fields::{group_name, user_name};
 use super::path;
 use super::reasons;
 use super::subject::Subject;
@@ -233,15 +234,31 @@ fn argument(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Given {
             text: value.to_string().into_bytes(),
             number: Some(number),
         }),
-        Kind::Id if call.call.class == Family::Privilege && number == 0 => Given::Known(Text {
-            text: b"root".to_vec(),
-            number: Some(0),
-        }),
+        Kind::Id if call.call.class == Family::Privilege => account(subject, arg.name, number),
         Kind::Name => match raw(call, index) {
             Ok(_) => raw_text(call, index),
             Err(_) => plain(value),
         },
         _ => plain(value),
+    }
+}
+
+/// The name of a user or group where it is known, else the number.
+fn account(subject: &Subject<'_>, argument: &str, number: i64) -> Given {
+    let name = u32::try_from(number).ok().and_then(|id| {
+        let name = if argument.contains("gid") {
+            group_name(subject, id)
+        } else {
+            user_name(subject, id)
+        };
+        name.ok()
+    });
+    match name {
+        Some(name) => Given::Known(Text {
+            text: name.as_bytes().to_vec(),
+            number: Some(number),
+        }),
+        None => Given::text(number.to_string()),
     }
 }
 

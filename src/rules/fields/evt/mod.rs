@@ -1,21 +1,20 @@
 //! `evt.*`: the event itself, its result and its arguments.
 
-use jiff::Timestamp;
+mod answers;
+mod open;
+
 use pinhole_rules::field::{Argument, Given, Kind, Several};
 use pinhole_rules::value::Answer;
 
+use self::answers::{
+    Group, SECOND, abspath, argument, category, clock, errors, is_syslog, name, nanoseconds, of_group, reads, returned,
+    sends, time,
+};
+use self::open::{ACCESS, is_open_create, is_open_exec, opened};
 use super::{Row, absent, never, number, one, owned, row, text, truth};
-use crate::capture::call::CallBody;
-use crate::capture::calls::Class as Family;
 use crate::capture::record::Body;
 use crate::event::names::errno::error_name;
-use crate::event::names::open::creates;
-use crate::rules::connection::{Connection, End, Side};
-use crate::rules::descriptor::{self, Class};
 use crate::rules::params;
-use crate::rules::path;
-use crate::rules::reasons;
-use crate::rules::subject::Subject;
 
 const EACH_ALONE: &str = "an event is judged by itself, without those before it";
 const END_ONLY: &str = "the agent sees the end of a system call, not its beginning";
@@ -159,8 +158,8 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         Several::One,
         Argument::Key,
-        "an argument by upstream's name. Paths are absolute and normal, also those that were absolute; users but root by their \
-         number; of `flags` of an execution only `EXE_UPPER_LAYER` and `EXE_FROM_MEMFD` are known",
+        "an argument by upstream's name. Paths are absolute and normal, also those that were absolute; users without a known name by \
+         their number; of `flags` of an execution only `EXE_UPPER_LAYER` and `EXE_FROM_MEMFD` are known",
         argument,
     ),
     row(
@@ -366,215 +365,3 @@ pub(super) static SYSCALL: &[Row] = &[one(
         _ => name(subject).map_or(Answer::Absent, text),
     },
 )];
-
-const SECOND: i64 = 1_000_000_000;
-const ACCESS: i32 = libc::O_ACCMODE;
-
-/// The name of the event's type.
-fn name(subject: &Subject<'_>) -> Option<&'static str> {
-    super::EVENTS
-        .get(usize::from(subject.event_type()?.0))
-        .map(|event| event.name)
-}
-
-fn time(subject: &Subject<'_>) -> Timestamp {
-    subject.clock.utc(subject.header.time)
-}
-
-fn nanoseconds(subject: &Subject<'_>) -> i64 {
-    i64::try_from(time(subject).as_nanosecond()).unwrap_or(i64::MAX)
-}
-
-/// A part of the time in RFC 3339, whose places are fixed for four-digit years.
-fn clock<'s>(subject: &Subject<'_>, from: usize, to: usize) -> Answer<'s> {
-    let whole = format!("{:.9}", time(subject));
-    whole
-        .get(from..to)
-        .map_or(Answer::Absent, |part| owned(part.to_owned()))
-}
-
-fn argument<'s>(subject: &'s Subject<'_>, given: &Given) -> Answer<'s> {
-    match given {
-        Given::Key(name) => match name.parse() {
-            Ok(index) => params::by_index(subject, index),
-            Err(_) => params::by_name(subject, name),
-        },
-        Given::Index(index) => params::by_index(subject, *index as usize),
-        Given::Nothing => Answer::Absent,
-    }
-}
-
-/// What the call returned; an execution and a new process succeeded.
-fn returned(subject: &Subject<'_>) -> Option<i64> {
-    match subject.body {
-        Body::Call(call) => Some(call.ret),
-        Body::Process(_) | Body::Fork { .. } => Some(0),
-        Body::Exit { .. } => None,
-    }
-}
-
-fn call_name(subject: &Subject<'_>) -> &'static str {
-    subject.call().map_or("", |call| call.call.name)
-}
-
-fn sends(subject: &Subject<'_>) -> bool {
-    call_name(subject).starts_with("send")
-}
-
-fn reads(subject: &Subject<'_>) -> bool {
-    call_name(subject) == "finit_module"
-}
-
-fn is_syslog<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
-    if !sends(subject) {
-        return truth(false);
-    }
-    match Connection::of(subject).map(|connection| connection.end(Side::Remote)) {
-        Some(End::Unix(path)) => truth(path == "/dev/log"),
-        Some(End::Unknown(why)) => Answer::Unknown(why),
-        _ => truth(false),
-    }
-}
-
-fn errors<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
-    returned(subject).map_or(Answer::Absent, |ret| number(i64::from(ret < 0)))
-}
-
-/// Upstream's groups of errors.
-#[derive(PartialEq, Eq)]
-enum Group {
-    File,
-    Net,
-    Memory,
-    Other,
-}
-
-fn of_group<'s>(subject: &'s Subject<'_>, given: &Given, wanted: Group) -> Answer<'s> {
-    let call = subject.call();
-    let class = match subject.descriptor().map(|it| descriptor::class(subject, it)) {
-        Some(Err(why)) => return Answer::Unknown(why),
-        Some(Ok(class)) => class,
-        None => None,
-    };
-    let group = match class {
-        Some(Class::File | Class::Directory) => Group::File,
-        Some(Class::Unix) => Group::Net,
-        Some(class) if class.is_ip() => Group::Net,
-        Some(_) => Group::Other,
-        None if call.is_some_and(descriptor::descriptor_is_opened) => Group::File,
-        None if ["accept", "accept4", "connect"].contains(&call_name(subject)) => Group::Net,
-        None if call_name(subject) == "memfd_create" => Group::Memory,
-        None => Group::Other,
-    };
-    if group == wanted {
-        errors(subject, given)
-    } else {
-        Answer::Absent
-    }
-}
-
-/// The categories of upstream's table of events, in the words of `evt.category`.
-fn category<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
-    let Some(call) = subject.call() else {
-        return name(subject).map_or(Answer::Absent, |_| text("process"));
-    };
-    text(match call.call.name {
-        "kill" | "tkill" | "tgkill" => "signal",
-        "chdir" | "fchdir" | "mount" | "umount2" => "file",
-        "memfd_create" => "memory",
-        "chroot" | "setns" | "unshare" | "capset" => "process",
-        "pivot_root" | "setfsuid" | "setfsgid" | "setgroups" | "fchmodat2" => "other",
-        name if ["dup", "send", "io_ur"].into_iter().any(|it| name.starts_with(it)) => {
-            match subject.descriptor().map(|it| descriptor::class(subject, it)) {
-                Some(Err(why)) => return Answer::Unknown(why),
-                Some(Ok(Some(Class::File | Class::Directory))) => "file",
-                Some(Ok(Some(Class::Pipe))) => "ipc",
-                Some(Ok(Some(Class::Unix))) => "net",
-                Some(Ok(Some(class))) if class.is_ip() => "net",
-                _ => "unknown",
-            }
-        }
-        _ => match call.call.class {
-            Family::Process => "process",
-            Family::File => "file",
-            Family::Network => "net",
-            Family::Privilege => "user",
-            Family::Module => "other",
-        },
-    })
-}
-
-/// The nth path of a call that takes a directory for it.
-fn abspath<'s>(subject: &'s Subject<'_>, nth: usize) -> Answer<'s> {
-    use crate::capture::arg::Kind as Arg;
-    let Some(call) = subject.call() else {
-        return Answer::Absent;
-    };
-    let mut paths = call.call.args.iter().enumerate();
-    let index = paths
-        .by_ref()
-        .filter(|(_, arg)| matches!(arg.kind, Arg::Path(Some(_))))
-        .nth(nth)
-        .map(|(index, _)| index);
-    match index.map(|index| path::absolute(call, index)) {
-        Some(Ok(path)) => super::bytes(path),
-        Some(Err(why)) => Answer::Unknown(why),
-        None => Answer::Absent,
-    }
-}
-
-fn opens(subject: &Subject<'_>) -> bool {
-    ["open", "openat", "openat2"].contains(&call_name(subject))
-}
-
-/// The flags of a call that opens.
-fn flags(subject: &Subject<'_>) -> Result<i32, &'static str> {
-    let flags = subject.files().0.as_ref().and_then(|file| file.flags);
-    // More than an int is refused by the kernel.
-    let flags = flags.map(|flags| i32::try_from(flags.bits & u64::from(u32::MAX >> 1)).unwrap_or(0));
-    flags.ok_or(reasons::ARGUMENT_UNREADABLE)
-}
-
-fn opened<'s>(subject: &'s Subject<'_>, so: fn(i32) -> bool) -> Answer<'s> {
-    if !opens(subject) {
-        return truth(false);
-    }
-    match flags(subject) {
-        Ok(flags) => truth(so(flags)),
-        Err(why) => Answer::Unknown(why),
-    }
-}
-
-fn is_open_exec<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
-    let executable = |call: &CallBody<'_>| match params::number(subject, "mode") {
-        Answer::Known(pinhole_rules::value::Value::Number(mode)) => truth(mode & 0o111 != 0),
-        Answer::Absent | Answer::Known(_) => truth(false),
-        _ if call.ret == -i64::from(libc::EFAULT) => truth(false),
-        Answer::Unknown(why) | Answer::Partly(_, why) => Answer::Unknown(why),
-    };
-    let Some(call) = subject.call() else {
-        return truth(false);
-    };
-    match call.call.name {
-        "creat" => executable(call),
-        "open" | "openat" | "openat2" => match flags(subject) {
-            Ok(flags) if creates(u64::from(flags.cast_unsigned())) => executable(call),
-            Ok(_) => truth(false),
-            Err(why) => Answer::Unknown(why),
-        },
-        _ => truth(false),
-    }
-}
-
-fn is_open_create<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
-    if !opens(subject) || returned(subject).is_none_or(|ret| ret < 0) {
-        return truth(false);
-    }
-    match flags(subject) {
-        Ok(flags) if flags & libc::O_TMPFILE == libc::O_TMPFILE => truth(true),
-        Ok(flags) if flags & libc::O_CREAT == 0 => truth(false),
-        Ok(flags) if flags & libc::O_EXCL != 0 => truth(true),
-        Ok(_) => Answer::Unknown(reasons::CREATION_UNKNOWN),
-        Err(why) => Answer::Unknown(why),
-    }
-}
