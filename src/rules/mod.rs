@@ -7,11 +7,15 @@
 pub mod accounts;
 pub mod alert;
 pub mod catalogue;
+mod connection;
+mod descriptor;
 pub mod detector;
 pub mod fields;
 pub mod files;
 mod lineage;
 pub mod loaded;
+mod params;
+mod path;
 pub mod reasons;
 pub mod reload;
 pub mod subject;

@@ -29,6 +29,26 @@ pub const NOT_KEPT: &str = "not_kept";
 pub const LABELS_TRUNCATED: &str = "labels_truncated";
 /// There are more mounts than were kept.
 pub const MOUNTS_TRUNCATED: &str = "mounts_truncated";
+/// From where a relative path starts was not told.
+pub const DIRECTORY_UNKNOWN: &str = "directory_unknown";
+/// What is behind a descriptor could not be read.
+pub const DESCRIPTOR_UNREADABLE: &str = "descriptor_unreadable";
+/// How a file was named when it was opened is not known of a descriptor that is only used.
+pub const REQUEST_UNKNOWN: &str = "request_unknown";
+/// Which end of a connection is the client was settled before the event.
+pub const ROLE_UNKNOWN: &str = "role_unknown";
+/// The agent knows no names of addresses.
+pub const NAMES_NOT_RESOLVED: &str = "names_not_resolved";
+/// The argument is one that the agent does not read.
+pub const ARGUMENT_NOT_READ: &str = "argument_not_read";
+/// An argument of the system call could not be read.
+pub const ARGUMENT_UNREADABLE: &str = "argument_unreadable";
+/// An argument of the system call is longer than what is kept of it.
+pub const ARGUMENT_TRUNCATED: &str = "argument_truncated";
+/// Whether a file was there before it was opened is not known.
+pub const CREATION_UNKNOWN: &str = "creation_unknown";
+/// Of upstream's flags of an executable not all are known.
+pub const EXECUTABLE_FLAGS_UNKNOWN: &str = "executable_flags_unknown";
 
 /// Every word of this module, with its meaning, in the order of the documentation.
 pub const ALL: &[(&str, &str)] = &[
@@ -67,4 +87,29 @@ pub const ALL: &[(&str, &str)] = &[
     ),
     (LABELS_TRUNCATED, "there are more labels than are kept"),
     (MOUNTS_TRUNCATED, "there are more mounts than are kept"),
+    (
+        DIRECTORY_UNKNOWN,
+        "the directory from which a relative path starts was not told",
+    ),
+    (DESCRIPTOR_UNREADABLE, "what is behind the descriptor could not be read"),
+    (
+        REQUEST_UNKNOWN,
+        "how the file was named when it was opened is not known of a descriptor that is only used",
+    ),
+    (
+        ROLE_UNKNOWN,
+        "which end of the connection is the client was settled before the event",
+    ),
+    (NAMES_NOT_RESOLVED, "the agent knows no names of addresses"),
+    (ARGUMENT_NOT_READ, "the agent does not read this argument"),
+    (ARGUMENT_UNREADABLE, "the argument of the system call could not be read"),
+    (
+        ARGUMENT_TRUNCATED,
+        "the argument of the system call is longer than what is kept",
+    ),
+    (CREATION_UNKNOWN, "whether the file was there before is not known"),
+    (
+        EXECUTABLE_FLAGS_UNKNOWN,
+        "whether the executable is writable, and whether it lies in a lower layer, is not known",
+    ),
 ];

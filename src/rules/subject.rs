@@ -12,6 +12,7 @@ use pinhole_rules::value::Answer;
 
 use super::accounts::Accounts;
 use super::catalogue::ROWS;
+use super::descriptor::{self, Descriptor};
 use super::fields;
 use super::lineage::Commands;
 use crate::capture::call::CallBody;
@@ -122,6 +123,16 @@ impl<'e> Subject<'e> {
     }
 }
 
+impl<'e> Subject<'e> {
+    /// The descriptor that the system call made or was given.
+    pub(super) fn descriptor(&self) -> Option<&Descriptor<'e>> {
+        self.lazy
+            .descriptor
+            .get_or_init(|| self.call().and_then(descriptor::of))
+            .as_ref()
+    }
+}
+
 impl<'e> Deref for Subject<'e> {
     type Target = Known<'e>;
 
@@ -136,6 +147,7 @@ struct Lazy<'e> {
     args: OnceCell<Option<Args<'e>>>,
     files: OnceCell<(Option<File<'e>>, Option<File<'e>>)>,
     network: OnceCell<Option<Network<'e>>>,
+    descriptor: OnceCell<Option<Descriptor<'e>>>,
     commands: Commands,
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
 use pinhole_rules::value::{Answer, Value};
 
+use super::descriptor::Name;
 use super::lineage::Looked;
 use super::subject::Subject;
 
@@ -62,6 +63,8 @@ impl Row {
 
 /// What an event answers for a field with what stands in brackets.
 pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
+
+pub(super) use user::{group_name, name as user_name};
 
 pub use events::{EVENTS, hooks, type_of};
 
@@ -130,15 +133,34 @@ const fn truth<'s>(truth: bool) -> Answer<'s> {
 /// All families, in the order of the documentation.
 pub static FAMILIES: &[&[Row]] = &[
     evt::ROWS,
+    evt::RAW_NUMBERS,
+    evt::SYSCALL,
     proc::ROWS,
     thread::ROWS,
     fd::ROWS,
+    fd::ADDRESS_ROWS,
+    fd::PORT_ROWS,
+    fd::PROTOCOL_ROWS,
+    fd::NAME_ROWS,
+    fd::LISTS,
     fs_path::ROWS,
     user::ROWS,
     group::ROWS,
     container::ROWS,
     k8s::ROWS,
 ];
+
+fn bytes<'s>(text: Vec<u8>) -> Answer<'s> {
+    Answer::Known(Value::Text(Cow::Owned(text)))
+}
+
+fn named(name: Name<'_>) -> Answer<'_> {
+    match name {
+        Name::Known(text) => Answer::Known(Value::Text(text)),
+        Name::Absent => Answer::Absent,
+        Name::Unknown(why) => Answer::Unknown(why),
+    }
+}
 
 /// The answer for what was looked for.
 fn looked<'s, T>(looked: Looked<T>, answer: impl FnOnce(T) -> Answer<'s>) -> Answer<'s> {

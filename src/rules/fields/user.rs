@@ -78,7 +78,7 @@ fn accounts<'s>(subject: &'s Subject<'_>) -> Result<&'s Accounts, &'static str> 
         .ok_or(reasons::ACCOUNT_UNKNOWN)
 }
 
-fn name<'s>(subject: &'s Subject<'_>, uid: u32) -> Result<&'s str, &'static str> {
+pub(in crate::rules) fn name<'s>(subject: &'s Subject<'_>, uid: u32) -> Result<&'s str, &'static str> {
     if uid == ROOT {
         return Ok(ROOT_NAME);
     }
@@ -97,7 +97,7 @@ fn login_name<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
 }
 
 /// The name of a group, by the same rules.
-pub(super) fn group_name<'s>(subject: &'s Subject<'_>, gid: u32) -> Result<&'s str, &'static str> {
+pub(in crate::rules) fn group_name<'s>(subject: &'s Subject<'_>, gid: u32) -> Result<&'s str, &'static str> {
     if gid == ROOT {
         return Ok(ROOT_NAME);
     }

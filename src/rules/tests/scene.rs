@@ -117,21 +117,30 @@ impl Scene {
 
     /// Asks, with or without brackets.
     pub(super) fn ask(&self, field: &str) -> String {
+        self.ask_of(&Body::Process(Box::default()), field)
+    }
+
+    /// Asks about what happened.
+    pub(super) fn ask_of(&self, body: &Body<'_>, field: &str) -> String {
         let (name, argument) = match field.strip_suffix(']').and_then(|field| field.split_once('[')) {
             Some((name, argument)) => (name, Some(argument)),
             None => (field, None),
         };
         let field = CATALOGUE.field(name, argument).unwrap();
-        self.with(|subject| shown(&subject.answer(&field)))
+        self.with_body(body, |subject| shown(&subject.answer(&field)))
     }
 
     /// Hands the event over as rules see it.
     pub(super) fn with<T>(&self, see: impl FnOnce(&Subject<'_>) -> T) -> T {
-        let body = Body::Process(Box::default());
+        self.with_body(&Body::Process(Box::default()), see)
+    }
+
+    /// The same with what happened.
+    pub(super) fn with_body<T>(&self, body: &Body<'_>, see: impl FnOnce(&Subject<'_>) -> T) -> T {
         let clock = BootClock::at_epoch();
         see(&Subject::new(Known {
             header: &self.header,
-            body: &body,
+            body,
             key: self.header.process,
             process: self.process.as_deref(),
             table: &self.table,

@@ -1,0 +1,180 @@
+//! The arguments of the events that are no system calls here: a program is executed, a process is made, it ends.
+
+use std::borrow::Cow;
+
+use nix::sys::signal::Signal;
+use pinhole_rules::value::{Answer, Value};
+
+use crate::capture::record::{Body, KernelPath};
+use crate::process::Process;
+use crate::rules::reasons;
+use crate::rules::subject::Subject;
+
+/// Those of an execution that are told in `evt.args`, in upstream's order.
+const EXEC: [&str; 8] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm", "trusted_exepath"];
+/// Those of a new process.
+const FORK: [&str; 7] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm"];
+/// Those of an end.
+const EXIT: [&str; 4] = ["status", "ret", "sig", "core"];
+
+/// Those that upstream has and the agent does not read.
+const UNREAD: [&str; 20] = [
+    "args",
+    "fdlimit",
+    "pgft_maj",
+    "pgft_min",
+    "vm_size",
+    "vm_rss",
+    "vm_swap",
+    "cgroups",
+    "env",
+    "tty",
+    "pgid",
+    "vpgid",
+    "vtid",
+    "vpid",
+    "exe_ino",
+    "exe_ino_ctime",
+    "exe_ino_mtime",
+    "pidns_init_start_ts",
+    "filename",
+    "reaper_tid",
+];
+
+/// An argument by its name.
+pub(super) fn by_name<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
+    match subject.body {
+        Body::Call(_) => Answer::Absent,
+        Body::Exit { status } => exit(*status, name),
+        Body::Process(_) | Body::Fork { .. } => life(subject, name),
+    }
+}
+
+fn exit<'s>(status: i32, name: &str) -> Answer<'s> {
+    let signal = status & 0x7f;
+    owned(match name {
+        "status" => status.to_string(),
+        "ret" => ((status >> 8) & 0xff).to_string(),
+        "sig" if signal == 0 => "0".to_owned(),
+        "sig" => Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned()),
+        "core" => u8::from(status & 0x80 != 0).to_string(),
+        "reaper_tid" => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
+        _ => return Answer::Absent,
+    })
+}
+
+fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
+    let executed = matches!(subject.body, Body::Process(_));
+    match name {
+        "res" => return owned("0".to_owned()),
+        "tid" if executed => return owned(subject.header.tid.to_string()),
+        "tid" | "pid" => return owned(subject.key.pid.to_string()),
+        name if UNREAD.contains(&name) => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
+        _ => {}
+    }
+    let Some(process) = subject.process else {
+        return Answer::Unknown(reasons::PROCESS_UNKNOWN);
+    };
+    match name {
+        "ptid" => match process.ancestors.first() {
+            Some(parent) => owned(parent.key.pid.to_string()),
+            None if process.ancestors.is_cut() => Answer::Unknown(reasons::PROCESS_UNKNOWN),
+            None => owned("0".to_owned()),
+        },
+        "comm" => borrowed(&process.name),
+        "exe" => match process.args.first() {
+            Some(exe) => borrowed(exe),
+            None => Answer::Unknown(reasons::ARGUMENT_UNREADABLE),
+        },
+        "cwd" => path(process.cwd.as_ref()),
+        "trusted_exepath" if executed => path(process.exe.as_ref()),
+        "flags" if executed => flags(process),
+        "flags" => Answer::Unknown(reasons::ARGUMENT_NOT_READ),
+        "uid" => owned(process.credentials.uid.to_string()),
+        "gid" => owned(process.credentials.gid.to_string()),
+        "loginuid" => owned(process.credentials.loginuid.map_or(-1, i64::from).to_string()),
+        "cap_inheritable" if executed => owned(format!("{:#x}", process.credentials.cap_inheritable)),
+        "cap_permitted" if executed => owned(format!("{:#x}", process.credentials.cap_permitted)),
+        "cap_effective" if executed => owned(format!("{:#x}", process.credentials.cap_effective)),
+        _ => Answer::Absent,
+    }
+}
+
+/// Upstream's flags of an executable, as far as they are known: whether it is writable, and whether it lies in a lower layer, is
+/// not.
+fn flags<'s>(process: &Process) -> Answer<'s> {
+    let known = [
+        (process.exe_upper_layer, "EXE_UPPER_LAYER"),
+        (process.exe_is_memfd(), "EXE_FROM_MEMFD"),
+    ];
+    let words: Vec<_> = known.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+    let values = if words.is_empty() {
+        Vec::new()
+    } else {
+        vec![Value::Text(Cow::Owned(words.join("|").into_bytes()))]
+    };
+    Answer::Partly(values, reasons::EXECUTABLE_FLAGS_UNKNOWN)
+}
+
+fn path(path: Option<&KernelPath>) -> Answer<'_> {
+    match path {
+        Some(path) if path.notes().contains(&"truncated") => Answer::Unknown(reasons::PATH_TRUNCATED),
+        Some(path) => path.known().map_or(Answer::Unknown(reasons::PATH_UNREADABLE), borrowed),
+        None => Answer::Unknown(reasons::PATH_UNREADABLE),
+    }
+}
+
+/// All that is known, in one text.
+pub(super) fn all<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
+    let names: &[&str] = match subject.body {
+        Body::Call(_) => &[],
+        Body::Process(_) => &EXEC,
+        Body::Fork { .. } => &FORK,
+        Body::Exit { .. } => &EXIT,
+    };
+    let mut text = Vec::new();
+    let mut missing = None;
+    for &name in names {
+        match by_name(subject, name) {
+            Answer::Known(Value::Text(value)) => {
+                let value = super::Text {
+                    text: value.into_owned(),
+                    number: None,
+                };
+                super::write_one(&mut text, name, &value);
+            }
+            Answer::Unknown(why) | Answer::Partly(_, why) => missing = Some(why),
+            Answer::Absent | Answer::Known(_) => {}
+        }
+    }
+    let known = Value::Text(Cow::Owned(text));
+    match missing {
+        None => Answer::Known(known),
+        Some(why) => Answer::Partly(vec![known], why),
+    }
+}
+
+/// An argument as a number.
+pub(super) fn number<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
+    let number = match (subject.body, name) {
+        (Body::Exit { status }, "sig") => i64::from(status & 0x7f),
+        _ => match by_name(subject, name) {
+            Answer::Known(Value::Text(text)) => {
+                match std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
+                    Some(number) => number,
+                    None => return Answer::Absent,
+                }
+            }
+            other => return other,
+        },
+    };
+    Answer::Known(Value::Number(number))
+}
+
+fn borrowed(text: &str) -> Answer<'_> {
+    Answer::Known(Value::Text(Cow::Borrowed(text.as_bytes())))
+}
+
+fn owned<'s>(text: String) -> Answer<'s> {
+    Answer::Known(Value::Text(Cow::Owned(text.into_bytes())))
+}
