@@ -13,6 +13,7 @@ use pinhole_rules::output::{Rendered, Template};
 use serde::{Serialize, Serializer};
 
 use super::catalogue::CATALOGUE;
+use super::reasons;
 use super::subject::Subject;
 use crate::container::Metadata;
 use crate::process::image::exec_id;
@@ -88,6 +89,14 @@ impl<'a> Alert<'a> {
             output.push(')');
         }
         let nanoseconds = i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
+        let mut missing: BTreeMap<String, String> = message.unknown.into_iter().collect();
+        for (name, value) in &message.fields {
+            if value.is_null() && is_never_known(name) {
+                missing
+                    .entry(name.clone())
+                    .or_insert_with(|| reasons::NOT_CAPTURED.to_owned());
+            }
+        }
         message.fields.insert("evt.time".to_owned(), nanoseconds.into());
         Self {
             hostname: &subject.host.node,
@@ -97,7 +106,7 @@ impl<'a> Alert<'a> {
                 exec_id: exec_id(&subject.key),
                 lost_before: (lost_before > 0).then_some(lost_before),
                 metadata: subject.outcome.metadata,
-                missing: message.unknown.into_iter().collect(),
+                missing,
                 undecided,
             },
             priority: rule.priority,
@@ -107,6 +116,17 @@ impl<'a> Alert<'a> {
             time,
         }
     }
+}
+
+/// Whether no event has a value of this field here, as a template writes it.
+fn is_never_known(name: &str) -> bool {
+    let (name, argument) = match name.split_once('[') {
+        Some((name, rest)) => (name, rest.strip_suffix(']')),
+        None => (name, None),
+    };
+    CATALOGUE
+        .field(name, argument)
+        .is_ok_and(|field| CATALOGUE.definition(field.id).never.is_some())
 }
 
 /// The same message, and what is appended to each.

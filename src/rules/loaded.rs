@@ -1,6 +1,7 @@
 //! Rules that are ready: read, compiled against the catalogue, with what they need of the kernel side.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine::{Matching, Options, Policy, RuleSet, WhenUnknown};
@@ -126,6 +127,11 @@ pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
         problems.extend(wrong);
         None
     });
+    let place = |problem: &Problem| {
+        let file = sources.iter().position(|it| Arc::ptr_eq(it, &problem.span.source));
+        (file.unwrap_or(usize::MAX), problem.span.range.start)
+    };
+    problems.sort_by_key(place);
     let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
     Ok(Examined {
         files: sources.len(),

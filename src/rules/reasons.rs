@@ -50,6 +50,9 @@ pub const CREATION_UNKNOWN: &str = "creation_unknown";
 /// Of upstream's flags of an executable not all are known.
 pub const EXECUTABLE_FLAGS_UNKNOWN: &str = "executable_flags_unknown";
 
+/// The agent captures no such thing, of any event.
+pub const NOT_CAPTURED: &str = "not_captured";
+
 /// Every word of this module, with its meaning, in the order of the documentation.
 pub const ALL: &[(&str, &str)] = &[
     (PROCESS_UNKNOWN, "the process's description was lost"),
@@ -111,5 +114,9 @@ pub const ALL: &[(&str, &str)] = &[
     (
         EXECUTABLE_FLAGS_UNKNOWN,
         "whether the executable is writable, and whether it lies in a lower layer, is not known",
+    ),
+    (
+        NOT_CAPTURED,
+        "the agent captures no such thing, of any event; only messages tell this word, a comparison with such a field is false",
     ),
 ];

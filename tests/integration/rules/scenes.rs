@@ -58,7 +58,8 @@ impl Stage<'_> {
     fn file(&self, name: &str) -> String {
         let path = self.dir.join(name);
         if !path.exists() {
-            fs::write(&path, "text\n").unwrap();
+            // Not truncated, which would be a deed.
+            fs::File::create_new(&path).unwrap();
         }
         path.display().to_string()
     }

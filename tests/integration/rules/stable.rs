@@ -136,7 +136,14 @@ fn each_rule_of_the_stable_file_alerts_once_and_a_near_miss_does_not() {
     ]
     .map(AsRef::as_ref);
     let socket = lab.socket();
-    let more = [copy.as_os_str(), "--runtime-socket".as_ref(), socket.as_os_str()];
+    // The accounts are this machine's, though the agent is told of an API server as in a pod.
+    let more = [
+        copy.as_os_str(),
+        "--runtime-host-prefix".as_ref(),
+        "/".as_ref(),
+        "--runtime-socket".as_ref(),
+        socket.as_os_str(),
+    ];
     let mut command = installed.command(words.into_iter().chain(more)).unwrap();
     command
         .env("KUBERNETES_SERVICE_HOST", API_SERVER)

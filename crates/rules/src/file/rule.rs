@@ -119,7 +119,8 @@ fn definition(item: &mut Item<'_>) -> Option<Definition> {
         condition: condition?,
         output: output?.trimmed(),
         description: description?,
-        priority: priority?,
+        // A wrong one is told; what else is wrong with the rule is looked for all the same.
+        priority: priority.unwrap_or(Priority::Debug),
     })
 }
 

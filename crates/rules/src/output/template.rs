@@ -105,6 +105,10 @@ impl Template {
                     rendered.unknown(name, why);
                     (NOTHING.to_owned(), serde_json::Value::Null)
                 }
+                Answer::Partly(values, why) if values.is_empty() => {
+                    rendered.unknown(name, why);
+                    (NOTHING.to_owned(), serde_json::Value::Null)
+                }
                 Answer::Partly(values, why) => {
                     rendered.unknown(name, why);
                     let value = Value::List(values);
