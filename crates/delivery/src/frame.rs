@@ -137,7 +137,7 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`DecodeError`]: nothing that follows can be told apart any more.
-    pub fn next(&mut self) -> Result<Option<Result<Message, Skipped>>, DecodeError> {
+    pub fn message(&mut self) -> Result<Option<Result<Message, Skipped>>, DecodeError> {
         let Some((header, rest)) = self.buffer[self.start..].split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
@@ -170,7 +170,7 @@ mod tests {
     use crate::alert::tests::alert;
 
     fn all(decoder: &mut Decoder) -> Vec<Message> {
-        std::iter::from_fn(|| decoder.next().unwrap())
+        std::iter::from_fn(|| decoder.message().unwrap())
             .map(Result::unwrap)
             .collect()
     }
@@ -204,10 +204,10 @@ mod tests {
     fn what_no_honest_end_sends_ends_the_conversation() {
         let mut decoder = Decoder::default();
         decoder.feed(&[255, 255, 255, 255, VERSION, 1]);
-        assert!(matches!(decoder.next(), Err(DecodeError::TooLarge(_))));
+        assert!(matches!(decoder.message(), Err(DecodeError::TooLarge(_))));
         let mut decoder = Decoder::default();
         decoder.feed(&[0, 0, 0, 0, 2, 1]);
-        assert_eq!(decoder.next().unwrap_err(), DecodeError::Version(2));
+        assert_eq!(decoder.message().unwrap_err(), DecodeError::Version(2));
     }
 
     #[test]
@@ -216,9 +216,9 @@ mod tests {
         decoder.feed(&[2, 0, 0, 0, VERSION, 1, b'{', b'}']);
         decoder.feed(&[0, 0, 0, 0, VERSION, 99]);
         decoder.feed(&Message::Reopen.encode().unwrap());
-        assert!(matches!(decoder.next(), Ok(Some(Err(Skipped::Payload(_))))));
-        assert!(matches!(decoder.next(), Ok(Some(Err(Skipped::Kind(99))))));
-        assert!(matches!(decoder.next(), Ok(Some(Ok(Message::Reopen)))));
+        assert!(matches!(decoder.message(), Ok(Some(Err(Skipped::Payload(_))))));
+        assert!(matches!(decoder.message(), Ok(Some(Err(Skipped::Kind(99))))));
+        assert!(matches!(decoder.message(), Ok(Some(Ok(Message::Reopen)))));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::alert::Alert;
 use crate::config::Delivery;
 use crate::frame::{Decoder, Lost, Message};
 
+/// Room that is kept for telling what was lost: a frame with the largest number.
+const LOST_FRAME: usize = 64;
+
 /// What became of an alert here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handed {
@@ -144,20 +147,26 @@ impl Sender {
 
     fn queue_patiently(&mut self, frame: Vec<u8>) -> Handed {
         self.flush();
-        self.tell_lost();
-        if self.bytes + frame.len() > self.limit && !self.patience.is_zero() {
+        if !self.has_room(frame.len()) && !self.patience.is_zero() {
             let deadline = Instant::now() + self.patience;
-            while self.bytes + frame.len() > self.limit && self.wait(PollFlags::POLLOUT, deadline) {
+            while !self.has_room(frame.len()) && self.wait(PollFlags::POLLOUT, deadline) {
                 self.flush();
             }
         }
-        if self.gone || self.bytes + frame.len() > self.limit {
+        if self.gone || !self.has_room(frame.len()) {
             return Handed::Lost;
         }
+        // Told with the next alert that goes out, so that a long loss is one message and not thousands that fill the last room.
+        self.tell_lost();
         self.push(frame);
         self.flush();
         // Where the flush found the other end gone, the alert was counted with whatever else waited.
         Handed::Over
+    }
+
+    /// Whether a frame fits, and what would have to be told before it.
+    fn has_room(&self, length: usize) -> bool {
+        self.bytes + length + LOST_FRAME <= self.limit
     }
 
     fn push(&mut self, frame: Vec<u8>) {
@@ -165,14 +174,12 @@ impl Sender {
         self.frames.push_back(frame);
     }
 
-    /// Tells what was lost, as soon as there is room for that.
+    /// Tells what was lost.
     fn tell_lost(&mut self) {
         let alerts = self.lost - self.told;
-        if alerts == 0 || self.gone {
-            return;
-        }
-        if let Ok(frame) = Message::Lost(Lost { alerts }).encode()
-            && self.bytes + frame.len() <= self.limit
+        if alerts > 0
+            && !self.gone
+            && let Ok(frame) = Message::Lost(Lost { alerts }).encode()
         {
             self.told = self.lost;
             self.push(frame);
@@ -207,7 +214,7 @@ impl Sender {
                 Err(Errno::EAGAIN) => return true,
                 Err(_) => return false,
             }
-            while let Ok(Some(message)) = self.decoder.next() {
+            while let Ok(Some(message)) = self.decoder.message() {
                 if let Ok(Message::Report(report)) = message {
                     self.report = report;
                 }
@@ -256,7 +263,7 @@ mod tests {
     fn messages(bytes: &[u8]) -> Vec<Message> {
         let mut decoder = Decoder::default();
         decoder.feed(bytes);
-        std::iter::from_fn(|| decoder.next().unwrap())
+        std::iter::from_fn(|| decoder.message().unwrap())
             .map(Result::unwrap)
             .collect()
     }
@@ -281,7 +288,12 @@ mod tests {
         let messages = messages(&reader.join().unwrap());
         let alerts = messages.iter().filter(|m| matches!(m, Message::Alert(_))).count();
         assert_eq!(alerts, sent);
-        assert!(matches!(messages.last(), Some(Message::Lost(Lost { alerts })) if *alerts == lost));
+        let told = messages.iter().filter_map(|message| match message {
+            Message::Lost(lost) => Some(lost.alerts),
+            _ => None,
+        });
+        assert_eq!(told.sum::<u64>(), lost);
+        assert!(matches!(messages.last(), Some(Message::Lost(_))));
     }
 
     #[test]

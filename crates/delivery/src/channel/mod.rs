@@ -71,6 +71,10 @@ impl Failure {
     }
 
     /// So many were taken; try the others again.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors are handed over whole, as map_err does"
+    )]
     pub(crate) fn later_than(taken: usize, error: impl ToString) -> Self {
         Self {
             taken,

@@ -312,8 +312,10 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_allowed() {
-        let mut settings = Delivery::default();
-        settings.grace = HOUR;
+        let settings = Delivery {
+            grace: HOUR,
+            ..Delivery::default()
+        };
         let error = settings.validate().unwrap_err().to_string();
         assert_eq!(error, "delivery.grace: 1h is out of range; allowed: 0s to 10m");
     }

@@ -139,7 +139,7 @@ impl Desk {
                 return if decoder.is_torn() { Err(EndError::Torn) } else { Ok(()) };
             }
             decoder.feed(&buffer[..read]);
-            while let Some(message) = decoder.next()? {
+            while let Some(message) = decoder.message()? {
                 match message {
                     Ok(message) => self.take(message),
                     Err(skipped) => {

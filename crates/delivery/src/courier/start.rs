@@ -41,7 +41,7 @@ pub enum StartError {
         /// Which channel.
         channel: &'static str,
         /// Why.
-        source: TlsError,
+        source: Box<TlsError>,
     },
 }
 
@@ -124,7 +124,7 @@ impl Courier {
         if http.enabled {
             let channel = Http::new(http, version).map_err(|source| StartError::Tls {
                 channel: "http",
-                source,
+                source: Box::new(source),
             })?;
             let queue = queue("http", &http.queue)?;
             starters.push(Starter::new("http", http.priority, queue, &http.retry, channel));
@@ -133,7 +133,7 @@ impl Courier {
         if otlp.enabled {
             let channel = Otlp::new(otlp, hostname, version).map_err(|source| StartError::Tls {
                 channel: "otlp",
-                source,
+                source: Box::new(source),
             })?;
             let queue = queue("otlp", &otlp.queue)?;
             starters.push(Starter::new("otlp", otlp.priority, queue, &otlp.retry, channel));

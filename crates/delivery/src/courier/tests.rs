@@ -77,8 +77,10 @@ fn a_channel_that_fails_holds_up_no_other_and_the_end_is_bounded() {
 #[test]
 fn what_waits_on_disk_is_delivered_by_the_next_one() {
     let directory = TempDir::new().unwrap();
-    let mut settings = Delivery::default();
-    settings.grace = Duration::from_millis(100);
+    let mut settings = Delivery {
+        grace: Duration::from_millis(100),
+        ..Delivery::default()
+    };
     settings.http.enabled = true;
     settings.http.url = nobody();
     settings.http.queue.directory = directory.path().join("queue");
