@@ -222,6 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn whatever_comes_is_read_or_refused_and_never_held_for_long() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let good = Message::Alert(Box::new(alert(1))).encode().unwrap();
+        for _ in 0..2000 {
+            let mut bytes = [good.clone(), good.clone()].concat();
+            for _ in 0..random.usize(0..8) {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            let mut decoder = Decoder::default();
+            for piece in bytes.chunks(random.usize(1..400)) {
+                decoder.feed(piece);
+                while let Ok(Some(_)) = decoder.message() {}
+                assert!(decoder.buffer.len() <= HEADER + LIMIT + 400);
+            }
+        }
+    }
+
+    #[test]
     fn an_alert_beyond_the_limit_is_refused() {
         let mut alert = alert(1);
         alert.text = "x".repeat(LIMIT);

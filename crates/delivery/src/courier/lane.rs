@@ -14,6 +14,10 @@ use crate::channel::{Channel, Failure, Kind};
 use crate::config::Retry;
 use crate::queue::Queue;
 
+/// A batch is no larger than this, in bytes, unless a single alert is: so many alerts of the largest kind would make a request that
+/// receivers refuse (OpenTelemetry's collector: 20 MiB), and memory for several copies of it.
+const BATCH_BYTES: usize = 1 << 20;
+
 /// What the courier keeps of a lane.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -171,9 +175,15 @@ impl<C: Channel> Worker<C> {
     fn front(&self) -> Vec<Arc<Alert>> {
         let count = if self.alone > 0 { 1 } else { self.channel.batch().max(1) };
         let mut queue = self.state.queue();
-        let front = queue.front(count);
+        let mut front = queue.front(count);
         let damaged = queue.take_damaged();
         drop(queue);
+        let mut bytes = 0;
+        let fits = front.iter().take_while(|alert| {
+            bytes += alert.size();
+            bytes <= BATCH_BYTES
+        });
+        front.truncate(fits.count().max(1));
         if damaged > 0 {
             self.state.account.lock().failed += damaged;
             tracing::warn!(

@@ -192,3 +192,20 @@ async fn thresholds_and_reopening() {
     assert_eq!((account.below, account.delivered), (1, 1));
     assert_eq!(channel.script().reopened, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_bounded_in_bytes_too() {
+    let channel = Scripted::new([]);
+    let retry = Retry::default();
+    let queue = Queue::Memory(Memory::new(1 << 30));
+    let lane = Lane::start("test", Priority::Debug, queue, &retry, channel.clone());
+    for size in [400_000, 400_000, 400_000, 2_000_000, 10] {
+        let mut large = alert(1);
+        large.text = "x".repeat(size);
+        lane.push(&Arc::new(large));
+    }
+    assert_eq!(finish(lane, 1).await.delivered, 5);
+    let script = channel.script();
+    let sizes: Vec<usize> = script.attempts.iter().map(|(_, rules)| rules.len()).collect();
+    assert_eq!(sizes, [2, 1, 1, 1]);
+}
