@@ -34,6 +34,11 @@ pub(crate) trait Channel: Send + 'static {
     /// Delivers these, in order.
     fn deliver(&mut self, alerts: &[Arc<Alert>]) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// Nothing more comes. Whoever deals with what was delivered may want time for it.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Opens anew what may have been moved or replaced. What fails keeps what it had.
     fn reopen(&mut self) -> Result<(), String> {
         Ok(())

@@ -194,6 +194,13 @@ impl Channel for Program {
         }
         Ok(())
     }
+
+    /// It sees the end of its input, and has time to deal with what it read: in a container, nothing outlives the agent.
+    async fn finish(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.end(self.settings.timeout).await;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -141,3 +141,17 @@ async fn one_that_is_not_there_is_tried_again() {
         assert!(failure.error.contains("/no/such/program"));
     }
 }
+
+#[tokio::test]
+async fn one_that_goes_on_has_time_to_end() {
+    let mut shell = Shell::new("cat > /dev/null; sleep 0.2; echo bye > $OUT", true);
+    shell.program.deliver(&alerts(1..2)).await.unwrap();
+    shell.program.finish().await;
+    assert_eq!(std::fs::read_to_string(shell.out()).unwrap(), "bye\n");
+
+    let begun = Instant::now();
+    let mut shell = Shell::new("exec sleep 1000", true);
+    shell.program.deliver(&alerts(1..2)).await.unwrap();
+    shell.program.finish().await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}

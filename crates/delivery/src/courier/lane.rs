@@ -165,7 +165,7 @@ impl<C: Channel> Worker<C> {
             if !batch.is_empty() {
                 self.attempt(&batch).await;
             } else if self.state.closing.load(Ordering::Relaxed) {
-                return;
+                return self.channel.finish().await;
             } else {
                 self.state.wake.notified().await;
             }
