@@ -97,9 +97,8 @@ impl FromStr for Priority {
     }
 }
 
-/// An alert.
+/// An alert. Fields that it does not know are passed over: a queue on disk may have been written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Alert {
     /// How bad.
     pub priority: Priority,

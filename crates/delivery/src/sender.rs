@@ -1,6 +1,8 @@
 //! The sensor's end: hands alerts over without waiting, or for as long as it was told to, and counts what it could not.
 //!
-//! It makes four system calls and no other: `sendto`, `recvfrom`, `poll` and, at the end, `shutdown`, all on the one socket.
+//! It makes four system calls and no other: `sendto`, `recvfrom`, `poll` (`ppoll` on arm64) and, at the end, `shutdown`, all on the
+//! one socket. After a fork, each process must drop the end that it does not use: as long as anybody holds this one, the courier
+//! sees no end.
 
 use std::collections::VecDeque;
 use std::io;

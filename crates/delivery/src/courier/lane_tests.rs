@@ -155,7 +155,7 @@ async fn what_cannot_be_delivered_for_too_long_is_given_up_one_at_a_time() {
     channel.script().always = Some(Failure::later("stuck"));
     let lane = channel.start(600);
     push(&lane, 0..4);
-    tokio::time::sleep(Duration::from_secs(1300)).await;
+    tokio::time::sleep(Duration::from_secs(1500)).await;
     assert_eq!(lane.account().failed, 1 + 1);
     channel.script().always = None;
     let account = finish(lane, 3600).await;

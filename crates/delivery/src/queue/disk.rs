@@ -158,9 +158,6 @@ impl Disk {
 
     /// Begins a segment.
     fn begin(&mut self) -> io::Result<()> {
-        if let Some(last) = self.segments.back() {
-            last.file.sync_data()?;
-        }
         let (before, _) = self.read_position().unwrap_or_default();
         let number = self.segments.back().map_or(before, |last| last.number) + 1;
         let file = segment::open(&segment::path(&self.directory, number), true)?;
@@ -186,15 +183,13 @@ impl Disk {
                 }
                 break;
             }
-            let read = segment::read(&first.file, offset, first.length);
-            let alert = read.ok().flatten().and_then(|(payload, next)| {
-                let alert = serde_json::from_slice::<Alert>(&payload).ok()?;
-                Some((Arc::new(alert), next))
-            });
-            match alert {
-                Some(alert) => self.ahead.push_back(alert),
-                None if self.ahead.is_empty() => self.skip_first(),
-                None => break,
+            let read = segment::read(&first.file, offset, first.length).ok().flatten();
+            match read.map(|(payload, next)| (serde_json::from_slice::<Alert>(&payload), next)) {
+                Some((Ok(alert), next)) => self.ahead.push_back((Arc::new(alert), next)),
+                // What is good comes first, so that the position never passes what is not delivered.
+                _ if !self.ahead.is_empty() => break,
+                Some((Err(_), next)) => self.skip_record(next),
+                None => self.skip_first(),
             }
         }
         self.ahead
@@ -220,6 +215,16 @@ impl Disk {
 
     pub(super) fn take_damaged(&mut self) -> u64 {
         std::mem::take(&mut self.damaged)
+    }
+
+    /// Gives up a record that is as it was written, but is no alert that this version knows.
+    fn skip_record(&mut self, next: u64) {
+        if let Some(first) = self.segments.front_mut() {
+            first.records = first.records.saturating_sub(1);
+            self.damaged += 1;
+            self.delivered = next;
+            self.write_position();
+        }
     }
 
     /// Gives up what cannot be read of the first segment.

@@ -130,6 +130,29 @@ fn the_only_segment_may_be_spoiled_too() {
 }
 
 #[test]
+fn what_another_version_wrote_costs_itself_alone() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..2);
+    drop(disk);
+    // Two records with right checksums: one with fields too few, one with a field too many.
+    let mut newer = serde_json::to_value(alert(2)).unwrap();
+    newer["from_the_future"] = 1.into();
+    let file = segment::open(&segments(&directory)[0], false).unwrap();
+    for payload in ["{}".to_owned(), newer.to_string()] {
+        let mut record = u32::try_from(payload.len()).unwrap().to_le_bytes().to_vec();
+        record.extend(crc32fast::hash(payload.as_bytes()).to_le_bytes());
+        record.extend(payload.as_bytes());
+        file.write_all_at(&record, file.metadata().unwrap().len()).unwrap();
+    }
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 3..4);
+    assert_eq!(disk.len(), 5);
+    assert_eq!(drain(&mut disk, 10), rules(0..4));
+    assert_eq!((disk.take_damaged(), disk.len()), (1, 0));
+}
+
+#[test]
 fn a_lost_position_delivers_again_rather_than_not_at_all() {
     let directory = TempDir::new().unwrap();
     let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
