@@ -1,0 +1,248 @@
+//! A file that is appended to, and renamed when it has grown enough. Only its owner may read it; a link in its place, or anything but
+//! a regular file, is refused. Written on a thread that may wait for the disk.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::spawn_blocking;
+
+use super::{Channel, Failure, line};
+use crate::alert::Alert;
+use crate::config;
+
+/// See the module.
+pub(crate) struct File(Arc<Mutex<Log>>);
+
+struct Log {
+    settings: config::File,
+    file: fs::File,
+    length: u64,
+}
+
+impl File {
+    pub(crate) fn open(settings: &config::File) -> io::Result<Self> {
+        let (file, length) = open(&settings.path)?;
+        Ok(Self(Arc::new(Mutex::new(Log {
+            settings: settings.clone(),
+            file,
+            length,
+        }))))
+    }
+}
+
+impl Channel for File {
+    fn batch(&self) -> usize {
+        64
+    }
+
+    async fn deliver(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
+        let log = Arc::clone(&self.0);
+        let alerts = alerts.to_vec();
+        let written = spawn_blocking(move || log.lock().unwrap_or_else(PoisonError::into_inner).append(&alerts));
+        written.await.unwrap_or_else(|error| Err(Failure::later(error)))
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        // Where the disk hangs, the lock is held: the lane waits for the write anyway before it comes here.
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.reopen().map_err(|error| error.to_string())
+    }
+}
+
+impl Log {
+    fn append(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
+        let limit = self.settings.max_size.as_u64();
+        let mut taken = 0;
+        let mut text = Vec::new();
+        for (number, alert) in alerts.iter().enumerate() {
+            let line = line(alert, self.settings.format);
+            let would_be = self.length + text.len() as u64 + line.len() as u64 + 1;
+            let is_empty = self.length == 0 && text.is_empty();
+            if limit > 0 && would_be > limit && !is_empty {
+                self.write(&text).map_err(|error| Failure::later_than(taken, error))?;
+                text.clear();
+                taken = number;
+                self.rotate().map_err(|error| Failure::later_than(taken, error))?;
+            }
+            text.extend_from_slice(line.as_bytes());
+            text.push(b'\n');
+        }
+        self.write(&text).map_err(|error| Failure::later_than(taken, error))
+    }
+
+    /// All or nothing, as far as the disk allows.
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(text) {
+            // Half a line would spoil the next one. If even that fails, the next write is no worse than this one.
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let path = &self.settings.path;
+        let keep = self.settings.keep;
+        if keep == 0 {
+            fs::remove_file(path)?;
+        }
+        for number in (0..keep).rev() {
+            let from = if number == 0 { path.clone() } else { old(path, number) };
+            match fs::rename(&from, old(path, number + 1)) {
+                Err(error) if number > 0 && error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
+        }
+        self.reopen()
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        (self.file, self.length) = open(&self.settings.path)?;
+        Ok(())
+    }
+}
+
+/// `PATH.NUMBER`.
+fn old(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+fn open(path: &Path) -> io::Result<(fs::File, u64)> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        // A FIFO would make opening wait.
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok((file, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use bytesize::ByteSize;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::alert::tests::alert;
+
+    fn settings(directory: &TempDir, max_size: u64, keep: u32) -> config::File {
+        config::File {
+            path: directory.path().join("alerts.log"),
+            max_size: ByteSize(max_size),
+            keep,
+            ..config::File::default()
+        }
+    }
+
+    fn alerts(numbers: std::ops::Range<usize>) -> Vec<Arc<Alert>> {
+        numbers.map(|number| Arc::new(alert(number))).collect()
+    }
+
+    /// How many lines each file has, by name.
+    fn files(directory: &TempDir) -> Vec<(String, usize)> {
+        let mut files: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let text = fs::read_to_string(entry.path()).unwrap();
+                assert!(
+                    text.lines()
+                        .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+                );
+                (entry.file_name().into_string().unwrap(), text.lines().count())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[tokio::test]
+    async fn it_appends_and_only_the_owner_reads() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        File::open(&settings).unwrap().deliver(&alerts(1..3)).await.unwrap();
+        File::open(&settings).unwrap().deliver(&alerts(3..4)).await.unwrap();
+        let text = fs::read_to_string(&settings.path).unwrap();
+        let expected: Vec<_> = alerts(1..4).iter().map(|alert| alert.json.clone()).collect();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+        let mode = fs::metadata(&settings.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn it_is_rotated_by_size_and_the_oldest_go() {
+        let directory = TempDir::new().unwrap();
+        let line = alert(10).json.len() as u64 + 1;
+        let mut file = File::open(&settings(&directory, 3 * line, 2)).unwrap();
+        file.deliver(&alerts(10..14)).await.unwrap();
+        let name = |suffix: &str| format!("alerts.log{suffix}");
+        assert_eq!(files(&directory), [(name(""), 1), (name(".1"), 3)]);
+        file.deliver(&alerts(14..21)).await.unwrap();
+        assert_eq!(files(&directory), [(name(""), 2), (name(".1"), 3), (name(".2"), 3)]);
+        let oldest = fs::read_to_string(directory.path().join("alerts.log.2")).unwrap();
+        assert!(oldest.contains("o 13"), "{oldest}");
+    }
+
+    #[tokio::test]
+    async fn without_old_files_it_begins_anew_and_one_large_line_is_no_reason_to_turn_in_circles() {
+        let directory = TempDir::new().unwrap();
+        let mut file = File::open(&settings(&directory, 10, 0)).unwrap();
+        file.deliver(&alerts(1..4)).await.unwrap();
+        assert_eq!(files(&directory), [("alerts.log".to_owned(), 1)]);
+    }
+
+    #[tokio::test]
+    async fn somebody_else_may_rotate() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let mut file = File::open(&settings).unwrap();
+        file.deliver(&alerts(1..2)).await.unwrap();
+        fs::rename(&settings.path, directory.path().join("moved")).unwrap();
+        file.deliver(&alerts(2..3)).await.unwrap();
+        file.reopen().unwrap();
+        file.deliver(&alerts(3..4)).await.unwrap();
+        assert_eq!(
+            files(&directory),
+            [("alerts.log".to_owned(), 1), ("moved".to_owned(), 2)]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_leaves_whole_lines_and_is_tried_again() {
+        let file = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let directory = TempDir::new().unwrap();
+        let mut full = File::open(&settings(&directory, 0, 0)).unwrap();
+        full.0.lock().unwrap().file = file;
+        let failure = full.deliver(&alerts(1..3)).await.unwrap_err();
+        assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
+        full.reopen().unwrap();
+        full.deliver(&alerts(1..3)).await.unwrap();
+        assert_eq!(files(&directory)[0].1, 2);
+    }
+
+    #[test]
+    fn links_and_what_is_no_file_are_refused() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "").unwrap();
+        std::os::unix::fs::symlink(&victim, &settings.path).unwrap();
+        assert!(File::open(&settings).is_err());
+        fs::remove_file(&settings.path).unwrap();
+        nix::unistd::mkfifo(&settings.path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(File::open(&settings).is_err());
+    }
+}

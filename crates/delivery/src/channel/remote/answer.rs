@@ -1,0 +1,135 @@
+//! What an answer means for the alerts that were posted.
+
+use std::time::{Duration, SystemTime};
+
+use hyper::body::Bytes;
+use hyper::header::HeaderMap;
+use hyper::header::RETRY_AFTER;
+use hyper::{Response, StatusCode};
+
+use crate::account::shortened;
+use crate::channel::{Failure, Kind};
+
+/// An answer, read as far as anybody wants it.
+#[derive(Debug)]
+pub(in crate::channel) struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    /// The beginning of the body.
+    pub(in crate::channel) body: Bytes,
+}
+
+/// The kinds of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::channel) enum Verdict {
+    /// 2xx.
+    Taken,
+    /// The receiver is overloaded, or has a fault: it may take the same later.
+    Later,
+    /// Something of what was sent is not to its liking, so parts of it may be.
+    Content,
+    /// It will never take anything like this.
+    Never,
+}
+
+impl Answer {
+    pub(super) fn new<B>(response: &Response<B>, body: Bytes) -> Self {
+        Self {
+            status: response.status(),
+            retry_after: retry_after(response.headers(), SystemTime::now()),
+            body,
+        }
+    }
+
+    /// What becomes of the alerts.
+    pub(in crate::channel) fn verdict(&self) -> Verdict {
+        match self.status.as_u16() {
+            200..=299 => Verdict::Taken,
+            // Request Timeout, Too Early, Too Many Requests, and whatever the receiver is to blame for but cannot speak at all.
+            408 | 425 | 429 | 500 | 502..=504 | 507..=599 => Verdict::Later,
+            // Bad Request, Content Too Large, Unprocessable Content.
+            400 | 413 | 422 => Verdict::Content,
+            _ => Verdict::Never,
+        }
+    }
+
+    /// The failure that a refusal is.
+    pub(in crate::channel) fn failure(&self, url: &str) -> Failure {
+        let words = String::from_utf8_lossy(&self.body);
+        let words: String = shortened(words.trim())
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+            .collect();
+        let separator = if words.is_empty() { "" } else { ": " };
+        Failure {
+            taken: 0,
+            kind: match self.verdict() {
+                Verdict::Taken | Verdict::Later => Kind::Later(self.retry_after),
+                Verdict::Content => Kind::RefusedTogether,
+                Verdict::Never => Kind::RefusedAll,
+            },
+            error: format!("{url} answers {}{separator}{words}", self.status),
+        }
+    }
+}
+
+/// How long the receiver wants to be left alone: seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let response = Response::builder()
+            .status(status)
+            .header(RETRY_AFTER, "7")
+            .body(())
+            .unwrap();
+        Answer::new(&response, Bytes::from(body.to_owned()))
+    }
+
+    #[test]
+    fn each_status_has_its_verdict() {
+        for (verdict, statuses) in [
+            (Verdict::Taken, &[200, 201, 202, 204][..]),
+            (Verdict::Later, &[408, 425, 429, 500, 502, 503, 504, 520]),
+            (Verdict::Content, &[400, 413, 422]),
+            (Verdict::Never, &[301, 308, 401, 403, 404, 405, 410, 415, 501, 505]),
+        ] {
+            for status in statuses {
+                assert_eq!(answer(*status, "").verdict(), verdict, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_the_receiver_said() {
+        let failure = answer(429, " slow\ndown ").failure("http://h/");
+        assert_eq!(failure.error, "http://h/ answers 429 Too Many Requests: slow down");
+        assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(7))));
+        let failure = answer(404, "").failure("http://h/");
+        assert_eq!(failure.error, "http://h/ answers 404 Not Found");
+    }
+
+    #[test]
+    fn both_forms_of_retry_after() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:00 GMT").unwrap();
+        let after = |value: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(&headers, now)
+        };
+        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(37)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(after("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

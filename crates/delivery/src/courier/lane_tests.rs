@@ -1,0 +1,211 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::*;
+use crate::alert::tests::alert;
+use crate::queue::Memory;
+
+/// A channel that answers as it was told, then takes everything.
+#[derive(Clone, Default)]
+struct Scripted(Arc<Mutex<Script>>);
+
+#[derive(Default)]
+struct Script {
+    answers: VecDeque<Result<(), Failure>>,
+    always: Option<Failure>,
+    /// An alert of this rule is always refused, together with whatever comes along.
+    poison: Option<String>,
+    attempts: Vec<(Instant, Vec<String>)>,
+    batch: usize,
+    reopened: usize,
+}
+
+impl Scripted {
+    fn new(answers: impl IntoIterator<Item = Result<(), Failure>>) -> Self {
+        let scripted = Self::default();
+        scripted.script().answers.extend(answers);
+        scripted.script().batch = 4;
+        scripted
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap()
+    }
+
+    fn start(&self, give_up: u64) -> Lane {
+        let retry = Retry {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            give_up: Duration::from_secs(give_up),
+        };
+        let queue = Queue::Memory(Memory::new(100 * alert(10).size() as u64));
+        Lane::start("test", Priority::Warning, queue, &retry, self.clone())
+    }
+}
+
+impl Channel for Scripted {
+    fn batch(&self) -> usize {
+        self.script().batch
+    }
+
+    async fn deliver(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
+        let rules: Vec<String> = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let mut script = self.script();
+        script.attempts.push((Instant::now(), rules.clone()));
+        if script.poison.as_ref().is_some_and(|poison| rules.contains(poison)) {
+            return Err(Failure {
+                taken: 0,
+                kind: Kind::RefusedTogether,
+                error: "no".to_owned(),
+            });
+        }
+        if let Some(always) = &script.always {
+            return Err(always.clone());
+        }
+        script.answers.pop_front().unwrap_or(Ok(()))
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        self.script().reopened += 1;
+        Err("told and gone on".to_owned())
+    }
+}
+
+fn refused(kind: Kind) -> Failure {
+    Failure {
+        taken: 0,
+        kind,
+        error: "refused".to_owned(),
+    }
+}
+
+async fn finish(lane: Lane, seconds: u64) -> Account {
+    lane.close();
+    lane.end(Instant::now() + Duration::from_secs(seconds)).await;
+    lane.account()
+}
+
+fn push(lane: &Lane, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        lane.push(&Arc::new(alert(number)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_tried_again_with_longer_and_longer_pauses() {
+    let channel = Scripted::new((0..5).map(|_| Err(Failure::later("away"))));
+    let lane = channel.start(0);
+    push(&lane, 0..2);
+    let account = finish(lane, 3600).await;
+    assert_eq!(
+        (account.delivered, account.retried, account.failed, account.dropped),
+        (2, 5, 0, 0)
+    );
+    assert!(!account.failing);
+    assert_eq!(account.last_error.as_deref(), Some("away"));
+    let attempts = &channel.script().attempts;
+    assert_eq!(attempts.len(), 6);
+    for (step, pair) in attempts.windows(2).enumerate() {
+        let (pause, whole) = (pair[1].0 - pair[0].0, Duration::from_secs(1 << step));
+        assert!(
+            pause >= whole / 2 && pause <= whole + Duration::from_millis(2),
+            "{pause:?} at {step}"
+        );
+        assert_eq!(pair[0].1, pair[1].1, "the same alerts");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_asks_for_time_gets_it() {
+    let kind = Kind::Later(Some(Duration::from_secs(30)));
+    let channel = Scripted::new([Err(refused(kind))]);
+    let lane = channel.start(0);
+    push(&lane, 0..1);
+    assert_eq!(finish(lane, 3600).await.delivered, 1);
+    let attempts = &channel.script().attempts;
+    assert!(attempts[1].0 - attempts[0].0 >= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_is_not_sent_again() {
+    let channel = Scripted::new([Err(Failure::later_than(3, "half")), Err(refused(Kind::Refused))]);
+    let lane = channel.start(0);
+    push(&lane, 0..4);
+    let account = finish(lane, 3600).await;
+    assert_eq!((account.delivered, account.failed), (3, 1));
+    assert_eq!(channel.script().attempts[1].1, ["Rule 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_refused_costs_only_itself() {
+    let channel = Scripted::new([]);
+    channel.script().poison = Some("Rule 2".to_owned());
+    let lane = channel.start(0);
+    push(&lane, 0..8);
+    let account = finish(lane, 3600).await;
+    assert_eq!((account.delivered, account.failed), (7, 1));
+    let script = channel.script();
+    let sizes: Vec<usize> = script.attempts.iter().map(|(_, rules)| rules.len()).collect();
+    assert_eq!(sizes, [4, 1, 1, 1, 1, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_delivered_for_too_long_is_given_up_one_at_a_time() {
+    let channel = Scripted::new([]);
+    channel.script().always = Some(Failure::later("stuck"));
+    let lane = channel.start(600);
+    push(&lane, 0..4);
+    tokio::time::sleep(Duration::from_secs(1500)).await;
+    assert_eq!(lane.account().failed, 1 + 1);
+    channel.script().always = None;
+    let account = finish(lane, 3600).await;
+    assert_eq!((account.delivered, account.failed), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_drops_the_newest_and_the_end_is_bounded() {
+    let channel = Scripted::new([]);
+    channel.script().always = Some(Failure::later("away"));
+    let lane = channel.start(0);
+    push(&lane, 10..99);
+    push(&lane, 10..99);
+    let account = lane.account();
+    assert!(account.waiting >= 99 && account.waiting <= 101, "{account:?}");
+    assert_eq!(account.dropped, 178 - account.waiting);
+    let begun = Instant::now();
+    let account = finish(lane, 5).await;
+    assert!(begun.elapsed() <= Duration::from_secs(6));
+    assert_eq!((account.dropped, account.waiting, account.delivered), (178, 0, 0));
+    assert!(account.failing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn thresholds_and_reopening() {
+    let channel = Scripted::new([]);
+    let lane = channel.start(0);
+    let mut low = alert(1);
+    low.priority = Priority::Notice;
+    lane.push(&Arc::new(low));
+    push(&lane, 2..3);
+    lane.reopen();
+    let account = finish(lane, 1).await;
+    assert_eq!((account.below, account.delivered), (1, 1));
+    assert_eq!(channel.script().reopened, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_bounded_in_bytes_too() {
+    let channel = Scripted::new([]);
+    let retry = Retry::default();
+    let queue = Queue::Memory(Memory::new(1 << 30));
+    let lane = Lane::start("test", Priority::Debug, queue, &retry, channel.clone());
+    for size in [400_000, 400_000, 400_000, 2_000_000, 10] {
+        let mut large = alert(1);
+        large.text = "x".repeat(size);
+        lane.push(&Arc::new(large));
+    }
+    assert_eq!(finish(lane, 1).await.delivered, 5);
+    let script = channel.script();
+    let sizes: Vec<usize> = script.attempts.iter().map(|(_, rules)| rules.len()).collect();
+    assert_eq!(sizes, [2, 1, 1, 1]);
+}
