@@ -130,7 +130,8 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     resolver.inventory();
     resolver.start_heartbeats();
     let node = node_name(settings);
-    let recorder = recorder(settings, &node)?;
+    let clock = BootClock::now().map_err(Error::Clock)?;
+    let recorder = recorder(settings, &node, clock)?;
     let host = Host::look(loaded, node.clone());
     let port = settings.health.address().map(port::bind).transpose()?;
 
@@ -234,9 +235,10 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         signals,
         batch: settings.capture.batch,
         losses: Losses::new(settings.loss.clone(), capture.started()),
+        clock,
         alerting,
         recorder,
-    })?;
+    });
     let result = pipeline.run(&mut capture);
     control.stop();
     // The kernel detaches the programs once the process has ended, with its exit code known. From within it would hold that
@@ -327,12 +329,11 @@ fn printed(classes: &[EventClass]) -> HookSet {
 }
 
 /// The recording, where one is wanted.
-fn recorder(settings: &Settings, node: &str) -> Result<Option<Recorder>, Error> {
+fn recorder(settings: &Settings, node: &str, clock: BootClock) -> Result<Option<Recorder>, Error> {
     let record = &settings.record;
     if record.file.as_os_str().is_empty() {
         return Ok(None);
     }
-    let clock = BootClock::now().map_err(Error::Clock)?;
     let recorder = Recorder::create(&record.file, record.limit.as_u64(), node, clock.boot())?;
     Ok(Some(recorder))
 }

@@ -107,6 +107,8 @@ pub struct Parts<W> {
     pub batch: Duration,
     /// When a loss is told.
     pub losses: Losses,
+    /// The calendar's clock, read just now.
+    pub clock: BootClock,
     /// What raises alerts.
     pub alerting: Option<Alerting>,
     /// Where everything is recorded.
@@ -126,10 +128,8 @@ pub struct Alerting {
 
 impl<W: Write> Pipeline<W> {
     /// Puts the parts together.
-    ///
-    /// # Errors
-    /// [`Error::Clock`].
-    pub fn new(parts: Parts<W>) -> Result<Self, Error> {
+    #[must_use]
+    pub fn new(parts: Parts<W>) -> Self {
         let stages = Stages {
             table: ProcessTable::new(parts.processes),
             resolver: parts.resolver,
@@ -137,7 +137,7 @@ impl<W: Write> Pipeline<W> {
             vitals: parts.vitals,
             sink: parts.sink,
             printed: parts.printed,
-            clock: BootClock::now().map_err(Error::Clock)?,
+            clock: parts.clock,
             clock_read: Instant::now(),
             lost: LostCount::default(),
             lost_alerts: LostCount::default(),
@@ -152,11 +152,11 @@ impl<W: Write> Pipeline<W> {
             introduced_anew: Instant::now(),
         };
         stages.vitals.follow(&stages.clock);
-        Ok(Self {
+        Self {
             stages,
             signals: parts.signals,
             batch: parts.batch,
-        })
+        }
     }
 
     /// Runs until a signal ends it, or until nobody reads the output any more. The last thing written is a summary.
@@ -225,6 +225,9 @@ impl<W: Write> Stages<W> {
             self.clock.refresh().map_err(Error::Clock)?;
             self.clock_read = Instant::now();
             self.vitals.follow(&self.clock);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.clock(self.clock.boot());
+            }
             self.look_for_losses(capture, false)?;
             self.look_at_the_output()?;
             self.publish_now();

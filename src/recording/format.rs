@@ -20,6 +20,8 @@ pub(super) mod kind {
     pub(in super::super) const RECORD: u32 = 1;
     /// The id of a cgroup, eight bytes, and an outcome as JSON.
     pub(in super::super) const OUTCOME: u32 = 2;
+    /// Nanoseconds from the epoch to the boot, which from here on are other ones: the calendar was set or slewed.
+    pub(in super::super) const CLOCK: u32 = 3;
 }
 
 /// The first line of a recording.

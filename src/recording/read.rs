@@ -24,6 +24,7 @@ pub struct Reader<R> {
     /// Eight bytes each, because the decoder may count on records lying so.
     buffer: Vec<u64>,
     at: u64,
+    boot: i64,
 }
 
 impl Reader<File> {
@@ -66,6 +67,7 @@ impl<R: Read> Reader<R> {
             hooks: beginning.hooks.iter().map(ours).collect(),
             from,
             at: line.len() as u64,
+            boot: beginning.boot,
             beginning,
             outcomes: HashMap::new(),
             host: Arc::new(Outcome::host()),
@@ -79,12 +81,12 @@ impl<R: Read> Reader<R> {
         &self.beginning
     }
 
-    /// Hands the records over in their order, each with the outcome of its cgroup's lookup, which is known for every one that
-    /// was recorded. A recording that was cut in the middle of a frame, because the agent was killed, ends before it.
+    /// Hands the records over in their order, each with the clock, as [`BootClock::boot`](crate::event::BootClock::boot) tells it, and
+    /// with the outcome of its cgroup's lookup, which is known for every one that was recorded. A recording that was cut in the middle of a frame, because the agent was killed, ends before it.
     ///
     /// # Errors
     /// It cannot be read, or is broken.
-    pub fn each(&mut self, mut take: impl FnMut(Record<'_>, &dyn Fn(u64) -> Arc<Outcome>)) -> Result<(), Error> {
+    pub fn each(&mut self, mut take: impl FnMut(Record<'_>, i64, &dyn Fn(u64) -> Arc<Outcome>)) -> Result<(), Error> {
         loop {
             let at = self.at;
             let broken = |what: String| Error::Broken { at, what };
@@ -106,6 +108,10 @@ impl<R: Read> Reader<R> {
                     let id = u64::from_ne_bytes(*id);
                     self.outcomes.insert(id, Arc::new(outcome));
                 }
+                kind::CLOCK => {
+                    let boot = bytes.first_chunk().ok_or_else(|| broken("a clock without a time".to_owned()))?;
+                    self.boot = i64::from_ne_bytes(*boot);
+                }
                 kind::RECORD => self.record(size, &mut take).map_err(broken)?,
                 other => return Err(broken(format!("a frame of unknown kind {other}"))),
             }
@@ -115,7 +121,7 @@ impl<R: Read> Reader<R> {
     fn record(
         &mut self,
         size: usize,
-        take: &mut impl FnMut(Record<'_>, &dyn Fn(u64) -> Arc<Outcome>),
+        take: &mut impl FnMut(Record<'_>, i64, &dyn Fn(u64) -> Arc<Outcome>),
     ) -> Result<(), String> {
         let bytes = &mut self.buffer.as_mut_bytes()[..size];
         let said = wire::hook_of(bytes).ok_or("a record without a hook")?;
@@ -126,7 +132,7 @@ impl<R: Read> Reader<R> {
         wire::set_hook(bytes, hook);
         let record = Record::decode(bytes).map_err(|error| error.to_string())?;
         let (outcomes, host) = (&self.outcomes, &self.host);
-        take(record, &|cgroup_id| {
+        take(record, self.boot, &|cgroup_id| {
             Arc::clone(outcomes.get(&cgroup_id).unwrap_or(host))
         });
         Ok(())

@@ -37,12 +37,11 @@ pub fn replay<R: Read, E: From<Error>>(
     host: &Host,
     mut raise: impl FnMut(&Alert<'_>) -> Result<(), E>,
 ) -> Result<Replayed, E> {
-    let clock = BootClock::of_boot(reader.beginning().boot);
     let mut table = ProcessTable::new(PROCESSES);
     let mut lost = LostCount::default();
     let mut replayed = Replayed::default();
     let mut raised = Ok(());
-    reader.each(|record, outcome_of| {
+    reader.each(|record, boot, outcome_of| {
         let Content::Process(mut body) = record.content else {
             return;
         };
@@ -57,6 +56,7 @@ pub fn replay<R: Read, E: From<Error>>(
             return;
         }
         replayed.judged += 1;
+        let clock = BootClock::of_boot(boot);
         let outcome = outcome_of(cgroup_id(&header, &body));
         let subject = Subject::new(Known {
             header: &header,

@@ -22,6 +22,8 @@ const BUFFER: usize = 256 * 1024;
 pub struct Recorder {
     to: Option<BufWriter<File>>,
     left: u64,
+    /// What was written last of the clock.
+    boot: i64,
     /// The outcome of each cgroup that was written last.
     known: LruCache<u64, Weak<Outcome>>,
 }
@@ -49,6 +51,7 @@ impl Recorder {
         Ok(Self {
             to: Some(to),
             left: limit.saturating_sub(line.len() as u64),
+            boot,
             known: LruCache::new(OUTCOMES),
         })
     }
@@ -71,6 +74,15 @@ impl Recorder {
                 .and_then(|()| self.frame(kind::RECORD, &[record]))
         };
         self.ended(written);
+    }
+
+    /// Notes what the clock is.
+    pub fn clock(&mut self, boot: i64) {
+        if boot != self.boot {
+            self.boot = boot;
+            let written = self.frame(kind::CLOCK, &[&boot.to_ne_bytes()]);
+            self.ended(written);
+        }
     }
 
     /// Writes what was collected.

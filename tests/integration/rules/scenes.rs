@@ -105,7 +105,7 @@ fn ssh(to: &str, name: &str) {
     let script = format!(
         "ip link set lo up; ip addr add {PUBLIC}/32 dev lo; ip addr add 10.1.2.3/32 dev lo
         busybox nc -l -p 443 </dev/null >/dev/null & listener=$!
-        until grep -q ':01BB 00000000:0000 0A' /proc/net/tcp; do :; done
+        until grep -qsE ':01BB 0+:0000 0A' /proc/net/tcp /proc/net/tcp6; do kill -0 $listener || exit 1; done
         (exec -a {name} bash -c 'exec 3<>/dev/tcp/{to}/443')
         kill $listener"
     );
