@@ -201,6 +201,11 @@ impl Part {
         Self { small, rarest }
     }
 
+    /// The part in small letters.
+    pub(super) fn small(&self) -> &[u8] {
+        &self.small
+    }
+
     fn is_in(&self, text: &[u8]) -> bool {
         let Some(&rare) = self.small.get(self.rarest) else {
             return true;

@@ -15,6 +15,7 @@ mod evaluate;
 mod glob;
 mod graph;
 mod matcher;
+pub mod necessary;
 mod network;
 mod operand;
 mod paths;

@@ -1,7 +1,7 @@
 //! What comparisons mean.
 
 mod compile;
-mod property;
+pub(super) mod property;
 mod slow;
 mod unknown;
 
