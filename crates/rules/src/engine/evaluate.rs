@@ -3,6 +3,7 @@
 use super::Subject;
 use super::classes::{Class, Classes, Members, OTHER};
 use super::graph::TestId;
+use super::pieces::Pieces;
 use super::program::{ANSWERS, ClassField, NONE, Program, Step, StepKind};
 use super::test::Test;
 use crate::field::Field;
@@ -88,6 +89,7 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
                 not,
             } => return self.one_of_classes(*field as usize, members, *negated, *not),
             StepKind::Test { test, answer } => self.test(*test, *answer),
+            StepKind::Pieces { pieces, answer, not } => self.pieces(pieces, *answer, *not),
             StepKind::Not(of) => !self.truth(*of),
             StepKind::All(of) => self.joined(of, Truth::False),
             StepKind::Any(of) => self.joined(of, Truth::True),
@@ -154,6 +156,7 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
                 let field = &program.fields[*field as usize].field;
                 self.reason(field, reasons);
             }
+            StepKind::Pieces { pieces, .. } => self.reason(&pieces.field, reasons),
             StepKind::Test { test, .. } => {
                 self.tests[test.0 as usize].fields(&mut |field| self.reason(field, reasons));
             }
@@ -189,6 +192,15 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
         let subject = self.subject;
         let left = self.answers[answer as usize].get_or_insert_with(|| test.left.answer(subject));
         test.truth(left, subject)
+    }
+
+    fn pieces(&mut self, pieces: &'e Pieces, answer: u32, not: bool) -> Truth {
+        let subject = self.subject;
+        if answer == NONE {
+            return pieces.truth(&subject.answer(&pieces.field), not);
+        }
+        let left = self.answers[answer as usize].get_or_insert_with(|| subject.answer(&pieces.field));
+        pieces.truth(left, not)
     }
 
     #[inline]

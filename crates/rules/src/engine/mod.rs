@@ -19,6 +19,7 @@ pub mod necessary;
 mod network;
 mod operand;
 mod paths;
+mod pieces;
 mod policy;
 mod program;
 mod rules;

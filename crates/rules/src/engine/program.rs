@@ -9,6 +9,7 @@ use super::classes::{Classes, Members};
 use super::graph::{Graph, GraphNode, NodeId, TestId};
 use super::matcher::{Matcher, Texts};
 use super::operand::Operand;
+use super::pieces::Pieces;
 use super::test::{Check, Test};
 use super::weight::{self, Weight};
 use crate::field::Field;
@@ -70,6 +71,14 @@ pub(super) enum StepKind {
         test: TestId,
         /// Where the answer for its left side is kept, or [`NONE`].
         answer: u32,
+    },
+    /// Whether any of some pieces stands in a field's text.
+    Pieces {
+        pieces: Box<Pieces>,
+        /// Where the answer for the field is kept, or [`NONE`].
+        answer: u32,
+        /// Whether the outcome is turned around.
+        not: bool,
     },
     Not(Step),
     All(Box<[Step]>),
@@ -256,7 +265,7 @@ impl<'g> Builder<'g> {
 
     /// The parts of `and` or `or`, first those that settle it for the least: of `and` what is false, of `or` what is true.
     fn ordered(&mut self, of: &[NodeId], and: bool) -> (Box<[Step]>, Weight) {
-        let mut placed: Vec<_> = of.iter().map(|&it| self.place(it)).collect();
+        let mut placed = self.gather(of, and);
         self.join(&mut placed, and);
         let settles = |weight: &Weight| {
             let likely = if and { 1.0 - weight.likely } else { weight.likely };
@@ -271,6 +280,68 @@ impl<'g> Builder<'g> {
         let likely = if and { goes_on } else { 1.0 - goes_on };
         let steps = placed.into_iter().map(|(step, _)| step).collect();
         (steps, Weight { cost, likely })
+    }
+
+    /// The steps of the parts. Those that look for pieces in one field become one, where nobody else asks for them: of `or`
+    /// those that want one there, of `and` those that want none.
+    fn gather(&mut self, of: &[NodeId], and: bool) -> Vec<(Step, Weight)> {
+        let mut groups: BTreeMap<&Field, Vec<NodeId>> = BTreeMap::new();
+        let mut placed = Vec::with_capacity(of.len());
+        let (graph, tests) = (self.graph, self.tests);
+        for &part in of {
+            let alone = |node: &NodeId| self.asked.get(node).is_none_or(|asked| *asked == 1);
+            let wanted = match graph.node(part) {
+                GraphNode::Not(inner) if and && alone(&part) => *inner,
+                GraphNode::Test(_) if !and => part,
+                _ => {
+                    placed.push(self.place(part));
+                    continue;
+                }
+            };
+            match graph.node(wanted) {
+                GraphNode::Test(test) if alone(&wanted) => match Pieces::field(&tests[test.0 as usize]) {
+                    Some(field) => groups.entry(field).or_default().push(part),
+                    None => placed.push(self.place(part)),
+                },
+                _ => placed.push(self.place(part)),
+            }
+        }
+        for (field, parts) in groups {
+            if let [alone] = parts.as_slice() {
+                placed.push(self.place(*alone));
+                continue;
+            }
+            let of_part = |part: &NodeId| match graph.node(*part) {
+                GraphNode::Test(test) => Some(&tests[test.0 as usize]),
+                GraphNode::Not(inner) => match graph.node(*inner) {
+                    GraphNode::Test(test) => Some(&tests[test.0 as usize]),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let pieces = Pieces::new(field, parts.iter().filter_map(of_part));
+            let answer = self.answers.get(field).copied().unwrap_or(NONE);
+            let weight = pieces.weight();
+            let likely = if and { 1.0 - weight.likely } else { weight.likely };
+            let kept = if answer == NONE { 5.0 } else { 1.0 };
+            let step = Step::try_from(self.program.steps.len()).unwrap_or(Step::MAX);
+            self.program.steps.push(StepEntry {
+                kind: StepKind::Pieces {
+                    pieces: Box::new(pieces),
+                    answer,
+                    not: and,
+                },
+                truth: NONE,
+            });
+            placed.push((
+                step,
+                Weight {
+                    cost: weight.cost + kept,
+                    likely,
+                },
+            ));
+        }
+        placed
     }
 
     /// Makes one step of those that look one field up: of `or`, a value of either is asked for, of `and`, one of both, and the

@@ -106,7 +106,7 @@ fn outcomes(matcher: &Matcher, class: &Values, values: &[Values]) -> (bool, bool
                     |class| matches!(class, Values::Texts(texts) if texts.iter().any(|other| other.as_bytes() == text)),
                 )
             };
-            (!texts.iter().all(|text| known(text)), true)
+            (!texts.iter().all(known), true)
         }
         (Values::Others, Matcher::Numbers(numbers)) => {
             let known = |number: &i64| {
@@ -208,7 +208,7 @@ fn patterns(matcher: &Matcher, part: Part, can: Patterns, clean: bool) -> Option
         Part::Directory => Pattern::Contains(text.into()),
     };
     match matcher {
-        Matcher::Texts(texts) => Some(texts.iter().map(|text| equal(text)).collect()),
+        Matcher::Texts(texts) => Some(texts.iter().map(equal).collect()),
         Matcher::StartsWith(text) => Some(vec![begins(text)]),
         Matcher::EndsWith(text) => Some(vec![ends(text)]),
         Matcher::Contains(text) => Some(vec![Pattern::Contains(text.needle().into())]),
