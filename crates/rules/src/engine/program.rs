@@ -235,13 +235,20 @@ impl<'g> Builder<'g> {
                 };
                 (kind, Weight { likely, ..weight })
             }
-            GraphNode::All(of) => {
-                let (steps, weight) = self.ordered(of, true);
-                (StepKind::All(steps), weight)
-            }
-            GraphNode::Any(of) => {
-                let (steps, weight) = self.ordered(of, false);
-                (StepKind::Any(steps), weight)
+            GraphNode::All(of) | GraphNode::Any(of) => {
+                let and = matches!(graph.node(node), GraphNode::All(_));
+                let (steps, weight) = self.ordered(of, and);
+                // They may have become one, which is the same then, and costs no step of its own.
+                if let ([one], Some(1)) = (&*steps, self.asked.get(&node)) {
+                    self.placed.insert(node, (*one, weight));
+                    return (*one, weight);
+                }
+                let kind = if and {
+                    StepKind::All(steps)
+                } else {
+                    StepKind::Any(steps)
+                };
+                (kind, weight)
             }
             GraphNode::OneOf(of) => {
                 let placed: Vec<_> = of.iter().map(|&it| self.place(it)).collect();
