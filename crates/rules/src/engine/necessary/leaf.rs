@@ -232,15 +232,16 @@ fn patterns(matcher: &Matcher, part: Part, can: Patterns, clean: bool) -> Option
                 .min_by_key(|(_, short)| *short)
                 .map(|(pattern, _)| vec![pattern.clone()])
         }
-        Matcher::Paths(paths) if clean && part == Part::Whole => Some(
+        Matcher::Paths(paths) if clean && part != Part::Name => Some(
             paths
                 .beginnings()
-                .flat_map(|(path, open)| match open {
-                    true => vec![Pattern::Begins(path.into())],
-                    false => vec![
-                        Pattern::Begins([path.as_slice(), b"/"].concat().into()),
-                        Pattern::Equal(path.into()),
-                    ],
+                .flat_map(|(path, open)| {
+                    let below = || Pattern::Begins([path.as_slice(), b"/"].concat().into());
+                    match (open, part) {
+                        (true, _) => vec![Pattern::Begins(path.into())],
+                        (false, Part::Directory) => vec![below()],
+                        (false, _) => vec![below(), Pattern::Equal(path.into())],
+                    }
                 })
                 .collect(),
         ),

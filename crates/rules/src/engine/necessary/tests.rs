@@ -344,6 +344,8 @@ fn says_what_it_should() {
             "path in (/c, /a/*, /b/*)",
         ),
         (&["fd.name pmatch (/a, /b/*/c)"], "path in (/a, /a/*, /b/*)"),
+        (&["fd.directory pmatch (/a, /b/*/c)"], "path in (/a/*, /b/*)"),
+        (&["fd.name pmatch (/)"], "always"),
         (&["fd.name glob '/home/*/.ssh/*'"], "path in (/home/*)"),
         // A filter that knows prefixes only.
         (&["fd.name endswith .log"], "always"),
