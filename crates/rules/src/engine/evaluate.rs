@@ -3,8 +3,9 @@
 use super::Subject;
 use super::classes::{Class, Classes, Members, OTHER};
 use super::graph::TestId;
+use super::path::{NO, YES};
 use super::pieces::Pieces;
-use super::program::{ANSWERS, ClassField, NONE, Program, Step, StepKind};
+use super::program::{ANSWERS, ClassField, NONE, Program, Step, StepEntry, StepKind};
 use super::test::Test;
 use crate::field::Field;
 use crate::value::{Answer, Truth, Value};
@@ -67,6 +68,42 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
             subject,
             answers: [const { None }; ANSWERS],
             scratch,
+        }
+    }
+
+    /// Whether the condition holds whose path begins here; nothing where that hangs on something unknown.
+    pub(super) fn holds(&mut self, path: u32) -> Option<bool> {
+        let program = self.program;
+        let mut at = path;
+        loop {
+            let turn = match at {
+                YES => return Some(true),
+                NO => return Some(false),
+                at => &program.path[at as usize],
+            };
+            let truth = match &program.steps[turn.step as usize] {
+                StepEntry {
+                    kind:
+                        StepKind::Class {
+                            field,
+                            members,
+                            negated,
+                            not,
+                        },
+                    ..
+                } => self.one_of_classes(*field as usize, members, *negated, *not),
+                StepEntry {
+                    kind: StepKind::Test { test, answer },
+                    truth: NONE,
+                    ..
+                } => self.test(*test, *answer),
+                _ => self.truth(turn.step),
+            };
+            at = match truth {
+                Truth::True => turn.yes,
+                Truth::False => turn.no,
+                Truth::Unknown => return None,
+            };
         }
     }
 

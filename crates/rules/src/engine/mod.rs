@@ -18,6 +18,7 @@ mod matcher;
 pub mod necessary;
 mod network;
 mod operand;
+mod path;
 mod paths;
 mod pieces;
 mod policy;

@@ -9,6 +9,7 @@ use super::classes::{Classes, Members};
 use super::graph::{Graph, GraphNode, NodeId, TestId};
 use super::matcher::{Matcher, Texts};
 use super::operand::Operand;
+use super::path::{self, Turn};
 use super::pieces::Pieces;
 use super::test::{Check, Test};
 use super::weight::{self, Weight};
@@ -28,12 +29,25 @@ pub(super) const ANSWERS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) steps: Vec<StepEntry>,
-    /// The numbers of the rules, in the order of the files, and where their conditions begin.
-    pub(super) rules: Vec<(u32, Step)>,
+    /// The rules, in the order of the files.
+    pub(super) rules: Vec<Entry>,
+    /// The conditions again, as a path through their comparisons.
+    pub(super) path: Vec<Turn>,
     /// How many truths are kept while an event is evaluated.
     pub(super) truths: usize,
     /// The fields whose values are looked up in classes.
     pub(super) fields: Vec<ClassField>,
+}
+
+/// A rule of a program.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Its number.
+    pub(super) rule: u32,
+    /// Its condition.
+    pub(super) step: Step,
+    /// Where its path begins.
+    pub(super) path: u32,
 }
 
 /// A field whose value is looked up in classes.
@@ -52,6 +66,8 @@ pub(super) struct StepEntry {
     pub(super) kind: StepKind,
     /// [`NONE`] where only one other asks for it, or it costs no more than to remember it.
     pub(super) truth: u32,
+    /// Whether several ask for it.
+    pub(super) shared: bool,
 }
 
 #[derive(Debug)]
@@ -165,7 +181,8 @@ impl<'g> Builder<'g> {
         builder.count(rules);
         for &(rule, node) in rules {
             let (step, _) = builder.place(node);
-            builder.program.rules.push((rule, step));
+            let path = path::lay(&builder.program.steps, &mut builder.program.path, step);
+            builder.program.rules.push(Entry { rule, step, path });
         }
         builder.program
     }
@@ -258,14 +275,15 @@ impl<'g> Builder<'g> {
             }
         };
         let cheap = matches!(kind, StepKind::Fixed(_) | StepKind::Class { .. } | StepKind::Not(_));
-        let truth = if self.asked.get(&node).is_some_and(|asked| *asked > 1) && !cheap {
+        let shared = self.asked.get(&node).is_some_and(|asked| *asked > 1);
+        let truth = if shared && !cheap {
             self.program.truths += 1;
             u32::try_from(self.program.truths - 1).unwrap_or(NONE)
         } else {
             NONE
         };
         let step = Step::try_from(self.program.steps.len()).unwrap_or(Step::MAX);
-        self.program.steps.push(StepEntry { kind, truth });
+        self.program.steps.push(StepEntry { kind, truth, shared });
         self.placed.insert(node, (step, weight));
         (step, weight)
     }
@@ -339,6 +357,7 @@ impl<'g> Builder<'g> {
                     not: and,
                 },
                 truth: NONE,
+                shared: false,
             });
             placed.push((
                 step,
@@ -383,6 +402,7 @@ impl<'g> Builder<'g> {
                     not,
                 },
                 truth: NONE,
+                shared: false,
             });
         }
         *placed = joined;

@@ -11,7 +11,7 @@ use super::evaluate::{Reason, Run, Scratch};
 use super::graph::{GraphNode, NodeId};
 use super::necessary::{Necessary, Vocabulary, necessary};
 use super::policy::{Policy, WhenUnknown};
-use super::program::{AllClasses, Builder, Program};
+use super::program::{AllClasses, Builder, Entry, Program};
 use super::test::Test;
 use crate::catalogue::{Catalogue, EVENT_TYPE, Event, EventType};
 use crate::field::Field;
@@ -141,7 +141,7 @@ impl RuleSet {
 
     /// The numbers of the rules that events of a type can match.
     pub fn rules_of(&self, event: EventType) -> impl Iterator<Item = u32> {
-        self.program(event).rules.iter().map(|&(rule, _)| rule)
+        self.program(event).rules.iter().map(|entry| entry.rule)
     }
 
     /// What must hold for an event of a type so that it can match a rule or be unknown for one, as far as `vocabulary` can say
@@ -166,9 +166,19 @@ impl RuleSet {
             return;
         }
         let mut run = Run::new(program, &self.tests, &self.classes, subject, scratch);
-        for &(number, step) in &program.rules {
+        for &Entry {
+            rule: number,
+            step,
+            path,
+        } in &program.rules
+        {
             let rule = || &self.rules[number as usize];
-            match run.truth(step) {
+            let truth = match run.holds(path) {
+                Some(holds) => holds.into(),
+                // By the slower way, on which what is unknown is passed over.
+                None => run.truth(step),
+            };
+            match truth {
                 Truth::False => {}
                 Truth::True => {
                     each(Outcome::Match { number, rule: rule() });
