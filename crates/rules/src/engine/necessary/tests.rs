@@ -448,3 +448,33 @@ fn is_asked_for_with_any_type() {
     assert!(set.necessary(EventType(u16::MAX), &Filter::PREFIXES).is_never());
     let _ = Event::default().answer(&catalogue().field("fd.name", None).expect("a field"));
 }
+
+/// However long a condition is, what is necessary is soon said.
+#[test]
+fn takes_its_time_and_no_more() {
+    let part = |number: usize| {
+        let name = if number % 2 == 0 {
+            "fd.name startswith"
+        } else {
+            "proc.exe ="
+        };
+        format!(
+            "({name} /{number} and evt.rawres = {} and fd.num = {})",
+            number % 5,
+            number % 4
+        )
+    };
+    let parts: Vec<_> = (0..2000).map(part).collect();
+    let set = compiled(
+        &[rule("it", &parts.join(" or ")), rule("other", &parts.join(" and "))],
+        &all(),
+    );
+    let begun = std::time::Instant::now();
+    let necessary = set.necessary(Event::of("openat").kind(), &Filter::PREFIXES);
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(!necessary.is_never());
+}
