@@ -453,7 +453,7 @@ fn is_asked_for_with_any_type() {
 #[test]
 fn takes_its_time_and_no_more() {
     let part = |number: usize| {
-        let name = if number % 2 == 0 {
+        let name = if number.is_multiple_of(2) {
             "fd.name startswith"
         } else {
             "proc.exe ="
