@@ -64,13 +64,17 @@ test-kernels: (setup tested) root clean-lab kernels
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
     cargo test --workspace --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts::
 
-# Throw bytes at everything between the ring and the output, for this many seconds. Needs no nightly compiler.
+# Throw bytes at everything between the ring and the output, and at the rule language, for this many seconds in all. Needs
+# no nightly compiler.
 fuzz seconds="600": (setup "build" "fuzz") cargo-fuzz
     @cargo tree --locked --quiet --manifest-path fuzz/Cargo.toml >/dev/null \
         || { echo 'fuzz/Cargo.lock is behind: cargo update --workspace --manifest-path fuzz/Cargo.toml'; exit 65; }
-    mkdir -p target/fuzz/corpus
-    PATH="$PATH:$PWD/.tools/bin" cargo fuzz run --sanitizer none --codegen-units 16 --target-dir target/fuzz wire \
-        target/fuzz/corpus fuzz/corpus/wire -- -max_total_time={{ seconds }} -max_len=32768 -timeout=10 -verbosity=0 -print_final_stats=1
+    for target in wire rules template; do \
+        mkdir -p target/fuzz/corpus/$target && PATH="$PATH:$PWD/.tools/bin" cargo fuzz run --sanitizer none \
+            --codegen-units 16 --target-dir target/fuzz $target target/fuzz/corpus/$target fuzz/corpus/$target -- \
+            -max_total_time=$(({{ seconds }} / 3)) -max_len=32768 -timeout=10 -verbosity=0 -print_final_stats=1 \
+            || exit 1; \
+    done
 
 # Record the fuzzer's corpus anew, in the ring of this kernel: after every change of the wire format.
 fuzz-corpus: (setup "build" "lab") root

@@ -25,7 +25,7 @@ const fn one(name: &'static str, kind: Kind) -> Definition {
     field(name, kind, Several::One, Argument::None)
 }
 
-static FIELDS: [Definition; 20] = [
+static FIELDS: [Definition; 22] = [
     one("evt.type", Kind::Text),
     one("evt.num", Kind::Number),
     one("evt.is_open_read", Kind::Boolean),
@@ -39,6 +39,8 @@ static FIELDS: [Definition; 20] = [
     field("proc.args", Kind::Text, Several::List, Argument::OptionalIndex),
     field("proc.env", Kind::Text, Several::One, Argument::OptionalKey),
     one("fd.name", Kind::Text),
+    one("fd.directory", Kind::Text),
+    one("fd.filename", Kind::Text),
     one("fd.num", Kind::Number),
     field("fd.ip", Kind::Address, Several::Either, Argument::None),
     one("fd.sip", Kind::Address),

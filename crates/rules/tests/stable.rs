@@ -6,6 +6,7 @@
 
 #[path = "../examples/bench/event.rs"]
 mod event;
+mod filter;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use event::{Event, Process, usual};
+use filter::Filter;
 use pinhole_rules::catalogue::Catalogue;
+use pinhole_rules::engine::necessary::Patterns;
 use pinhole_rules::engine::{Matching, Options, Outcome, RuleSet, Scratch};
 use pinhole_rules::library;
 use pinhole_rules::source::Source;
@@ -216,5 +219,118 @@ fn remarkable_events_match_theirs() {
             event.kind,
             event.path
         );
+    }
+}
+
+/// What must hold of an event, for a filter with these tests of paths and of paths as they were asked for.
+fn necessary(path: Patterns, requested: Patterns) -> Option<BTreeMap<&'static str, String>> {
+    let (catalogue, set) = compiled()?;
+    let catalogue = &catalogue;
+    let filter = Filter {
+        catalogue,
+        path,
+        requested,
+    };
+    let all = catalogue
+        .events()
+        .map(|(kind, event)| (event.name, set.necessary(kind, &filter).to_string()));
+    Some(all.collect())
+}
+
+/// A trie of prefixes alone lets all opens through: one rule is about `../` in the path that was asked for.
+#[test]
+fn prefixes_are_too_few() {
+    let Some(necessary) = necessary(Patterns::PREFIXES, Patterns::default()) else {
+        return;
+    };
+    for call in ["open", "openat", "openat2"] {
+        let wanted = [
+            "descriptor in (file) and reads in (yes) and result in (0 to 2, more)",
+            "or descriptor in (file) and result in (failed)",
+            "or descriptor in (file) and result in (0 to 2, more) and truncates in (yes) and writes in (yes)",
+            "or CAP_SYS_ADMIN in (yes) and descriptor in (file) and result in (0 to 2, more) and user in (root) \
+             and where in (container) and writes in (yes)",
+            "or CAP_DAC_OVERRIDE in (yes) and CAP_SYS_ADMIN in (yes) and descriptor in (file) \
+             and result in (0 to 2, more) and where in (container) and writes in (yes)",
+        ];
+        assert_eq!(necessary[call], wanted.join("\n"));
+    }
+}
+
+/// With that one test more, what is left of reads is a handful of paths.
+#[test]
+fn prefixes_and_one_part_of_the_request_are_enough() {
+    let requested = Patterns {
+        contains: true,
+        ..Patterns::default()
+    };
+    let Some(necessary) = necessary(Patterns::PREFIXES, requested) else {
+        return;
+    };
+    let reads: Vec<_> = necessary["openat"].lines().take(3).collect();
+    let wanted = [
+        "descriptor in (file) and reads in (yes) and requested path in (*../*) and result in (0 to 2, more)",
+        "or descriptor in (file) and requested path in (*../*) and result in (failed)",
+        "or descriptor in (file) and path in (/etc/pam.conf, /etc/security/pwquality.conf, /etc/shadow, /etc/sudoers, \
+         /etc/pam.d/*, /etc/sudoers.d/*) and reads in (yes) and result in (0 to 2, more)",
+    ];
+    assert_eq!(reads, wanted);
+}
+
+#[test]
+fn names_are_what_writes_are_told_by() {
+    let names = Patterns {
+        name: true,
+        ends: true,
+        ..Patterns::PREFIXES
+    };
+    let Some(necessary) = necessary(names, Patterns::default()) else {
+        return;
+    };
+    let writes: Vec<_> = necessary["open"]
+        .lines()
+        .filter(|line| line.contains("writes"))
+        .collect();
+    assert_eq!(writes.len(), 3);
+    assert!(
+        writes[0].contains("**/auth.log") && writes[0].contains("/var/log/*"),
+        "{writes:?}"
+    );
+    assert!(
+        writes[1..].iter().all(|line| line.contains("path in (*release_agent)")),
+        "{writes:?}"
+    );
+}
+
+#[test]
+fn other_calls_are_told_by_little() {
+    let Some(necessary) = necessary(Patterns::PREFIXES, Patterns::default()) else {
+        return;
+    };
+    let linked = "target in (/etc/pam.conf, /etc/security/pwquality.conf, /etc/shadow, /etc/sudoers)";
+    let symlinked = "target in (/, /etc, /etc/, /etc/pam.conf, /etc/security/pwquality.conf, /etc/shadow, \
+                     /etc/sudoers, /root, /root/)";
+    let duplicated = "descriptor in (IPv4, IPv6) and result in (0 to 2) and where in (container)";
+    for (call, wanted) in [
+        ("execve", "always"),
+        (
+            "connect",
+            "descriptor in (IPv4, IPv6) and where in (container)\n\
+             or descriptor in (IPv4, IPv6) and protocol in (TCP) and result in (in progress, 0 to 2, more)",
+        ),
+        // The rule wants no TCP here, and TCP.
+        ("sendto", "never"),
+        ("sendmsg", "never"),
+        ("ptrace", "attaches in (yes)"),
+        ("symlinkat", symlinked),
+        ("linkat", linked),
+        ("socket", "packet socket in (yes) and where in (container)"),
+        ("dup", duplicated),
+        ("dup2", duplicated),
+        ("dup3", duplicated),
+        ("finit_module", "CAP_SYS_MODULE in (yes) and where in (container)"),
+        ("read", "never"),
+    ] {
+        assert_eq!(necessary[call], wanted, "{call}");
     }
 }

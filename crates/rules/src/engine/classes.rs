@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use super::matcher::Lengths;
+
 /// The number of a text; [`OTHER`] for all that no rule names.
 pub(super) type Class = u32;
 
@@ -15,28 +17,22 @@ pub(super) const OTHER: Class = 0;
 #[derive(Debug, Default)]
 pub(super) struct Classes {
     numbers: HashMap<Box<[u8]>, Class, FixedState>,
-    /// A bit per length that one of them has; the last one for all that are longer.
-    lengths: u64,
+    lengths: Lengths,
 }
 
 impl Classes {
     pub(super) fn add(&mut self, text: &[u8]) -> Class {
         let next = Class::try_from(self.numbers.len() + 1).unwrap_or(Class::MAX);
-        self.lengths |= length(text);
+        self.lengths.add(text);
         *self.numbers.entry(text.into()).or_insert(next)
     }
 
     pub(super) fn of(&self, text: &[u8]) -> Class {
-        // Most values need not be hashed, which for a command line takes its time.
-        if self.lengths & length(text) == 0 {
+        if !self.lengths.may_have(text) {
             return OTHER;
         }
         self.numbers.get(text).copied().unwrap_or(OTHER)
     }
-}
-
-fn length(text: &[u8]) -> u64 {
-    1 << text.len().min(63)
 }
 
 /// Some of a field's classes.

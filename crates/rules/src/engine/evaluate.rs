@@ -3,7 +3,9 @@
 use super::Subject;
 use super::classes::{Class, Classes, Members, OTHER};
 use super::graph::TestId;
-use super::program::{ANSWERS, ClassField, NONE, Program, Step, StepKind};
+use super::path::{NO, YES};
+use super::pieces::Pieces;
+use super::program::{ANSWERS, ClassField, NONE, Program, Step, StepEntry, StepKind};
 use super::test::Test;
 use crate::field::Field;
 use crate::value::{Answer, Truth, Value};
@@ -69,6 +71,42 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
         }
     }
 
+    /// Whether the condition holds whose path begins here; nothing where that hangs on something unknown.
+    pub(super) fn holds(&mut self, path: u32) -> Option<bool> {
+        let program = self.program;
+        let mut at = path;
+        loop {
+            let turn = match at {
+                YES => return Some(true),
+                NO => return Some(false),
+                at => &program.path[at as usize],
+            };
+            let truth = match &program.steps[turn.step as usize] {
+                StepEntry {
+                    kind:
+                        StepKind::Class {
+                            field,
+                            members,
+                            negated,
+                            not,
+                        },
+                    ..
+                } => self.one_of_classes(*field as usize, members, *negated, *not),
+                StepEntry {
+                    kind: StepKind::Test { test, answer },
+                    truth: NONE,
+                    ..
+                } => self.test(*test, *answer),
+                _ => self.truth(turn.step),
+            };
+            at = match truth {
+                Truth::True => turn.yes,
+                Truth::False => turn.no,
+                Truth::Unknown => return None,
+            };
+        }
+    }
+
     /// Whether a condition holds. In `and` and `or` what is unknown is passed over until another part settles it.
     pub(super) fn truth(&mut self, step: Step) -> Truth {
         let program = self.program;
@@ -88,6 +126,7 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
                 not,
             } => return self.one_of_classes(*field as usize, members, *negated, *not),
             StepKind::Test { test, answer } => self.test(*test, *answer),
+            StepKind::Pieces { pieces, answer, not } => self.pieces(pieces, *answer, *not),
             StepKind::Not(of) => !self.truth(*of),
             StepKind::All(of) => self.joined(of, Truth::False),
             StepKind::Any(of) => self.joined(of, Truth::True),
@@ -154,6 +193,7 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
                 let field = &program.fields[*field as usize].field;
                 self.reason(field, reasons);
             }
+            StepKind::Pieces { pieces, .. } => self.reason(&pieces.field, reasons),
             StepKind::Test { test, .. } => {
                 self.tests[test.0 as usize].fields(&mut |field| self.reason(field, reasons));
             }
@@ -189,6 +229,15 @@ impl<'e, 'k, S: Subject + ?Sized> Run<'e, 'k, S> {
         let subject = self.subject;
         let left = self.answers[answer as usize].get_or_insert_with(|| test.left.answer(subject));
         test.truth(left, subject)
+    }
+
+    fn pieces(&mut self, pieces: &'e Pieces, answer: u32, not: bool) -> Truth {
+        let subject = self.subject;
+        if answer == NONE {
+            return pieces.truth(&subject.answer(&pieces.field), not);
+        }
+        let left = self.answers[answer as usize].get_or_insert_with(|| subject.answer(&pieces.field));
+        pieces.truth(left, not)
     }
 
     #[inline]

@@ -8,6 +8,19 @@ pub(super) struct Glob {
     fold: bool,
 }
 
+/// What stands in every text that fits a pattern; empty where nothing does.
+#[derive(Debug)]
+pub(super) struct Literals {
+    /// All of it, where only one text fits.
+    pub(super) whole: Option<Vec<u8>>,
+    /// At its beginning.
+    pub(super) start: Vec<u8>,
+    /// At its end.
+    pub(super) end: Vec<u8>,
+    /// Anywhere.
+    pub(super) longest: Vec<u8>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     /// `*`.
@@ -54,6 +67,26 @@ impl Glob {
             tokens: tokens.into(),
             fold,
         }
+    }
+
+    /// What stands in every text that fits, byte by byte; nothing is told of one that takes both cases of letters.
+    pub(super) fn literals(&self) -> Option<Literals> {
+        if self.fold {
+            return None;
+        }
+        let byte = |token: &Token| match token {
+            Token::Byte(byte) => Some(*byte),
+            Token::Many | Token::One | Token::Set(_) => None,
+        };
+        let runs = || self.tokens.split(|token| byte(token).is_none());
+        let bytes = |run: &[Token]| run.iter().filter_map(byte).collect::<Vec<_>>();
+        let longest = runs().max_by_key(|run| run.len()).map(bytes).unwrap_or_default();
+        Some(Literals {
+            whole: (longest.len() == self.tokens.len()).then(|| longest.clone()),
+            start: runs().next().map(bytes).unwrap_or_default(),
+            end: runs().next_back().map(bytes).unwrap_or_default(),
+            longest,
+        })
     }
 
     /// Whether the whole text fits. Takes at most (length of text) × (length of pattern) steps: only the last star is tried

@@ -43,6 +43,11 @@ impl Graph {
         &self.nodes[id.0 as usize]
     }
 
+    /// All nodes by their numbers.
+    pub(super) fn into_nodes(self) -> Box<[GraphNode]> {
+        self.nodes.into()
+    }
+
     pub(super) fn fixed(&mut self, truth: bool) -> NodeId {
         self.add(GraphNode::Fixed(truth), false)
     }

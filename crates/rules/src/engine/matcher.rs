@@ -43,7 +43,51 @@ impl Constant {
 }
 
 /// Texts, to look one up in.
-pub(super) type Texts = HashSet<Box<[u8]>, FixedState>;
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    all: HashSet<Box<[u8]>, FixedState>,
+    lengths: Lengths,
+}
+
+impl Texts {
+    fn insert(&mut self, text: Box<[u8]>) {
+        self.lengths.add(&text);
+        self.all.insert(text);
+    }
+
+    pub(super) fn contains(&self, text: &[u8]) -> bool {
+        self.lengths.may_have(text) && self.all.contains(text)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.all.iter().map(|text| &**text)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+/// The lengths that some texts have. Most values have another one and so need not be hashed, which for a command line takes
+/// its time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lengths(u64);
+
+impl Lengths {
+    /// The last bit is for all that are longer.
+    fn bit(text: &[u8]) -> u64 {
+        1 << text.len().min(63)
+    }
+
+    pub(super) fn add(&mut self, text: &[u8]) {
+        self.0 |= Self::bit(text);
+    }
+
+    /// Whether one of them may be this one.
+    pub(super) fn may_have(self, text: &[u8]) -> bool {
+        self.0 & Self::bit(text) != 0
+    }
+}
 
 /// What a value is held against.
 #[derive(Debug)]
@@ -192,13 +236,23 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn new(part: &[u8]) -> Self {
+    pub(super) fn new(part: &[u8]) -> Self {
         /// By how often they stand in texts; what is not here is rarer than all that is.
         const COMMON: &[u8] = b"zqxjkvbpygfwmucldrhsnioate-./ ";
         let small: Box<[u8]> = part.to_ascii_lowercase().into();
         let common = |byte: &u8| COMMON.iter().position(|other| other == byte).map_or(0, |at| at + 1);
         let rarest = (0..small.len()).min_by_key(|&at| common(&small[at])).unwrap_or(0);
         Self { small, rarest }
+    }
+
+    /// The place of its rarest byte.
+    pub(super) fn rarest(&self) -> usize {
+        self.rarest
+    }
+
+    /// The part in small letters.
+    pub(super) fn small(&self) -> &[u8] {
+        &self.small
     }
 
     fn is_in(&self, text: &[u8]) -> bool {

@@ -1,8 +1,9 @@
 //! Resolved rules, compiled once and evaluated over events of which the host program answers field by field.
 //!
 //! Conditions become one `graph`, in which each is there once. For each type of events the type is put in, so that a rule
-//! that cannot hold for it is not met at all, and the rest becomes a `program`: what `evaluate` goes through for an event.
-//! What to do with an outcome that is unknown is said by a [`Policy`]; alerts are not made here.
+//! that cannot hold for it is not met at all, and the rest becomes a `program`: what `evaluate` goes through for an event, by
+//! a `path` from comparison to comparison as long as nothing is unknown. What an event must have to be worth looking at is
+//! said by [`necessary`]; what to do with an outcome that is unknown, by a [`Policy`]. Alerts are not made here.
 //!
 //! Comparisons are those of the upstream engine (falcosecurity/libs, `filter_compare.cpp` and `sinsp_filtercheck.cpp`):
 //! what is absent fits nothing, not even `!=`; texts are bytes; an address is never equal to one of the other family. The
@@ -15,9 +16,12 @@ mod evaluate;
 mod glob;
 mod graph;
 mod matcher;
+pub mod necessary;
 mod network;
 mod operand;
+mod path;
 mod paths;
+mod pieces;
 mod policy;
 mod program;
 mod rules;

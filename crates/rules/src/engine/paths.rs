@@ -25,6 +25,27 @@ impl Paths {
         Self(paths.into_iter().map(|path| parts(path).map(part).collect()).collect())
     }
 
+    /// How paths begin that these are or are above of, each either a whole part at its end or open, and so perhaps a part of
+    /// one. Paths are from the root here and have no empty parts.
+    pub(super) fn beginnings(&self) -> impl Iterator<Item = (Vec<u8>, bool)> {
+        self.0.iter().map(|wanted| {
+            let mut path = Vec::new();
+            for part in wanted {
+                path.push(b'/');
+                match part {
+                    Part::Exact(part) => path.extend_from_slice(part),
+                    Part::Pattern(glob) => {
+                        path.extend(glob.literals().map(|literals| literals.start).unwrap_or_default());
+                        return (path, true);
+                    }
+                }
+            }
+            // Of no parts, all paths.
+            let open = path.is_empty();
+            (path, open)
+        })
+    }
+
     /// Whether one of these is `path` or above it.
     pub(super) fn above(&self, path: &[u8]) -> bool {
         self.0.iter().any(|wanted| {

@@ -1,6 +1,8 @@
 //! What is evaluated for one type of events: the conditions of its rules, with the type put in and the parts in the order in
 //! which they are cheapest.
 
+mod gather;
+
 use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::FixedState;
@@ -9,6 +11,8 @@ use super::classes::{Classes, Members};
 use super::graph::{Graph, GraphNode, NodeId, TestId};
 use super::matcher::{Matcher, Texts};
 use super::operand::Operand;
+use super::path::{self, Turn};
+use super::pieces::Pieces;
 use super::test::{Check, Test};
 use super::weight::{self, Weight};
 use crate::field::Field;
@@ -27,12 +31,25 @@ pub(super) const ANSWERS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) steps: Vec<StepEntry>,
-    /// The numbers of the rules, in the order of the files, and where their conditions begin.
-    pub(super) rules: Vec<(u32, Step)>,
+    /// The rules, in the order of the files.
+    pub(super) rules: Vec<Entry>,
+    /// The conditions again, as a path through their comparisons.
+    pub(super) path: Vec<Turn>,
     /// How many truths are kept while an event is evaluated.
     pub(super) truths: usize,
     /// The fields whose values are looked up in classes.
     pub(super) fields: Vec<ClassField>,
+}
+
+/// A rule of a program.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Its number.
+    pub(super) rule: u32,
+    /// Its condition.
+    pub(super) step: Step,
+    /// Where its path begins.
+    pub(super) path: u32,
 }
 
 /// A field whose value is looked up in classes.
@@ -51,6 +68,8 @@ pub(super) struct StepEntry {
     pub(super) kind: StepKind,
     /// [`NONE`] where only one other asks for it, or it costs no more than to remember it.
     pub(super) truth: u32,
+    /// Whether several ask for it.
+    pub(super) shared: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +89,14 @@ pub(super) enum StepKind {
         test: TestId,
         /// Where the answer for its left side is kept, or [`NONE`].
         answer: u32,
+    },
+    /// Whether any of some pieces stands in a field's text.
+    Pieces {
+        pieces: Box<Pieces>,
+        /// Where the answer for the field is kept, or [`NONE`].
+        answer: u32,
+        /// Whether the outcome is turned around.
+        not: bool,
     },
     Not(Step),
     All(Box<[Step]>),
@@ -156,7 +183,8 @@ impl<'g> Builder<'g> {
         builder.count(rules);
         for &(rule, node) in rules {
             let (step, _) = builder.place(node);
-            builder.program.rules.push((rule, step));
+            let path = path::lay(&builder.program.steps, &mut builder.program.path, step);
+            builder.program.rules.push(Entry { rule, step, path });
         }
         builder.program
     }
@@ -226,13 +254,20 @@ impl<'g> Builder<'g> {
                 };
                 (kind, Weight { likely, ..weight })
             }
-            GraphNode::All(of) => {
-                let (steps, weight) = self.ordered(of, true);
-                (StepKind::All(steps), weight)
-            }
-            GraphNode::Any(of) => {
-                let (steps, weight) = self.ordered(of, false);
-                (StepKind::Any(steps), weight)
+            GraphNode::All(of) | GraphNode::Any(of) => {
+                let and = matches!(graph.node(node), GraphNode::All(_));
+                let (steps, weight) = self.ordered(of, and);
+                // They may have become one, which is the same then, and costs no step of its own.
+                if let ([one], Some(1)) = (&*steps, self.asked.get(&node)) {
+                    self.placed.insert(node, (*one, weight));
+                    return (*one, weight);
+                }
+                let kind = if and {
+                    StepKind::All(steps)
+                } else {
+                    StepKind::Any(steps)
+                };
+                (kind, weight)
             }
             GraphNode::OneOf(of) => {
                 let placed: Vec<_> = of.iter().map(|&it| self.place(it)).collect();
@@ -242,21 +277,22 @@ impl<'g> Builder<'g> {
             }
         };
         let cheap = matches!(kind, StepKind::Fixed(_) | StepKind::Class { .. } | StepKind::Not(_));
-        let truth = if self.asked.get(&node).is_some_and(|asked| *asked > 1) && !cheap {
+        let shared = self.asked.get(&node).is_some_and(|asked| *asked > 1);
+        let truth = if shared && !cheap {
             self.program.truths += 1;
             u32::try_from(self.program.truths - 1).unwrap_or(NONE)
         } else {
             NONE
         };
         let step = Step::try_from(self.program.steps.len()).unwrap_or(Step::MAX);
-        self.program.steps.push(StepEntry { kind, truth });
+        self.program.steps.push(StepEntry { kind, truth, shared });
         self.placed.insert(node, (step, weight));
         (step, weight)
     }
 
     /// The parts of `and` or `or`, first those that settle it for the least: of `and` what is false, of `or` what is true.
     fn ordered(&mut self, of: &[NodeId], and: bool) -> (Box<[Step]>, Weight) {
-        let mut placed: Vec<_> = of.iter().map(|&it| self.place(it)).collect();
+        let mut placed = self.gather(of, and);
         self.join(&mut placed, and);
         let settles = |weight: &Weight| {
             let likely = if and { 1.0 - weight.likely } else { weight.likely };
@@ -271,43 +307,6 @@ impl<'g> Builder<'g> {
         let likely = if and { goes_on } else { 1.0 - goes_on };
         let steps = placed.into_iter().map(|(step, _)| step).collect();
         (steps, Weight { cost, likely })
-    }
-
-    /// Makes one step of those that look one field up: of `or`, a value of either is asked for, of `and`, one of both, and the
-    /// other way round where the outcome is turned around.
-    fn join(&mut self, placed: &mut Vec<(Step, Weight)>, and: bool) {
-        let mut joined: Vec<(Step, Weight)> = Vec::with_capacity(placed.len());
-        let steps = &mut self.program.steps;
-        for (step, weight) in placed.drain(..) {
-            let same = joined.iter_mut().find_map(|earlier| {
-                let one = alone(&steps[earlier.0 as usize].kind)?;
-                let two = alone(&steps[step as usize].kind)?;
-                let (field, members, not) = one;
-                let both = (field == two.0 && not == two.2).then(|| members.joined(two.1, and == not))?;
-                Some((earlier, both, field, not))
-            });
-            let Some((earlier, members, field, not)) = same else {
-                joined.push((step, weight));
-                continue;
-            };
-            earlier.0 = Step::try_from(steps.len()).unwrap_or(Step::MAX);
-            // Of `or` it is likelier now, of `and` less likely.
-            earlier.1.likely = if and {
-                earlier.1.likely.min(weight.likely)
-            } else {
-                earlier.1.likely.max(weight.likely)
-            };
-            steps.push(StepEntry {
-                kind: StepKind::Class {
-                    field,
-                    members,
-                    negated: false,
-                    not,
-                },
-                truth: NONE,
-            });
-        }
-        *placed = joined;
     }
 
     fn test(&mut self, id: TestId) -> (StepKind, Weight) {
@@ -347,18 +346,5 @@ impl<'g> Builder<'g> {
         let weight = weight::of(test);
         let cost = weight.cost + kept;
         (StepKind::Test { test: id, answer }, Weight { cost, ..weight })
-    }
-}
-
-/// What is looked up, where nothing but that decides.
-fn alone(kind: &StepKind) -> Option<(u32, &Members, bool)> {
-    match kind {
-        StepKind::Class {
-            field,
-            members,
-            negated: false,
-            not,
-        } => Some((*field, members, *not)),
-        _ => None,
     }
 }

@@ -8,9 +8,10 @@ use super::Subject;
 use super::classes::Classes;
 use super::compile::Compiler;
 use super::evaluate::{Reason, Run, Scratch};
-use super::graph::NodeId;
+use super::graph::{GraphNode, NodeId};
+use super::necessary::{Necessary, Vocabulary, necessary};
 use super::policy::{Policy, WhenUnknown};
-use super::program::{AllClasses, Builder, Program};
+use super::program::{AllClasses, Builder, Entry, Program};
 use super::test::Test;
 use crate::catalogue::{Catalogue, EVENT_TYPE, Event, EventType};
 use crate::field::Field;
@@ -77,6 +78,9 @@ pub enum Outcome<'e> {
     },
 }
 
+/// Conditions by the numbers of their rules.
+type Conditions = Box<[(u32, NodeId)]>;
+
 /// Compiled rules.
 #[derive(Debug)]
 pub struct RuleSet {
@@ -86,6 +90,9 @@ pub struct RuleSet {
     /// The programs, by type of events; the first is empty.
     programs: Vec<Program>,
     by_type: Vec<u32>,
+    /// What the programs were made of: conditions, and those of each program by the numbers of their rules.
+    nodes: Box<[GraphNode]>,
+    conditions: Vec<Conditions>,
     matching: Matching,
 }
 
@@ -103,8 +110,15 @@ impl RuleSet {
                 conditions.push(condition);
             }
         }
-        let (classes, programs, by_type) = programs(&mut compiler, rules, &compiled, &conditions);
-        let Compiler { tests, problems, .. } = compiler;
+        let Programs {
+            classes,
+            programs,
+            conditions,
+            by_type,
+        } = programs(&mut compiler, rules, &compiled, &conditions);
+        let Compiler {
+            tests, problems, graph, ..
+        } = compiler;
         let broken = problems.iter().any(|problem| problem.severity == Severity::Error);
         let set = Self {
             rules: compiled,
@@ -112,6 +126,8 @@ impl RuleSet {
             classes,
             programs,
             by_type,
+            nodes: graph.into_nodes(),
+            conditions,
             matching: options.matching,
         };
         ((!broken).then_some(set), problems)
@@ -125,7 +141,15 @@ impl RuleSet {
 
     /// The numbers of the rules that events of a type can match.
     pub fn rules_of(&self, event: EventType) -> impl Iterator<Item = u32> {
-        self.program(event).rules.iter().map(|&(rule, _)| rule)
+        self.program(event).rules.iter().map(|entry| entry.rule)
+    }
+
+    /// What must hold for an event of a type so that it can match a rule or be unknown for one, as far as `vocabulary` can say
+    /// it. Meant to be asked for once per type, when rules are loaded.
+    #[must_use]
+    pub fn necessary(&self, event: EventType, vocabulary: &dyn Vocabulary) -> Necessary {
+        let at = self.at(event);
+        necessary(&self.nodes, &self.tests, event, &self.conditions[at], vocabulary)
     }
 
     /// Evaluates an event. Rules come in the order of the files. `each` is told what holds and what is unknown; where only
@@ -142,9 +166,19 @@ impl RuleSet {
             return;
         }
         let mut run = Run::new(program, &self.tests, &self.classes, subject, scratch);
-        for &(number, step) in &program.rules {
+        for &Entry {
+            rule: number,
+            step,
+            path,
+        } in &program.rules
+        {
             let rule = || &self.rules[number as usize];
-            match run.truth(step) {
+            let truth = match run.holds(path) {
+                Some(holds) => holds.into(),
+                // By the slower way, on which what is unknown is passed over.
+                None => run.truth(step),
+            };
+            match truth {
                 Truth::False => {}
                 Truth::True => {
                     each(Outcome::Match { number, rule: rule() });
@@ -166,9 +200,12 @@ impl RuleSet {
     }
 
     /// A type that the catalogue did not give has no rules.
+    fn at(&self, event: EventType) -> usize {
+        self.by_type.get(usize::from(event.0)).copied().unwrap_or(0) as usize
+    }
+
     fn program(&self, event: EventType) -> &Program {
-        let at = self.by_type.get(usize::from(event.0)).copied().unwrap_or(0);
-        &self.programs[at as usize]
+        &self.programs[self.at(event)]
     }
 }
 
@@ -209,15 +246,19 @@ fn compile(compiler: &mut Compiler<'_>, rule: &Rule, policy: &Policy) -> Option<
     Some((compiled, condition.ok()?))
 }
 
+/// What is evaluated by type of events.
+struct Programs {
+    classes: Vec<Classes>,
+    programs: Vec<Program>,
+    conditions: Vec<Conditions>,
+    by_type: Vec<u32>,
+}
+
 /// Puts the type of events into the conditions, and a program together for each set of what is left.
-fn programs(
-    compiler: &mut Compiler<'_>,
-    rules: &[Rule],
-    compiled: &[Compiled],
-    conditions: &[NodeId],
-) -> (Vec<Classes>, Vec<Program>, Vec<u32>) {
+fn programs(compiler: &mut Compiler<'_>, rules: &[Rule], compiled: &[Compiled], conditions: &[NodeId]) -> Programs {
     let mut classes = AllClasses::new(&compiler.tests);
     let mut programs = vec![Program::default()];
+    let mut of_programs = vec![Conditions::default()];
     let mut same: HashMap<Vec<(u32, NodeId)>, u32, FixedState> = HashMap::default();
     let mut by_type = Vec::new();
     let mut met = vec![0_usize; conditions.len()];
@@ -233,6 +274,7 @@ fn programs(
         } else {
             *same.entry(rules).or_insert_with_key(|rules| {
                 programs.push(Builder::build(&compiler.graph, &compiler.tests, &mut classes, rules));
+                of_programs.push(rules.as_slice().into());
                 u32::try_from(programs.len() - 1).unwrap_or(0)
             })
         };
@@ -254,7 +296,12 @@ fn programs(
         compiler.item = format!("rule {}", shortened(&rule.name));
         compiler.tell(Severity::Warning, span, message.to_owned(), None);
     }
-    (classes.list, programs, by_type)
+    Programs {
+        classes: classes.list,
+        programs,
+        conditions: of_programs,
+        by_type,
+    }
 }
 
 /// What is left of the conditions for a type of events.

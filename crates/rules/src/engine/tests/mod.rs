@@ -1,7 +1,7 @@
 //! What comparisons mean.
 
 mod compile;
-mod property;
+pub(super) mod property;
 mod slow;
 mod unknown;
 
@@ -270,4 +270,54 @@ fn what_is_absent_fits_nothing() {
     // The word of upstream for a name that it does not know is a text like others.
     let placeholder = Event::of("openat").text("proc.name", "<NA>");
     assert_eq!(truth("proc.name in (\"<NA>\",\"N/A\")", &placeholder), Truth::True);
+}
+
+/// Comparisons with pieces of one text are made together; each still counts alone.
+#[test]
+fn several_pieces() {
+    let event = Event::of("openat")
+        .text("proc.cmdline", "run AWS_Secret -e KEX priv\u{e9}")
+        .unknown("proc.exe", "why");
+    let pieces = [
+        "icontains kex",
+        "contains \"-e K\"",
+        "startswith \"run A\"",
+        "endswith \"iv\u{e9}\"",
+        "icontains aws_secret",
+    ];
+    let others = [
+        "contains kex",
+        "startswith un",
+        "endswith privx",
+        "icontains kexx",
+        "contains \"\u{e9}x\"",
+        "icontains xrun",
+        "contains aws_secret",
+        "icontains \"zz zz\"",
+        "contains EXX",
+        "contains ttt",
+        "icontains yyy",
+        "endswith \"a run AWS_Secret -e KEX priv\u{e9}\"",
+    ];
+    let any = |pieces: &[&str]| {
+        let all: Vec<_> = pieces.iter().map(|piece| format!("proc.cmdline {piece}")).collect();
+        all.join(" or ")
+    };
+    assert_eq!(truth(&any(&others), &event), Truth::False);
+    assert_eq!(truth(&format!("not ({})", any(&others)), &event), Truth::True);
+    for piece in pieces {
+        let among = [&others[..], &[piece]].concat();
+        assert_eq!(truth(&any(&among), &event), Truth::True, "{piece}");
+        assert_eq!(
+            truth(&format!("not ({})", any(&among)), &event),
+            Truth::False,
+            "{piece}"
+        );
+        let none: Vec<_> = among.iter().map(|piece| format!("not proc.cmdline {piece}")).collect();
+        assert_eq!(truth(&none.join(" and "), &event), Truth::False, "{piece}");
+    }
+    let unknown = any(&others).replace("proc.cmdline", "proc.exe");
+    assert_eq!(truth(&unknown, &event), Truth::Unknown);
+    let absent = any(&others).replace("proc.cmdline", "proc.pname");
+    assert_eq!(truth(&format!("not ({absent})"), &event), Truth::True);
 }

@@ -33,7 +33,7 @@ fn number() -> impl Strategy<Value = String> {
 }
 
 /// A comparison.
-fn comparison() -> impl Strategy<Value = String> {
+pub(in crate::engine) fn comparison() -> impl Strategy<Value = String> {
     let text = || {
         prop::sample::select(vec![
             "proc.name",
@@ -96,7 +96,12 @@ fn comparison() -> impl Strategy<Value = String> {
 }
 
 fn condition() -> impl Strategy<Value = String> {
-    comparison().prop_recursive(4, 24, 4, |inner| {
+    joined(comparison())
+}
+
+/// Comparisons, joined in all ways.
+pub(in crate::engine) fn joined(comparison: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> {
+    comparison.prop_recursive(4, 24, 4, |inner| {
         let joined = |word: &'static str| {
             prop::collection::vec(inner.clone(), 2..4).prop_map(move |parts| format!("({})", parts.join(word)))
         };
@@ -133,7 +138,7 @@ fn several(
     .boxed()
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(in crate::engine) fn event() -> impl Strategy<Value = Event> {
     let address =
         || prop::sample::select(&ADDRESSES[..]).prop_map(|text| Value::Address(text.parse().expect("an address")));
     let answers = [
