@@ -33,6 +33,20 @@ fn named<'a>(types: &'a [Value], kind: &str, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("{kind} {name} is not in the object"))
 }
 
+/// What was recorded is read by later builds: a change of the layout is a new version.
+#[test]
+fn a_change_of_the_layout_raises_the_version() {
+    let text = format!("{:?}", layouts());
+    let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    assert_eq!(
+        (super::VERSION, sum),
+        (1, 0),
+        "raise wire::VERSION, and put the new sum here"
+    );
+}
+
 #[test]
 fn structures_agree_in_names_offsets_and_sizes() {
     let types = object_types();

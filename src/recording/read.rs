@@ -109,7 +109,9 @@ impl<R: Read> Reader<R> {
                     self.outcomes.insert(id, Arc::new(outcome));
                 }
                 kind::CLOCK => {
-                    let boot = bytes.first_chunk().ok_or_else(|| broken("a clock without a time".to_owned()))?;
+                    let boot = bytes
+                        .first_chunk()
+                        .ok_or_else(|| broken("a clock without a time".to_owned()))?;
                     self.boot = i64::from_ne_bytes(*boot);
                 }
                 kind::RECORD => self.record(size, &mut take).map_err(broken)?,
