@@ -84,7 +84,7 @@ pub(super) fn errors<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
 }
 
 /// Upstream's groups of errors.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
     File,
     Net,
