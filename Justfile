@@ -62,7 +62,7 @@ test-kernels: (setup tested) root clean-lab kernels
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,
 # recordings, and runtimes that fail.
 test-runtimes: (setup tested "runtimes") root clean-lab runtimes cargo-cyclonedx
-    cargo test --workspace --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts::
+    cargo test --workspace --test integration -- --include-ignored --nocapture --test-threads 1 runtimes:: hurry:: faults:: image:: daemonset:: doctor::healthy:: doctor::hosts:: rules::unknown
 
 # Throw bytes at everything between the ring and the output, and at the rule language, for this many seconds in all. Needs
 # no nightly compiler.
