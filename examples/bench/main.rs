@@ -17,6 +17,7 @@ mod guest;
 mod instructions;
 mod load;
 mod rate;
+mod rules;
 mod slowdown;
 mod table;
 mod wakeups;
@@ -60,10 +61,11 @@ struct Bench {
 
 type Section = fn(&Bench, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("slowdown", slowdown::measure),
     ("cost", cost::measure),
     ("rate", rate::measure),
+    ("rules", rules::measure),
     ("wakeups", wakeups::measure),
     ("footprint", footprint::measure),
     ("instructions", instructions::measure),

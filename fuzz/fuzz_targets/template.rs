@@ -28,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         enabled: true,
         skip_if_unknown: false,
         warn_event_types: false,
+        whole: true,
         span: condition.whole_span(),
     };
     let (set, problems) = RuleSet::compile(&[rule], &host::CATALOGUE, &Options::default());

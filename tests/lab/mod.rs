@@ -14,6 +14,7 @@ pub(crate) mod daemon;
 pub(crate) mod docker;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod falco;
 pub(crate) mod image;
 pub(crate) mod initramfs;
 pub(crate) mod journal;

@@ -147,6 +147,7 @@ pub(crate) fn rule(name: &str, condition: &str) -> Rule {
         enabled: true,
         skip_if_unknown: false,
         warn_event_types: false,
+        whole: true,
         span,
     }
 }

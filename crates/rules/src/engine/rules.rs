@@ -280,8 +280,10 @@ fn programs(compiler: &mut Compiler<'_>, rules: &[Rule], compiled: &[Compiled], 
         };
         by_type.push(program);
     }
+    // Of a condition that is not whole nobody knows what it meets.
     let places: HashMap<&str, (&Span, bool)> = rules
         .iter()
+        .filter(|rule| rule.whole)
         .map(|rule| (rule.name.as_str(), (&rule.span, rule.warn_event_types)))
         .collect();
     for (rule, met) in compiled.iter().zip(met) {

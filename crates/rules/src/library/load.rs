@@ -23,8 +23,8 @@ pub const ENGINE: Version = Version {
 /// What rule files come to.
 #[derive(Debug)]
 pub struct Library {
-    /// The rules that nothing is wrong with, in the order in which they are declared first; those that are switched off
-    /// among them.
+    /// The rules, in the order in which they are declared first; those that are switched off among them, and those of which
+    /// a part is wrong, without it.
     pub rules: Vec<Rule>,
     /// The newest language that a file asks for.
     pub engine: Option<Version>,
@@ -89,6 +89,7 @@ pub fn load(sources: &[Arc<Source>], watched: &[&str]) -> Library {
 
 fn rule(name: &Text, definition: &Definition, resolver: &mut Resolver<'_>) -> Option<Rule> {
     let item = called("rule", name);
+    let told = resolver.problems.len();
     let parsed = resolver.parse(&definition.condition, &item);
     let mut exceptions = Vec::new();
     let mut fine = true;
@@ -102,7 +103,11 @@ fn rule(name: &Text, definition: &Definition, resolver: &mut Resolver<'_>) -> Op
         }
     }
     let condition = resolver.condition(excluded(parsed?, exceptions), &item)?;
+    let whole = resolver.problems[told..]
+        .iter()
+        .all(|problem| problem.severity == Severity::Warning);
     fine.then(|| Rule {
+        whole,
         name: name.as_str().to_owned(),
         description: definition.description.trimmed().as_str().to_owned(),
         condition,

@@ -77,7 +77,8 @@ impl<'a> Resolver<'a> {
         resolver
     }
 
-    /// Reads and resolves the condition of a rule.
+    /// Reads and resolves the condition of a rule. Of one with something wrong in it, which is told, what is left without the
+    /// wrong parts, so that the others are looked at, too.
     pub(super) fn condition(&mut self, node: Node, item: &str) -> Option<Node> {
         self.resolve(node, item)?.node
     }
@@ -115,12 +116,18 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Puts in what the parts of a condition name. Nothing, where a part is wrong; all parts are looked at.
+    /// Puts in what the parts of a condition name, and leaves out those that are wrong.
     fn filled(&mut self, node: Node, item: &str) -> Option<Node> {
         let Node { span, expression } = node;
         let expression = match expression {
-            Expression::And(parts) => Expression::And(self.all_filled(parts, item)?),
-            Expression::Or(parts) => Expression::Or(self.all_filled(parts, item)?),
+            Expression::And(parts) => match self.all_filled(parts, item) {
+                Ok(parts) => Expression::And(parts),
+                Err(left) => return left,
+            },
+            Expression::Or(parts) => match self.all_filled(parts, item) {
+                Ok(parts) => Expression::Or(parts),
+                Err(left) => return left,
+            },
             Expression::Not(inner) => Expression::Not(Box::new(self.filled(*inner, item)?)),
             Expression::Macro(name) => match self.macros.get(&name) {
                 Some(resolved) => return resolved.node.clone(),
@@ -137,9 +144,14 @@ impl<'a> Resolver<'a> {
         Some(Node { span, expression })
     }
 
-    fn all_filled(&mut self, parts: Vec<Node>, item: &str) -> Option<Vec<Node>> {
-        let filled: Vec<_> = parts.into_iter().map(|part| self.filled(part, item)).collect();
-        filled.into_iter().collect()
+    /// The parts that nothing is wrong with, where there are two at least; else what is left.
+    fn all_filled(&mut self, parts: Vec<Node>, item: &str) -> Result<Vec<Node>, Option<Node>> {
+        let mut filled: Vec<_> = parts.into_iter().filter_map(|part| self.filled(part, item)).collect();
+        if filled.len() > 1 {
+            Ok(filled)
+        } else {
+            Err(filled.pop())
+        }
     }
 
     /// What an unknown macro may have been meant to be.

@@ -31,6 +31,9 @@ pub struct Rule {
     pub skip_if_unknown: bool,
     /// Whether a condition that meets every type of event earns a warning (`warn_evttypes`).
     pub warn_event_types: bool,
+    /// Whether nothing was left out of its condition for being wrong. One that is not whole is there to be looked at; it cannot
+    /// be used, as no library with an error can.
+    pub whole: bool,
     /// Where it is declared: its name, in the newest definition.
     pub span: Span,
 }
