@@ -6,6 +6,7 @@ use super::order::{order, shown};
 use super::size::{ALL_PARTS, Size, measure};
 use crate::file;
 use crate::problem::{Problem, did_you_mean, shortened};
+use crate::source::Span;
 use crate::syntax::{Comparison, Expression, Node, Operand, Word, parse};
 use crate::text::Text;
 
@@ -120,14 +121,8 @@ impl<'a> Resolver<'a> {
     fn filled(&mut self, node: Node, item: &str) -> Option<Node> {
         let Node { span, expression } = node;
         let expression = match expression {
-            Expression::And(parts) => match self.all_filled(parts, item) {
-                Ok(parts) => Expression::And(parts),
-                Err(left) => return left,
-            },
-            Expression::Or(parts) => match self.all_filled(parts, item) {
-                Ok(parts) => Expression::Or(parts),
-                Err(left) => return left,
-            },
+            Expression::And(parts) => return joined(span, self.all_filled(parts, item), Expression::And),
+            Expression::Or(parts) => return joined(span, self.all_filled(parts, item), Expression::Or),
             Expression::Not(inner) => Expression::Not(Box::new(self.filled(*inner, item)?)),
             Expression::Macro(name) => match self.macros.get(&name) {
                 Some(resolved) => return resolved.node.clone(),
@@ -144,14 +139,9 @@ impl<'a> Resolver<'a> {
         Some(Node { span, expression })
     }
 
-    /// The parts that nothing is wrong with, where there are two at least; else what is left.
-    fn all_filled(&mut self, parts: Vec<Node>, item: &str) -> Result<Vec<Node>, Option<Node>> {
-        let mut filled: Vec<_> = parts.into_iter().filter_map(|part| self.filled(part, item)).collect();
-        if filled.len() > 1 {
-            Ok(filled)
-        } else {
-            Err(filled.pop())
-        }
+    /// The parts that nothing is wrong with.
+    fn all_filled(&mut self, parts: Vec<Node>, item: &str) -> Vec<Node> {
+        parts.into_iter().filter_map(|part| self.filled(part, item)).collect()
     }
 
     /// What an unknown macro may have been meant to be.
@@ -197,6 +187,15 @@ impl<'a> Resolver<'a> {
         }
         Some(Comparison { right, ..comparison })
     }
+}
+
+/// Parts put together again, where there are two at least; else what is left.
+fn joined(span: Span, mut parts: Vec<Node>, join: fn(Vec<Node>) -> Expression) -> Option<Node> {
+    if parts.len() > 1 {
+        let expression = join(parts);
+        return Some(Node { span, expression });
+    }
+    parts.pop()
 }
 
 /// The macros that a condition names.
