@@ -144,8 +144,11 @@ fn every_linked_part_is_listed_and_has_its_notice() {
                 .split("[[package]]")
                 .find(|package| package.contains(&format!("\nname = \"{name}\"\nversion = \"{version}\"\n")))
                 .unwrap_or_else(|| panic!("not locked: {part}"));
-            let sum = part["hashes"][0]["content"].as_str().unwrap();
-            assert!(locked.contains(&format!("checksum = \"{sum}\"")), "{part}\n{locked}");
+            // A part of this project has no archive that could have a sum.
+            if !name.starts_with("pinhole-") {
+                let sum = part["hashes"][0]["content"].as_str().unwrap();
+                assert!(locked.contains(&format!("checksum = \"{sum}\"")), "{part}\n{locked}");
+            }
         }
     }
     for dependency in list["dependencies"].as_array().unwrap() {
