@@ -45,7 +45,7 @@ fn everything_that_is_wrong_is_told_with_its_place() {
         "did you mean `openat`?".to_owned(),
         format!("{name}:5:25: error: rule Slip: "),
         "did you mean `proc.name`?".to_owned(),
-        format!("{name}:5:44: error: rule Slip: the macro `unheard` is not known"),
+        format!("{name}:5:45: error: rule Slip: the macro `unheard` is not known"),
         format!("{name}:7:13: error: "),
         format!("{name}:10:"),
         "rule Shut".to_owned(),
