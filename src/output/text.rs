@@ -38,22 +38,19 @@ impl<T: fmt::Display> fmt::Display for Styled<T> {
     }
 }
 
+/// A line of its own where events were lost before what follows.
+fn lost(out: &mut Vec<u8>, before: Option<u64>, colour: bool) -> io::Result<()> {
+    let Some(lost) = before else { return Ok(()) };
+    let text = format_args!("-- {lost} events lost: the ring buffer was full --");
+    writeln!(out, "{}", Styled(text, TROUBLE, colour))
+}
+
 /// Appends an event.
 ///
 /// # Errors
 /// Never for memory; the signature is `Write`'s.
 pub fn event(out: &mut Vec<u8>, event: &Event<'_>, colour: bool) -> io::Result<()> {
-    if let Some(lost) = event.lost_before {
-        writeln!(
-            out,
-            "{}",
-            Styled(
-                format_args!("-- {lost} events lost: the ring buffer was full --"),
-                TROUBLE,
-                colour
-            )
-        )?;
-    }
+    lost(out, event.lost_before, colour)?;
     let time = event.time.strftime("%H:%M:%S%.6f");
     write!(
         out,
@@ -77,17 +74,7 @@ pub fn event(out: &mut Vec<u8>, event: &Event<'_>, colour: bool) -> io::Result<(
 /// # Errors
 /// Never for memory; the signature is `Write`'s.
 pub fn alert(out: &mut Vec<u8>, alert: &Alert<'_>, colour: bool) -> io::Result<()> {
-    if let Some(lost) = alert.pinhole.lost_before {
-        writeln!(
-            out,
-            "{}",
-            Styled(
-                format_args!("-- {lost} events lost: the ring buffer was full --"),
-                TROUBLE,
-                colour
-            )
-        )?;
-    }
+    lost(out, alert.pinhole.lost_before, colour)?;
     let style = if alert.priority <= Priority::Warning {
         TROUBLE
     } else {

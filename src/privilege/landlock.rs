@@ -1,10 +1,10 @@
 //! Closing off the files that the agent will never need again, by Landlock, where the kernel has it.
 //!
 //! The seccomp filter knows no paths: it keeps the agent from writing and lets it open any file to read. Landlock knows
-//! them. [`restrict`] handles every right that this build knows and gives back four things only: reading about the own
-//! process, reading the own binary (the names in a panic's stack), reading below the configured directories of bundles, and,
-//! where the kernel controls that, connecting to sockets near those of the runtimes and of the journal. What is open stays
-//! open: the ring, the counters, the sockets, standard output.
+//! them. [`restrict`] handles every right that this build knows and gives back five things only: reading about the own
+//! process, reading the own binary (the names in a panic's stack), reading below the configured directories of bundles,
+//! reading below those of rule files, and, where the kernel controls that, connecting to sockets near those of the runtimes
+//! and of the journal. What is open stays open: the ring, the counters, the sockets, standard output.
 //!
 //! It is the second lock on doors that missing capabilities, file modes and the filter keep shut already, so a kernel without
 //! it is no reason not to start: [`Landlocked`] says what is in force and why not more. Facts: `Documentation/userspace-api/landlock.rst`.
@@ -74,7 +74,7 @@ pub struct Landlocked {
 /// What the agent goes on opening.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Directories below which files are read: OCI bundles.
+    /// Directories below which files are read: OCI bundles, rule files that are read again when they change.
     pub read: Vec<PathBuf>,
     /// Unix sockets that are connected to, there already or not.
     pub sockets: Vec<PathBuf>,

@@ -55,7 +55,7 @@ impl Row {
         match self.definition.kind {
             Kind::Text => "text",
             Kind::Number => "number",
-            Kind::Boolean => "truth",
+            Kind::Boolean => "boolean",
             Kind::Address => "address",
         }
     }

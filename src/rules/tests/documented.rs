@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use pinhole_rules::field::{Argument, Kind, Several};
+use pinhole_rules::field::{Argument, Several};
 
 use crate::rules::catalogue::ROWS;
 use crate::rules::fields::{EVENTS, Row};
@@ -68,12 +68,7 @@ fn line(page: &mut String, row: &Row) {
         Argument::Key => format!("`{name}[key]`"),
         Argument::OptionalKey => format!("`{name}`, `{name}[key]`"),
     };
-    let kind = match definition.kind {
-        Kind::Text => "text",
-        Kind::Number => "number",
-        Kind::Boolean => "boolean",
-        Kind::Address => "address",
-    };
+    let kind = row.kind();
     let several = if definition.several == Several::One {
         ""
     } else {
