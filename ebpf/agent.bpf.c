@@ -7,6 +7,7 @@
  */
 #include "task.h"
 #include "socket.h"
+#include "prefilter.h"
 
 #include "hooks/process.h"
 #include "hooks/canary.h"

@@ -108,6 +108,16 @@ struct walk {
 	u64 begun;
 };
 
+/* What a path is told apart by, without putting it together: sixteen bytes of its first two names, eight of its end. */
+struct seen_names {
+	u64 first[2];
+	u64 second[2];
+	u64 ending;
+	/* The size of the last name. */
+	u64 ending_size;
+	u64 count;
+};
+
 /* One run of a system call. */
 struct call {
 	u64 args[6];
@@ -187,6 +197,7 @@ struct scratch {
 	struct walk walk;
 	struct known now;
 	struct flow flow;
+	struct seen_names seen;
 	u64 head[HEAD_SIZE / 8];
 	u64 mount[MOUNT_SPAN / 8];
 };

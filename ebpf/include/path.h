@@ -99,6 +99,23 @@ static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
 	return true;
 }
 
+/* Goes on from the root of the mount that the walk is in to where it is mounted. False where there is nothing above. */
+static __always_inline bool leave_mount(struct scratch *s, u64 *dentry, u64 *mnt)
+{
+	u64 above;
+
+	if (*mnt == s->walk.root_mnt && !read_mount(s, *mnt))
+		return false;
+	above = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_parent);
+	if (above == mount_of(*mnt)) {
+		path_notes(s) |= PATH_OUTSIDE_ROOT;
+		return false;
+	}
+	*dentry = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_mountpoint);
+	*mnt = above + bpf_core_field_offset(struct mount, mnt);
+	return enter_mount(s, *mnt);
+}
+
 /*
  * Goes some turns up from walk.dentry in walk.mnt and appends the names that it meets. Returns whether there is more to
  * go. The verifier follows each turn of a loop by itself, so a function that takes a few of them, and is checked once,
@@ -107,8 +124,8 @@ static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
 __noinline int walk_up(u32 place)
 {
 	struct scratch *s = place_of(place);
-	u64 start, dentry, mnt, parent, name, above;
-	void *entry, *mount;
+	u64 start, dentry, mnt, parent, name;
+	void *entry;
 	char first[2];
 	long size;
 
@@ -118,7 +135,6 @@ __noinline int walk_up(u32 place)
 	dentry = s->walk.dentry;
 	mnt = s->walk.mnt;
 	entry = s->head;
-	mount = s->mount;
 	if (!s->walk.begun) {
 		s->walk.begun = true;
 		if (!enter_mount(s, mnt))
@@ -128,16 +144,7 @@ __noinline int walk_up(u32 place)
 		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
 			return 0;
 		if (dentry == s->walk.top) {
-			if (mnt == s->walk.root_mnt && !read_mount(s, mnt))
-				return 0;
-			above = copied_from(mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_parent);
-			if (above == mount_of(mnt)) {
-				path_notes(s) |= PATH_OUTSIDE_ROOT;
-				return 0;
-			}
-			dentry = copied_from(mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_mountpoint);
-			mnt = above + bpf_core_field_offset(struct mount, mnt);
-			if (!enter_mount(s, mnt))
+			if (!leave_mount(s, &dentry, &mnt))
 				return 0;
 			continue;
 		}

@@ -8,6 +8,8 @@
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
 
 /* Appends the sun_path of a unix socket, if it has a name. Returns its size. */
 static __always_inline u16 append_unix_name(struct scratch *s, struct sock *sk)

@@ -15,6 +15,7 @@ use super::error::{Error, Failure};
 use super::hook::HookSet;
 use super::memory::Sizes;
 use super::object::{self, Programs};
+use super::prefilter::Table;
 use super::reduced::Reduced;
 use super::shared::{CounterLines, Produced, Switches};
 use super::steps::{Constants, Flows};
@@ -33,6 +34,7 @@ pub(super) struct Base {
     pub(super) switches: Switches,
     pub(super) lines: CounterLines,
     pub(super) produced: Produced,
+    pub(super) prefilters: Table,
     /// Those of [`HookSet::OPTIONAL`] that are in place.
     pub(super) optional: HookSet,
     /// The reduced programs, where they run; those of the object are not loaded then.
@@ -84,6 +86,10 @@ impl Base {
             map: "counters",
             source,
         })?;
+        let prefilters = Table::map(array(&object, "prefilter")?.fd()).map_err(|source| Error::Map {
+            map: "prefilter",
+            source,
+        })?;
         switches.enable(hooks);
         let attached = match &mut reduced {
             None => attach(&mut object, btf),
@@ -104,6 +110,7 @@ impl Base {
             switches,
             lines,
             produced,
+            prefilters,
             optional: cgroups.or(canary),
             reduced,
             refused: None,

@@ -3,7 +3,8 @@
 //! Owns everything that touches eBPF: the embedded objects, which programs are loaded and how they are attached
 //! ([`backend`]), the wire format ([`wire`]) and its decoding ([`record`]), the reader of the ring ([`source`]) and the
 //! ledger ([`ledger`]). Nothing outside this module knows that aya exists, and nothing in here knows what a container
-//! is. After [`Capture::start`] no `bpf()` call is ever made again: rings, counters and switches are mapped memory.
+//! is. After [`Capture::start`] no `bpf()` call is ever made again: rings, counters, switches and prefilters are
+//! mapped memory.
 
 pub mod arg;
 pub mod backend;
@@ -21,6 +22,7 @@ pub mod memory;
 mod misses;
 pub mod object;
 pub mod plan;
+pub mod prefilter;
 pub mod probe;
 pub mod record;
 mod reduced;
@@ -35,6 +37,7 @@ pub use error::{Error, Failure};
 pub use hook::{Hook, HookSet};
 pub use ledger::{HookCounters, Ledger};
 pub use plan::Plan;
+pub use prefilter::Prefilters;
 pub use record::{Content, Record};
 pub use source::{Capture, Options};
 pub use steps::Flows;

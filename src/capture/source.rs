@@ -17,6 +17,7 @@ use super::ledger::Ledger;
 use super::memory::Sizes;
 use super::misses::Misses;
 use super::object::{self, KEPT, LOST};
+use super::prefilter::{Prefilters, Table};
 use super::record::Record;
 use super::reduced::Reduced;
 use super::shared::Switches;
@@ -55,6 +56,7 @@ pub struct Capture {
     ring_size: u32,
     started: u64,
     switches: Switches,
+    prefilters: Table,
     ledger: Arc<Ledger>,
     choice: Choice,
 }
@@ -90,6 +92,7 @@ impl Capture {
             switches,
             lines,
             produced,
+            prefilters,
             optional,
             mut reduced,
             refused,
@@ -120,6 +123,7 @@ impl Capture {
             ring_size,
             started,
             switches,
+            prefilters,
             ledger,
             choice,
         };
@@ -195,6 +199,12 @@ impl Capture {
     /// of [`HookSet::ALWAYS`] report all the same.
     pub fn report(&self, hooks: HookSet) {
         self.switches.enable(hooks.or(HookSet::ALWAYS).and(self.ledger.hooks()));
+    }
+
+    /// Says what need not be told: what happens from now on is counted as filtered where no condition of its hook holds. Takes
+    /// no capability, and some milliseconds in which everything is told.
+    pub fn prefilter(&self, prefilters: &Prefilters) {
+        self.prefilters.write(prefilters);
     }
 
     /// Stops reporting: what happens from now on is filtered. Runs that have begun are over within the pause that this

@@ -75,6 +75,10 @@ pub fn set_hook(record: &mut [u8], hook: Hook) {
     }
 }
 
+/// The name of a structure in C, its size, and the name and offset of each field.
+#[cfg(test)]
+pub(crate) type Layout = (&'static str, usize, Vec<(&'static str, usize)>);
+
 macro_rules! wire {
     ($($(#[$doc:meta])* struct $name:ident: $c:literal { $($field:ident: $type:ty,)* })*) => {
         $(
@@ -87,7 +91,7 @@ macro_rules! wire {
 
         /// Name in C, size, and name and offset of each field, for the comparison with BTF.
         #[cfg(test)]
-        pub(crate) fn layouts() -> Vec<(&'static str, usize, Vec<(&'static str, usize)>)> {
+        pub(crate) fn layouts() -> Vec<Layout> {
             vec![$((
                 $c,
                 size_of::<$name>(),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::layouts;
 use crate::capture::hook::Hook;
+use crate::capture::prefilter;
 
 /// The types of the compiled object, as bpftool sees them.
 fn object_types() -> Vec<Value> {
@@ -50,8 +51,8 @@ fn a_change_of_the_layout_raises_the_version() {
 #[test]
 fn structures_agree_in_names_offsets_and_sizes() {
     let types = object_types();
-    let layouts = layouts();
-    assert_eq!(layouts.len(), 13);
+    let layouts = [layouts(), prefilter::layouts()].concat();
+    assert_eq!(layouts.len(), 16);
     for (name, size, fields) in layouts {
         let entry = named(&types, "STRUCT", name);
         assert_eq!(entry["size"].as_u64(), Some(size as u64), "size of {name}");

@@ -188,9 +188,11 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let alerting = rules.map(|mut rules| {
         let sources = std::mem::take(&mut rules.sources);
         let attached = vitals.attached();
+        let filtered = filtered(settings, attached);
+        capture.prefilter(&rules::prefilter::of(&rules, filtered));
         Alerting {
             detector: Detector::new(rules),
-            reloader: Arc::new(Reloader::new(settings.rules.clone(), sources, attached)),
+            reloader: Arc::new(Reloader::new(settings.rules.clone(), sources, attached, filtered)),
             host,
         }
     });
@@ -326,6 +328,15 @@ fn printed(classes: &[EventClass]) -> HookSet {
         .iter()
         .flat_map(|class| class.classes())
         .fold(HookSet::NONE, |set, class| set.or(HookSet::of_class(*class)))
+}
+
+/// The hooks of which nothing is told but what rules want. Who reads a recording may have other rules.
+fn filtered(settings: &Settings, attached: HookSet) -> HookSet {
+    if settings.rules.prefilter && settings.record.file.as_os_str().is_empty() {
+        attached.without(printed(&settings.events))
+    } else {
+        HookSet::NONE
+    }
 }
 
 /// The recording, where one is wanted.

@@ -71,7 +71,7 @@ const OPERATION: &str = "Operation";
 const HEALTH: &str = "Health";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 41] = [
+pub const KEYS: [Key; 42] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -196,6 +196,18 @@ pub const KEYS: [Key; 41] = [
         long_help: "",
         allowed: "names of rules",
         choices: &[],
+        heading: RULES,
+    },
+    Key {
+        name: "rules.prefilter",
+        flag: "rules-prefilter",
+        alias: None,
+        value_name: "CHOICE",
+        help: "Whether the kernel side keeps back system calls that no rule can match",
+        long_help: "They are counted as filtered, and cost a fraction of what others do. Calls that are printed or recorded are \
+            told all the same. `agent rules check` says what is kept back.",
+        allowed: "true or false",
+        choices: &["true", "false"],
         heading: RULES,
     },
     Key {

@@ -103,6 +103,8 @@ pub struct Rules {
     pub unknown_alert: Vec<String>,
     /// Rules of which that is only counted, whatever `unknown` says.
     pub unknown_hold: Vec<String>,
+    /// Whether the kernel side keeps back what no rule can match.
+    pub prefilter: bool,
     /// What is appended to the output of every rule; a template, as rules have them.
     pub append_output: String,
 }
@@ -363,6 +365,7 @@ impl Default for Settings {
                 unknown: WhenUnknown::Alert,
                 unknown_alert: Vec::new(),
                 unknown_hold: Vec::new(),
+                prefilter: true,
                 append_output: APPENDED_OUTPUT.to_owned(),
             },
             record: Record {

@@ -24,6 +24,7 @@ use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
 use crate::recording::Recorder;
+use crate::rules::reload::Ready;
 use crate::rules::subject::{Host, Known, Subject};
 use crate::rules::{Detector, Reloader};
 
@@ -178,7 +179,7 @@ impl<W: Write> Pipeline<W> {
             let taken = stages.drain(capture)?;
             stages.vitals.reporting().grant(|hooks| capture.report(hooks));
             stages.answer();
-            stages.renew();
+            stages.renew(capture);
             while let Some(request) = self.signals.next() {
                 if request == Request::Reload {
                     stages.reload();
@@ -376,11 +377,13 @@ impl<W: Write> Stages<W> {
     }
 
     /// Goes on with the rules that were read again, where there are such.
-    fn renew(&mut self) {
+    fn renew(&mut self, capture: &Capture) {
         if let Some(Alerting { detector, reloader, .. }) = &mut self.alerting
-            && let Some(rules) = reloader.take()
+            && let Some(Ready { rules, prefilters }) = reloader.take()
         {
             detector.replace(rules);
+            // The old prefilters may keep back what the new rules want, but before this nobody had promised those.
+            capture.prefilter(&prefilters);
             tracing::debug!("the new rules are in force");
         }
     }

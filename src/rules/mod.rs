@@ -16,6 +16,7 @@ mod lineage;
 pub mod loaded;
 mod params;
 mod path;
+pub mod prefilter;
 pub mod reasons;
 pub mod reload;
 pub mod subject;

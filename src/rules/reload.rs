@@ -16,7 +16,8 @@ use pinhole_rules::library::Rule;
 
 use super::files;
 use super::loaded::{self, Examined, Loaded};
-use crate::capture::HookSet;
+use super::prefilter;
+use crate::capture::{HookSet, Prefilters};
 use crate::config::settings::Rules;
 
 /// Names of rules that one line of the log lists.
@@ -28,9 +29,20 @@ pub struct Reloader {
     settings: Rules,
     /// The hooks that are attached: no other will be while this process lives.
     attached: HookSet,
+    /// Those of them that nobody but rules looks at.
+    filtered: HookSet,
     asked: AtomicBool,
     state: Mutex<State>,
-    ready: Mutex<Option<Loaded>>,
+    ready: Mutex<Option<Ready>>,
+}
+
+/// New rules.
+#[derive(Debug)]
+pub struct Ready {
+    /// The rules.
+    pub rules: Loaded,
+    /// What need not be told for them.
+    pub prefilters: Prefilters,
 }
 
 #[derive(Debug)]
@@ -46,9 +58,10 @@ struct State {
 type Seen = Vec<(PathBuf, [i64; 5])>;
 
 impl Reloader {
-    /// Looks after the files of these settings, whose rules were loaded already.
+    /// Looks after the files of these settings, whose rules were loaded already. `filtered` are those of the attached hooks that
+    /// nobody but rules looks at.
     #[must_use]
-    pub fn new(settings: Rules, rules: Vec<Rule>, attached: HookSet) -> Self {
+    pub fn new(settings: Rules, rules: Vec<Rule>, attached: HookSet, filtered: HookSet) -> Self {
         let seen = look(&settings.files);
         let state = State {
             known: seen.clone(),
@@ -58,6 +71,7 @@ impl Reloader {
         Self {
             settings,
             attached,
+            filtered,
             asked: AtomicBool::new(false),
             state: Mutex::new(state),
             ready: Mutex::new(None),
@@ -70,7 +84,7 @@ impl Reloader {
     }
 
     /// The new rules, once.
-    pub fn take(&self) -> Option<Loaded> {
+    pub fn take(&self) -> Option<Ready> {
         // Looked at between all events: whoever holds it puts rules in, and the next look finds them.
         self.ready.try_lock().ok()?.take()
     }
@@ -117,7 +131,10 @@ impl Reloader {
         }
         tracing::info!(rules = rules.len(), "{}", change(&state.rules, &rules));
         state.rules = rules;
-        *lock(&self.ready) = Some(loaded);
+        *lock(&self.ready) = Some(Ready {
+            prefilters: prefilter::of(&loaded, self.filtered),
+            rules: loaded,
+        });
     }
 }
 
@@ -186,7 +203,7 @@ mod tests {
         let mut settings = Settings::default().rules;
         settings.files = vec![file.to_owned()];
         let rules = loaded::examine(&settings).unwrap().rules;
-        Reloader::new(settings, rules, attached)
+        Reloader::new(settings, rules, attached, HookSet::NONE)
     }
 
     fn names(loaded: &Loaded) -> Vec<&str> {
@@ -205,7 +222,7 @@ mod tests {
         reloader.turn();
         assert!(reloader.take().is_none(), "it may be half written");
         reloader.turn();
-        assert_eq!(names(&reloader.take().unwrap()), ["One", "Two"]);
+        assert_eq!(names(&reloader.take().unwrap().rules), ["One", "Two"]);
         assert!(reloader.take().is_none(), "once");
         reloader.ask();
         reloader.turn();
@@ -231,7 +248,7 @@ mod tests {
         fs::write(&file, TWO).unwrap();
         reloader.turn();
         reloader.turn();
-        assert_eq!(names(&reloader.take().unwrap()), ["Two"]);
+        assert_eq!(names(&reloader.take().unwrap().rules), ["Two"]);
     }
 
     #[test]
@@ -249,7 +266,7 @@ mod tests {
         fs::rename(path("..data_tmp"), path("..data")).unwrap();
         reloader.turn();
         reloader.turn();
-        assert_eq!(names(&reloader.take().unwrap()), ["Two"]);
+        assert_eq!(names(&reloader.take().unwrap().rules), ["Two"]);
     }
 
     #[test]

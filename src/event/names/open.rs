@@ -28,6 +28,11 @@ pub fn creates(flags: u64) -> bool {
     flags & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u64 != 0
 }
 
+/// Every word that flags are told by.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    ACCESS.iter().chain(FLAGS).map(|(name, _)| *name)
+}
+
 pub(super) const ACCESS: Names = of_libc![O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE];
 
 /// O_LARGEFILE, which libc declares as 0 where every file is large.

@@ -104,7 +104,13 @@ static TYPES: LazyLock<Vec<Option<EventType>>> =
 /// The type of the event that a record is, absent where a record is none for rules: a description of a process, a cgroup.
 #[must_use]
 pub fn type_of(header: &Header) -> Option<EventType> {
-    TYPES.get(header.hook.index()).copied().flatten()
+    event_of(header.hook)
+}
+
+/// The type of the events that a hook tells.
+#[must_use]
+pub fn event_of(hook: Hook) -> Option<EventType> {
+    TYPES.get(hook.index()).copied().flatten()
 }
 
 /// The hooks that tell events of this type: those that have to report for rules that meet it. None for a type that is never

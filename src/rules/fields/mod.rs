@@ -66,7 +66,7 @@ pub type Get = for<'s, 'e, 'g> fn(&'s Subject<'e>, &'g Given) -> Answer<'s>;
 
 pub(super) use user::{group_name, name as user_name};
 
-pub use events::{EVENTS, hooks, type_of};
+pub use events::{EVENTS, event_of, hooks, type_of};
 
 /// A field that has one value and takes nothing in brackets.
 const fn one(name: &'static str, kind: Kind, from: &'static str, answer: Get) -> Row {

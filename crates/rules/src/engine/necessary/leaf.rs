@@ -136,7 +136,9 @@ fn words(matcher: &Matcher, negated: bool, wanted: bool, separator: u8, words: &
         Matcher::ContainsIgnoringCase(part) => part.small(),
         _ => return Any::always(),
     };
-    if sought.is_empty() || sought.contains(&separator) || negated {
+    // Bits without a name stand there as a number.
+    let in_a_number = sought.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'x');
+    if in_a_number || sought.contains(&separator) || negated {
         return Any::always();
     }
     let axes: Option<Vec<_>> = words.iter().filter(|word| within(word)).map(|word| word.axis).collect();

@@ -40,7 +40,7 @@ pub enum Means {
         /// The values of the field in each class, in the order of the axis.
         values: &'static [Values],
     },
-    /// By the words that its text is made of, e.g. the names of flags.
+    /// By the words that its text is made of, e.g. the names of flags. Among them numbers in hexadecimal may stand.
     Words {
         /// What stands between two words.
         separator: u8,
