@@ -13,6 +13,8 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stdin, fexecve, fork};
 
+use super::wander::wander;
+
 const DEED: &str = "PINHOLE_DEED";
 /// A file for the deed.
 const WITH: &str = "PINHOLE_DEED_WITH";
@@ -49,6 +51,7 @@ fn act() {
         "netlink-socket" => raw(AddressFamily::Netlink),
         "connect" => reach(&with),
         "load-module" => load(libc::SYS_finit_module),
+        "wander" => wander(&with),
         "unload-module" => load(libc::SYS_delete_module),
         other => panic!("no deed {other}"),
     }

@@ -3,11 +3,13 @@
 
 mod deeds;
 mod files;
+mod prefilter;
 mod recorded;
 mod reload;
 mod scenes;
 mod stable;
 mod unknown;
+mod wander;
 
 use std::io::Write;
 use std::path::PathBuf;
