@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -59,15 +60,22 @@ impl Dice {
 }
 
 pub(super) fn wander(home: &Path) {
-    // Its own mounts, one of which leads back to what is there already.
+    // Its own mounts: the machine's files cannot be written there, and two lead back to what is there already.
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    let mount = |words: [&OsStr; 3]| tool::run(Command::new("mount").args(words)).unwrap();
-    mount(["--make-rprivate".as_ref(), "--".as_ref(), "/".as_ref()]);
-    mount([
-        "--bind".as_ref(),
-        home.join("sub").as_ref(),
-        home.join("mounted").as_ref(),
-    ]);
+    let (here, sub, mounted) = (home.as_os_str(), home.join("sub"), home.join("mounted"));
+    for words in [
+        &["--make-rprivate", "/"].map(OsStr::new)[..],
+        &["--bind".as_ref(), here, here],
+        &["--bind".as_ref(), sub.as_ref(), mounted.as_ref()],
+        &["-o", "remount,bind,ro", "/"].map(OsStr::new),
+    ] {
+        tool::run(Command::new("mount").args(words)).unwrap();
+    }
+    let written = fs::File::options()
+        .append(true)
+        .open("/etc/hostname")
+        .map_err(|error| error.kind());
+    assert!(matches!(written, Err(ErrorKind::ReadOnlyFilesystem)), "{written:?}");
     chdir(home).unwrap();
     // While somebody has both ends of it, who opens one need not wait.
     let _both_ends = fs::File::options().read(true).write(true).open("fifo").unwrap();
@@ -111,7 +119,8 @@ pub(super) fn wander(home: &Path) {
         "/proc/self",
         "/proc/thread-self/comm",
         "/proc/1/comm",
-        "/proc/self/root/etc/hostname",
+        // Not by /proc/self, whose root is that of the first thread: there files can be written.
+        "/proc/thread-self/root/etc/hostname",
         "/sys/kernel/notes",
         "/usr/bin/../lib/os-release",
         "plain",
