@@ -81,7 +81,7 @@ fuzz-corpus: (setup "build" "lab") root
     cargo test --quiet --lib write_the_corpus -- --ignored
 
 # Measure the costs, as ratios taken in one run: `bench`, `bench quick`, or one section of it.
-bench *args: (setup "build" "lab" "vm") root kernels build-release
+bench *args: (setup "build" "lab" "vm" "loads") root kernels loads build-release
     cargo run --release --quiet --config {{ quote(alike) }} --example bench -- {{ args }}
 
 # Licences, duplicates and sources of dependencies.
@@ -107,6 +107,10 @@ cargo-fuzz:
 # Fetch the kernels that the virtual machines boot, once, into target/lab/kernels.
 kernels: (setup "vm")
     tests/lab/kernels
+
+# Fetch the package that a benchmark builds, once, into target/lab/loads.
+loads: (setup "loads")
+    tests/lab/loads
 
 # Fetch the official schemas of Kubernetes' objects, once, into .tools/schemas.
 schemas: (setup "schemas")

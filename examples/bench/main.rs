@@ -12,6 +12,7 @@ mod lab;
 
 mod agent;
 mod cost;
+mod crossing;
 mod footprint;
 mod guest;
 mod instructions;
@@ -61,11 +62,12 @@ struct Bench {
 
 type Section = fn(&Bench, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("slowdown", slowdown::measure),
     ("cost", cost::measure),
     ("rate", rate::measure),
     ("rules", rules::measure),
+    ("crossing", crossing::measure),
     ("wakeups", wakeups::measure),
     ("footprint", footprint::measure),
     ("instructions", instructions::measure),

@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{complain, say};
 use crate::config::settings::Rules;
 use crate::rules::loaded::{self, Examined};
+use crate::rules::prefilter;
 
 /// Looks at the files and prints the report.
 pub(super) fn run(arguments: &RulesCheckArgs, rules: &Rules) -> Exit {
@@ -60,6 +61,21 @@ fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
     for (hook, why) in plan.reasons() {
         writeln!(out, "{:<16} {}", hook.name(), why.join("; "))?;
     }
+    writeln!(
+        out,
+        "\n{:<16} told only where this may hold, as far as the kernel side can tell",
+        "hook"
+    )?;
+    for (hook, _) in loaded.hooks().calls() {
+        if let Some(told) = prefilter::told(loaded, hook) {
+            writeln!(
+                out,
+                "{:<16} {}",
+                hook.name(),
+                told.replace('\n', &format!("\n{:17}", ""))
+            )?;
+        }
+    }
     Ok(())
 }
 
@@ -76,7 +92,13 @@ fn as_json(examined: &Examined) -> Value {
     }
     let hooks: Vec<Value> = plan
         .reasons()
-        .map(|(hook, why)| json!({"name": hook.name(), "why": why}))
+        .map(|(hook, why)| {
+            let told = examined
+                .loaded
+                .as_ref()
+                .and_then(|loaded| prefilter::told(loaded, hook));
+            json!({"name": hook.name(), "why": why, "told_where": told})
+        })
         .collect();
     json!({
         "files": examined.files,
