@@ -56,7 +56,7 @@ test-integration *args: (setup tested) root clean-lab kernels schemas cargo-cycl
 
 # Every system call on every kernel of the matrix by both backends; `test` has the oldest kernel and the newest.
 test-kernels: (setup tested) root clean-lab kernels
-    cargo test --workspace --test integration -- --include-ignored deeds::machines doctor::machines::linux doctor::machines::newest pod_process
+    cargo test --workspace --test integration -- --include-ignored deeds::machines prefilter::machines doctor::machines::linux doctor::machines::newest pod_process
 
 # `test` has the installed containerd and two recordings of CRI-O.
 # Containers of every runtime: containerd 1.4 to 2, with and without CRI, Docker, podman, crowds, thousands in a hurry,

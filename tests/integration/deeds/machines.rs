@@ -92,7 +92,7 @@ fn watched(suite: &str, backend: &str, parameters: &[&str]) {
     verdict.accept(summary, deeds.len());
 }
 
-fn unpacked(text: &str) -> String {
+pub(crate) fn unpacked(text: &str) -> String {
     let mut child = Command::new("/bin/sh")
         .args(["-c", "base64 -d | gzip -dc"])
         .stdin(Stdio::piped())

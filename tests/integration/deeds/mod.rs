@@ -13,7 +13,7 @@ mod given;
 mod here;
 mod judge;
 mod kernel;
-mod machines;
+pub(crate) mod machines;
 mod memory;
 mod program;
 mod scenes;

@@ -13,14 +13,14 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stdin, fexecve, fork};
 
-use super::wander::wander;
+use super::prefilter::wander::{furnish, wander};
 
 const DEED: &str = "PINHOLE_DEED";
 /// A file for the deed.
 const WITH: &str = "PINHOLE_DEED_WITH";
 
 /// The words of a command that does it, where this test program is at `program`.
-pub(super) fn words(program: &Path, deed: &str, with: &str) -> Vec<String> {
+pub(in crate::rules) fn words(program: &Path, deed: &str, with: &str) -> Vec<String> {
     let program = program.display().to_string();
     let mut words = vec!["env".to_owned(), format!("{DEED}={deed}"), format!("{WITH}={with}")];
     words.extend([&*program, "rules::deeds::act", "--exact", "--ignored", "--nocapture"].map(str::to_owned));
@@ -28,7 +28,7 @@ pub(super) fn words(program: &Path, deed: &str, with: &str) -> Vec<String> {
 }
 
 /// The same on this machine.
-pub(super) fn here(deed: &str, with: &str) -> Command {
+pub(in crate::rules) fn here(deed: &str, with: &str) -> Command {
     let words = words(&std::env::current_exe().unwrap(), deed, with);
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
@@ -52,6 +52,10 @@ fn act() {
         "connect" => reach(&with),
         "load-module" => load(libc::SYS_finit_module),
         "wander" => wander(&with),
+        "wander-anywhere" => {
+            furnish(&with);
+            wander(&with);
+        }
         "unload-module" => load(libc::SYS_delete_module),
         other => panic!("no deed {other}"),
     }

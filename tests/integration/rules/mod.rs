@@ -9,7 +9,6 @@ mod reload;
 mod scenes;
 mod stable;
 mod unknown;
-mod wander;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -20,10 +20,11 @@ const OPENS: u32 = 700;
 const CALLS: u32 = 300;
 
 /// What is there to be opened, below a directory.
-pub(super) fn furnish(home: &Path) {
+pub(in crate::rules) fn furnish(home: &Path) {
     let deep: PathBuf = (0..12).map(|level| format!("level-{level}")).collect();
     fs::create_dir_all(home.join("sub/dir")).unwrap();
     fs::create_dir_all(home.join("mounted")).unwrap();
+    fs::create_dir_all(home.join("a-long-directory-name/with-more-than-sixteen")).unwrap();
     fs::create_dir_all(home.join(&deep)).unwrap();
     for file in [
         "plain",
@@ -33,6 +34,7 @@ pub(super) fn furnish(home: &Path) {
         "sub/secret",
         "sub/dir/id_rsa",
         "sub/dir/0123456789abcdef",
+        "a-long-directory-name/with-more-than-sixteen/bytes",
     ] {
         fs::write(home.join(file), "text").unwrap();
     }
@@ -59,7 +61,7 @@ impl Dice {
     }
 }
 
-pub(super) fn wander(home: &Path) {
+pub(in crate::rules) fn wander(home: &Path) {
     // Its own mounts: the machine's files cannot be written there, and two lead back to what is there already.
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let (here, sub, mounted) = (home.as_os_str(), home.join("sub"), home.join("mounted"));
@@ -89,6 +91,7 @@ pub(super) fn wander(home: &Path) {
         "sub/secret",
         "sub/dir/id_rsa",
         "sub/dir/0123456789abcdef",
+        "a-long-directory-name/with-more-than-sixteen/bytes",
         "link/id_rsa",
         "mounted/secret",
         "mounted/dir/id_rsa",
@@ -114,6 +117,7 @@ pub(super) fn wander(home: &Path) {
         "/etc/pam.d",
         "/etc/pam.d/../hostname",
         "/dev/null",
+        "/a-long-directory-name/with-more-than-sixteen/bytes",
         "/dev/../etc/shadow",
         "/proc/self/status",
         "/proc/self",

@@ -1,0 +1,119 @@
+//! On other kernels, in virtual machines, by both backends: one agent for those groups whose conditions leave something to
+//! keep back together, and one without prefilters.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{GROUPS, alerts, of_calls, rules, wanted};
+use crate::deeds::machines::unpacked;
+use crate::event::agent;
+use crate::lab::kernels::Kernel;
+use crate::lab::vm::Machine;
+use crate::rules::deeds;
+
+/// These ask for little, each in another way.
+const TOGETHER: [usize; 6] = [0, 1, 2, 3, 5, 10];
+const HOME: &str = "/tmp/home";
+
+/// Starts both, does the deed, and prints what both told, packed because a serial line is slow.
+const SCENARIO: &str = r#"
+start() {
+    agent run --output json --events process --rules /$1.yaml --rules-matching all --rules-prefilter $2 BACKEND \
+        --log-target stderr --control-socket /run/$1.sock >/tmp/$1 2>/tmp/$1.log &
+}
+start with true; with=$!
+start without false; without=$!
+wait_for() {
+    tries=0
+    # (The brackets keep grep from finding itself.)
+    until /bin/true the-canary; grep -q 'the-canar[y]' /tmp/$1; do
+        tries=$((tries + 1)); [ $tries -lt 600 ] || { cat /tmp/$1.log; return 1; }
+        usleep 100000
+    done
+}
+wait_for with && wait_for without || exit 3
+mkdir HOME
+WORDS >/tmp/said 2>&1 || { cat /tmp/said; exit 4; }
+kill -TERM $with $without
+wait $with || { cat /tmp/with.log; exit 5; }
+wait $without || { cat /tmp/without.log; exit 6; }
+for events in with without; do
+    gzip -c /tmp/$events | base64
+    echo ===
+done
+"#;
+
+fn compared(suite: &str, backend: &str) {
+    let home = Path::new(HOME);
+    let conditions: Vec<&str> = TOGETHER.iter().flat_map(|group| GROUPS[*group]).copied().collect();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("rules.yaml");
+    std::fs::write(&file, rules(&conditions, home)).unwrap();
+    let this = std::env::current_exe().unwrap();
+    let machine = Machine::new(Kernel::of(suite).unwrap())
+        .program("agent", agent())
+        .program("deeds", &this)
+        .file("with.yaml", &file)
+        .file("without.yaml", &file);
+    let scenario = SCENARIO
+        .replace("BACKEND", &format!("--capture-backend {backend}"))
+        .replace(
+            "WORDS",
+            &deeds::words(Path::new("/bin/deeds"), "wander-anywhere", HOME).join(" "),
+        )
+        .replace("HOME", HOME);
+    let finished = machine.run(&scenario).unwrap();
+    assert_eq!(finished.code, 0, "{}\n{}", finished.output, finished.console);
+    let told: Vec<Vec<Value>> = finished
+        .output
+        .split("===\n")
+        .take(2)
+        .map(|packed| {
+            unpacked(packed)
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        })
+        .collect();
+    let [with, without] = &told[..] else {
+        panic!("two accounts: {}", finished.output)
+    };
+    let (summary, reference) = (with.last().unwrap(), without.last().unwrap());
+    assert_eq!(summary["backend"], backend, "{summary}");
+    assert_eq!((of_calls(reference, "dropped"), of_calls(summary, "dropped")), (0, 0));
+    let missed = of_calls(reference, "missed") + of_calls(summary, "missed");
+    assert_eq!(missed, 0, "the kernel skipped programs, so the two need not agree");
+    assert_eq!(alerts(with), wanted(&alerts(without), &conditions));
+    let (seen, crossed) = (of_calls(summary, "seen"), of_calls(summary, "delivered"));
+    println!("{crossed} of {seen} calls crossed");
+    // Some of what is opened is asked for by many of these.
+    assert!(10 * crossed < 9 * seen, "{crossed} of {seen} calls crossed");
+}
+
+macro_rules! on {
+    ($($(#[$when:meta])? $name:ident: $suite:literal;)*) => {$(
+        mod $name {
+            $(#[$when])?
+            #[test]
+            fn trampoline() {
+                super::compared($suite, "trampoline");
+            }
+
+            $(#[$when])?
+            #[test]
+            fn dispatcher() {
+                super::compared($suite, "dispatcher");
+            }
+        }
+    )*};
+}
+
+on! {
+    linux_5_10: "bullseye";
+    #[ignore = "takes long: just test-kernels"]
+    linux_6_1: "bookworm";
+    #[ignore = "takes long: just test-kernels"]
+    linux_6_12: "bookworm-backports";
+    newest_linux: "sid";
+}
