@@ -316,7 +316,7 @@ static __always_inline int handle_call(struct task_struct *task, const struct ca
 	if (spec->told == TOLD_SELECTED && !selected(spec, call))
 		return filter(line);
 	of = prefilter_of(call->hook, &generation);
-	allowed = of ? allowed_by_facts(of, call) : ALL_CONDITIONS;
+	allowed = of ? allowed_by_facts(of, task, call) : ALL_CONDITIONS;
 	if (!allowed && is_current(generation))
 		return filter(line);
 	s = claim(FOR_EVENT);

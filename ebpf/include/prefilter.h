@@ -11,6 +11,7 @@
 #ifndef PINHOLE_PREFILTER_H
 #define PINHOLE_PREFILTER_H
 
+#include "cgroup.h"
 #include "socket.h"
 
 #define PREFILTERS 32
@@ -18,6 +19,7 @@
 /* How far from its place a name may stand. */
 #define NAME_PROBES 8
 #define VALUES 12
+#define HOST_SLOTS 256
 /* include/uapi/asm-generic/fcntl.h, errno.h: the same on every processor that there are programs for. */
 #define O_ACCMODE 3
 #define O_TRUNC 01000
@@ -44,6 +46,8 @@ enum fact {
 	/* The first argument is one of some values. */
 	FACT_VALUE,
 	FACT_OTHER_VALUE = FACT_VALUE + VALUES,
+	/* The process belongs to no container. */
+	FACT_HOST,
 	/* Nothing is known: refuses nothing. */
 	FACT_NONE,
 	FACTS,
@@ -72,7 +76,6 @@ struct prefilter {
 	u32 part;
 	/* A bit for each length of an ending that conditions ask for. */
 	u32 endings;
-	u32 reserved;
 	/* The conditions that a fact refuses. */
 	u32 refusing[FACTS];
 	u32 values[VALUES];
@@ -102,6 +105,11 @@ struct prefilters {
 	u8 of_hook[HOOKS];
 	struct prefilter each[PREFILTERS];
 	struct name_slot names[NAME_SLOTS];
+	/*
+	 * Ids of cgroups that are no container's, each in the place that its lowest bits say. No id is ever used twice
+	 * (kernfs_new_node() in fs/kernfs/dir.c), so what stands here stays true, whatever the rules are.
+	 */
+	u64 hosts[HOST_SLOTS];
 };
 
 struct {
@@ -389,6 +397,17 @@ static __always_inline u32 result_of(s64 ret)
 	return ret <= 2 ? FACT_STANDARD : FACT_MORE;
 }
 
+/* Whether the agent said so of the task's cgroup. */
+static __always_inline bool is_host(struct task_struct *task)
+{
+	struct kernfs_node *cgroup = cgroup_of(task);
+	u64 id = get(cgroup, id), at = id % HOST_SLOTS;
+	const struct prefilters *all = all_prefilters();
+
+	show_bound(at, HOST_SLOTS - 1);
+	return all && id && *(const volatile u64 *)&all->hosts[at] == id;
+}
+
 /* One of the first three arguments. By name, because old kernels do not let a number choose among what is on the stack. */
 static __always_inline u64 chosen(const struct call *call, u32 at)
 {
@@ -405,7 +424,7 @@ static __always_inline u64 chosen(const struct call *call, u32 at)
 }
 
 /* The conditions that no fact of the call refuses. */
-static __always_inline u32 allowed_by_facts(const struct prefilter *of, const struct call *call)
+static __always_inline u32 allowed_by_facts(const struct prefilter *of, struct task_struct *task, const struct call *call)
 {
 	u32 refused = of->refusing[result_of(call->ret)], fact;
 	u64 flags;
@@ -425,6 +444,8 @@ static __always_inline u32 allowed_by_facts(const struct prefilter *of, const st
 		if (fact < FACTS)
 			refused |= of->refusing[fact];
 	}
+	if (of->refusing[FACT_HOST] & ~refused && is_host(task))
+		refused |= of->refusing[FACT_HOST];
 	/* Where it failed, the address that was passed may be of another family. */
 	if (of->asks & ASKS_FAMILY && (call->ret >= 0 || call->ret == -EINPROGRESS)) {
 		fact = family_of(call->args[0]);

@@ -5,6 +5,7 @@
 //! is asked for. It refuses to be exact: what finds no room is left out of a condition, which then holds more often.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const SLOTS: usize = 1024;
 const PROBES: usize = 8;
 /// `VALUES`.
 const VALUES: usize = 12;
+/// `HOST_SLOTS`.
+const HOSTS: usize = 256;
 /// `FACTS`.
 const FACTS: usize = Fact::NONE + 1;
 /// Conditions are bits of a word, of which the last has another meaning.
@@ -54,10 +57,12 @@ pub enum Fact {
     Value(u8),
     /// It is none of them.
     OtherValue,
+    /// The process belongs to no container. Known of those of which the agent said so, see [`Hosts`].
+    Host,
 }
 
 impl Fact {
-    const NONE: usize = 25;
+    const NONE: usize = 26;
 
     fn index(self) -> usize {
         match self {
@@ -72,6 +77,7 @@ impl Fact {
             Self::Else => 11,
             Self::Value(at) => 12 + usize::from(at).min(VALUES - 1),
             Self::OtherValue => 24,
+            Self::Host => 25,
         }
     }
 }
@@ -290,6 +296,11 @@ impl Table {
         Words::map(fd, size_of::<raw::Prefilters>()).map(Self)
     }
 
+    /// What is known of cgroups.
+    pub(super) fn hosts(self: &Arc<Self>) -> Hosts {
+        Hosts(Arc::clone(self))
+    }
+
     /// Replaces what is there. Meanwhile everything is told.
     pub(super) fn write(&self, prefilters: &Prefilters) {
         let table = prefilters.table();
@@ -298,7 +309,8 @@ impl Table {
         let writing = generation.load(Ordering::Relaxed) | 1;
         generation.store(writing, Ordering::SeqCst);
         std::thread::sleep(RUN);
-        let from = table.as_bytes().chunks_exact(size_of::<u64>()).skip(1);
+        // What is known of cgroups holds for any rules.
+        let from = table.as_bytes()[..HOSTS_AT].chunks_exact(size_of::<u64>()).skip(1);
         for (to, from) in to.zip(from) {
             let word = from.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
             to.store(word, Ordering::Relaxed);
@@ -308,9 +320,27 @@ impl Table {
     }
 }
 
+const HOSTS_AT: usize = std::mem::offset_of!(raw::Prefilters, hosts);
+
+/// Which cgroups are known to be no container's.
+#[derive(Debug, Clone)]
+pub struct Hosts(Arc<Table>);
+
+impl Hosts {
+    /// Says that a cgroup is no container's. Where there is no room for all, the last one is known.
+    pub fn add(&self, cgroup: u64) {
+        let words = &self.0.0.get()[HOSTS_AT / size_of::<u64>()..];
+        if let Some(slot) = words.get(cgroup as usize % HOSTS)
+            && slot.load(Ordering::Relaxed) != cgroup
+        {
+            slot.store(cgroup, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The layout.
 mod raw {
-    use super::{FACTS, FromBytes, Immutable, IntoBytes, KnownLayout, PREFILTERS, ROOM, SLOTS, VALUES};
+    use super::{FACTS, FromBytes, HOSTS, Immutable, IntoBytes, KnownLayout, PREFILTERS, ROOM, SLOTS, VALUES};
 
     /// `struct prefilter`.
     #[derive(Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -325,7 +355,6 @@ mod raw {
         pub(super) text: u32,
         pub(super) part: u32,
         pub(super) endings: u32,
-        pub(super) reserved: u32,
         pub(super) refusing: [u32; FACTS],
         pub(super) values: [u32; VALUES],
     }
@@ -347,6 +376,7 @@ mod raw {
         pub(super) of_hook: [u8; ROOM],
         pub(super) each: [Prefilter; PREFILTERS],
         pub(super) names: [NameSlot; SLOTS],
+        pub(super) hosts: [u64; HOSTS],
     }
 }
 
@@ -371,12 +401,11 @@ pub(super) fn layouts() -> Vec<super::wire::Layout> {
             text,
             part,
             endings,
-            reserved,
             refusing,
             values
         ),
         layout!(NameSlot, "name_slot", names, of, conditions),
-        layout!(Prefilters, "prefilters", generation, of_hook, each, names),
+        layout!(Prefilters, "prefilters", generation, of_hook, each, names, hosts),
     ]
 }
 

@@ -123,6 +123,7 @@ fn both_sides_number_alike() {
         ("NAME_SLOTS", SLOTS),
         ("NAME_PROBES", PROBES),
         ("VALUES", VALUES),
+        ("HOST_SLOTS", HOSTS),
     ] {
         assert!(header.contains(&format!("#define {name} {value}\n")), "{name}");
     }
@@ -156,6 +157,7 @@ fn both_sides_number_alike() {
         ("FACT_ELSE", Fact::Else.index()),
         ("FACT_VALUE", Fact::Value(0).index()),
         ("FACT_OTHER_VALUE", Fact::OtherValue.index()),
+        ("FACT_HOST", Fact::Host.index()),
         ("FACT_NONE", Fact::NONE),
     ];
     assert_eq!(numbers, ours);

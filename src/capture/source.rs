@@ -17,7 +17,7 @@ use super::ledger::Ledger;
 use super::memory::Sizes;
 use super::misses::Misses;
 use super::object::{self, KEPT, LOST};
-use super::prefilter::{Prefilters, Table};
+use super::prefilter::{Hosts, Prefilters, Table};
 use super::record::Record;
 use super::reduced::Reduced;
 use super::shared::Switches;
@@ -56,7 +56,7 @@ pub struct Capture {
     ring_size: u32,
     started: u64,
     switches: Switches,
-    prefilters: Table,
+    prefilters: Arc<Table>,
     ledger: Arc<Ledger>,
     choice: Choice,
 }
@@ -123,7 +123,7 @@ impl Capture {
             ring_size,
             started,
             switches,
-            prefilters,
+            prefilters: Arc::new(prefilters),
             ledger,
             choice,
         };
@@ -205,6 +205,12 @@ impl Capture {
     /// no capability, and some milliseconds in which everything is told.
     pub fn prefilter(&self, prefilters: &Prefilters) {
         self.prefilters.write(prefilters);
+    }
+
+    /// Where to say which cgroups are no container's.
+    #[must_use]
+    pub fn hosts(&self) -> Hosts {
+        self.prefilters.hosts()
     }
 
     /// Stops reporting: what happens from now on is filtered. Runs that have begun are over within the pause that this

@@ -15,8 +15,10 @@ use super::loss::{Losses, Told};
 use super::lost_before::LostCount;
 use super::signals::{Request, Signals};
 use super::vitals::Vitals;
+use crate::capture::prefilter::Hosts;
 use crate::capture::record::{Body, Cgroup, Header, ProcessKey};
 use crate::capture::{Capture, Content, Hook, HookSet, Record};
+use crate::container::outcome::Status;
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
 use crate::event::build::{Context, cgroup_id};
@@ -78,6 +80,8 @@ struct Stages<W> {
     recorder: Option<Recorder>,
     /// How many events there were.
     events: u64,
+    /// Where the kernel side is told which cgroups are no container's.
+    hosts: Option<Hosts>,
     losses: Losses,
     unwritten: Unwritten,
     complaints: Complaints,
@@ -145,6 +149,7 @@ impl<W: Write> Pipeline<W> {
             alerting: parts.alerting,
             recorder: parts.recorder,
             events: 0,
+            hosts: None,
             losses: parts.losses,
             unwritten: Unwritten::default(),
             complaints: Complaints::default(),
@@ -173,6 +178,7 @@ impl<W: Write> Pipeline<W> {
 
     fn turn_until_stopped(&mut self, capture: &mut Capture) -> Result<(), Error> {
         let stages = &mut self.stages;
+        stages.hosts = Some(capture.hosts());
         stages.publish();
         loop {
             stages.vitals.pulse().turn(BootClock::reading().map_err(Error::Clock)?);
@@ -353,6 +359,11 @@ impl<W: Write> Stages<W> {
         self.drifted |= process.is_none();
         let outcome = self.outcome(&header, &body, process.as_deref());
         self.vitals.count(&outcome);
+        if outcome.metadata.status == Status::Host
+            && let Some(hosts) = &self.hosts
+        {
+            hosts.add(cgroup_id(&header, &body));
+        }
         self.record(raw, cgroup_id(&header, &body), &outcome);
         self.events += 1;
         self.judge(&header, subject, &body, process.as_deref(), &outcome)?;

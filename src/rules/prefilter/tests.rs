@@ -69,6 +69,14 @@ fn what_is_not_a_condition_for_the_kernel_lets_everything_through() {
 }
 
 #[test]
+fn what_is_only_wanted_of_containers() {
+    let filter = filter(&["evt.type=openat and container.id != host"], "openat").unwrap();
+    assert_eq!(filter.conditions[0].refused_by, BTreeSet::from([Fact::Host]));
+    // Of containers the kernel side does not know that they are.
+    assert_eq!(self::filter(&["evt.type=openat and container.id = host"], "openat"), None);
+}
+
+#[test]
 fn what_no_rule_wants_is_never_told() {
     assert_eq!(filter(&["evt.type=openat"], "connect").unwrap().conditions, []);
 }

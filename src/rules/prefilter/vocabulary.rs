@@ -35,6 +35,11 @@ static DESCRIPTOR: Axis = Axis {
     classes: &["internet", "others"],
     certain: false,
 };
+static PLACE: Axis = Axis {
+    name: "where",
+    classes: &["host", "container"],
+    certain: false,
+};
 static PATH: Axis = Axis {
     name: "path",
     classes: &[],
@@ -224,6 +229,7 @@ impl Vocabulary for Kernel {
             "fd.typechar" if axes.family => {
                 classes(&DESCRIPTOR, &[Values::Texts(&["4", "6", "2", "3"]), Values::Others])
             }
+            "container.id" | "container.full_id" => classes(&PLACE, &[Values::Texts(&["host"]), Values::Others]),
             "fd.name" | "fs.path.name" => path(Part::Whole),
             "fd.directory" => path(Part::Directory),
             "fd.filename" => path(Part::Name),
@@ -249,6 +255,8 @@ pub(super) fn fact(axis: &Axis, class: usize) -> Option<Fact> {
         name if name == ACCESS.name => Fact::Access(number),
         name if name == TRUNCATES.name => [Fact::Keeps, Fact::Truncates].get(class).copied()?,
         name if name == DESCRIPTOR.name => [Fact::Internet, Fact::Else].get(class).copied()?,
+        // The kernel side knows hosts' only.
+        name if name == PLACE.name && class == 0 => Fact::Host,
         name if name == OPERATION.name || name == DOMAIN.name => {
             if last {
                 Fact::OtherValue

@@ -371,6 +371,9 @@ fn says_what_it_should() {
         (&["evt.arg.flags contains O_TRUNC"], "truncates in (yes)"),
         (&["evt.arg.flags contains RDWR"], "always"),
         (&["evt.arg.flags contains O_NOTHING"], "truncates in ()"),
+        // Bits without a name are told as a number.
+        (&["evt.arg.flags contains 0x80"], "always"),
+        (&["evt.arg.flags icontains C"], "always"),
         (
             &["not (evt.arg.flags icontains o_trunc or evt.arg.flags contains CREAT)"],
             "creates in (no, absent) and truncates in (no, absent)",
