@@ -325,7 +325,7 @@ fn argument(key: &'static Key) -> Arg {
             .filter_map(serde_json::Value::as_str)
             .collect::<Vec<_>>()
             .join(","),
-        serde_json::Value::Null | serde_json::Value::Array(_) => "none".to_owned(),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => "none".to_owned(),
         other => other.to_string(),
     };
     let more = if key.long_help.is_empty() {
@@ -349,7 +349,8 @@ fn argument(key: &'static Key) -> Arg {
             key.variable(),
             key.name
         ))
-        .help_heading(key.heading);
+        .help_heading(key.heading)
+        .hide_short_help(key.is_detail());
     let argument = if key.is_list() {
         argument.value_delimiter(',')
     } else {
