@@ -40,7 +40,10 @@ fn as_toml(value: &serde_json::Value) -> String {
         return value.to_string();
     };
     let quoted = |name: &str| serde_json::Value::from(name).to_string();
-    let pairs: Vec<String> = table.iter().map(|(name, value)| format!("{} = {value}", quoted(name))).collect();
+    let pairs: Vec<String> = table
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", quoted(name)))
+        .collect();
     format!("{{{}}}", pairs.join(", "))
 }
 

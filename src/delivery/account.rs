@@ -37,7 +37,9 @@ pub(super) struct Accountant {
 impl Accountant {
     pub(super) fn new(settings: &Delivery) -> Self {
         let queues = [("http", &settings.http.queue), ("otlp", &settings.otlp.queue)];
-        let on_disk = queues.into_iter().filter(|(_, queue)| !queue.directory.as_os_str().is_empty());
+        let on_disk = queues
+            .into_iter()
+            .filter(|(_, queue)| !queue.directory.as_os_str().is_empty());
         Self {
             on_disk: on_disk.map(|(name, _)| name).collect(),
         }

@@ -554,15 +554,27 @@ fn the_profile_is_detected_by_what_lies_below_the_host_prefix() {
 fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
     let file = "rules.files = ['/r']\ndelivery.stdout = false\n";
     let text = message(Some(file), &[], &[]);
-    assert!(text.contains("delivery.stdout = false") && text.contains("go nowhere"), "{text}");
+    assert!(
+        text.contains("delivery.stdout = false") && text.contains("go nowhere"),
+        "{text}"
+    );
     let file = "[delivery.http]\nenabled = true\nurl = 'ftp://x'\n";
     let text = message(Some(file), &[], &[]);
-    assert!(text.contains("delivery.http.url") && text.contains("https://HOST"), "{text}");
-    let file = "[delivery.http]\nenabled = true\nurl = 'http://h/'\n[delivery.http.headers]\nAuthorization = \"hush\\u00e4\"\n";
+    assert!(
+        text.contains("delivery.http.url") && text.contains("https://HOST"),
+        "{text}"
+    );
+    let file = "[delivery.http]\nenabled = true\nurl = 'http://h/'\n[delivery.http.headers]\nAuthorization = \"hush\\u0001\"\n";
     let text = message(Some(file), &[], &[]);
-    assert!(text.contains("delivery.http.headers") && !text.contains("hush"), "{text}");
+    assert!(
+        text.contains("delivery.http.headers") && !text.contains("hush"),
+        "{text}"
+    );
     let text = message(None, &[("PINHOLE_DELIVERY_HTTP_HEADERS", "hush")], &[]);
-    assert!(text.contains("PINHOLE_DELIVERY_HTTP_HEADERS") && !text.contains("hush"), "{text}");
+    assert!(
+        text.contains("PINHOLE_DELIVERY_HTTP_HEADERS") && !text.contains("hush"),
+        "{text}"
+    );
     let loaded = try_load(None, &[("PINHOLE_DELIVERY_HTTP_HEADERS", "A=hush, B = x=y")], &[]).unwrap();
     let headers = &loaded.settings.delivery.http.headers;
     assert_eq!((headers["A"].expose(), headers["B"].expose()), ("hush", "x=y"));
