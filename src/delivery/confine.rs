@@ -60,7 +60,7 @@ pub(super) fn confine(settings: &Delivery) -> Result<Landlocked, NotConfined> {
         );
     }
     // 4. System calls. The threads that the runtime starts later are born with all of it.
-    seccomp::install_delivery(&parts(settings))?.verify()?;
+    seccomp::install_delivery(&parts(settings))?.verify_this_thread()?;
     Ok(landlocked)
 }
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
-use nix::unistd::{self, ForkResult};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{self, ForkResult, Pid};
 use pinhole_delivery::config::Delivery;
 use pinhole_delivery::{Courier, Ended, Sender, StartError};
 
@@ -44,8 +45,8 @@ pub enum Error {
     #[error("cannot start the delivery process: {0}")]
     Fork(#[source] Errno),
     /// It ended at once, or says nothing.
-    #[error("the delivery process did not begin to work; what it logged before this says why")]
-    NotBegun,
+    #[error("the delivery process did not begin to work ({0}); what it logged before this may say why")]
+    NotBegun(String),
 }
 
 /// Opens what the channels need, starts the process and waits until it works. To be called by the only thread, before anything is open
@@ -58,19 +59,35 @@ pub fn start(settings: &Delivery, node: &str) -> Result<Sender, Error> {
     // By the process that was started, so that a mistake in the settings is its error.
     let courier = Courier::new(settings, node, env!("CARGO_PKG_VERSION"))?;
     let (mut sender, end) = Sender::pair(settings).map_err(Error::Sockets)?;
-    // Nobody waits for its end, which the socket tells: the filter of the sensor has no call for that.
-    os::disregard_children().map_err(Error::Fork)?;
-    match os::fork().map_err(Error::Fork)? {
-        ForkResult::Parent { .. } => {}
+    let child = match os::fork().map_err(Error::Fork)? {
+        ForkResult::Parent { child } => child,
         ForkResult::Child => {
             std::mem::drop(sender);
             std::process::exit(live(courier, end, settings));
         }
-    }
+    };
     std::mem::drop((courier, end));
-    match sender.is_answered(BEGINS) {
-        true => Ok(sender),
-        false => Err(Error::NotBegun),
+    if !sender.is_answered(BEGINS) {
+        return Err(Error::NotBegun(outcome(child)));
+    }
+    // Nobody waits for its end, which the socket tells: the filter of the sensor has no call for that.
+    os::disregard_children().map_err(Error::Fork)?;
+    Ok(sender)
+}
+
+/// How a process ended that did not begin; one that still runs is stopped.
+fn outcome(child: Pid) -> String {
+    // One that has ended cannot be sent it and tells how it ended by itself.
+    let stopped = match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::StillAlive) => kill(child, Signal::SIGKILL).and_then(|()| waitpid(child, None)),
+        other => other,
+    };
+    match stopped {
+        Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => "it said nothing in time".to_owned(),
+        Ok(WaitStatus::Signaled(_, signal, _)) => format!("it was ended by {signal}"),
+        Ok(WaitStatus::Exited(_, code)) => format!("it ended with {code}"),
+        Ok(other) => format!("{other:?}"),
+        Err(errno) => errno.to_string(),
     }
 }
 
@@ -106,7 +123,6 @@ fn begin(settings: &Delivery) -> Result<landlock::Landlocked, NotConfined> {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
         os::catch(signal).map_err(refused("a signal's handler"))?;
     }
-    os::regard_children().map_err(refused("a signal's handler"))?;
     // Whoever reads the agent's output sees its end when the sensor has ended.
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(NotConfined::Null)?;
@@ -129,11 +145,6 @@ mod os {
     /// The kernel buries children without being asked.
     pub(super) fn disregard_children() -> Result<(), Errno> {
         set(Signal::SIGCHLD, SigHandler::SigIgn)
-    }
-
-    /// Children wait to be asked for, as the standard library has it.
-    pub(super) fn regard_children() -> Result<(), Errno> {
-        set(Signal::SIGCHLD, SigHandler::SigDfl)
     }
 
     /// Catches a signal and does nothing. Were it ignored, so would it be by programs that are started.

@@ -233,6 +233,14 @@ impl Installed {
         self.judge(&status::own_threads()?)
     }
 
+    /// The same of this thread alone, for a filter under which no directory is listed.
+    ///
+    /// # Errors
+    /// [`Error::Unfiltered`].
+    pub fn verify_this_thread(self) -> Result<(), Error> {
+        self.judge(&[status::own_thread()?])
+    }
+
     pub(super) fn judge(self, threads: &[ThreadStatus]) -> Result<(), Error> {
         let wanted = self.before.map(|before| before.saturating_add(self.own));
         let unfiltered = |thread: &ThreadStatus| {
