@@ -75,7 +75,7 @@ pub enum Command {
     ///
     /// `setup` is for the pod (seccompProfile type Localhost) where the runtime's default profile refuses bpf(): put it on
     /// every node as /var/lib/kubelet/seccomp/pinhole/agent-setup.json. `run` is what the agent installs on itself once it has
-    /// started, `doctor` what `agent doctor` does; these are for reading, no pod could start under them.
+    /// started, `delivery` and `delivery-program` what its delivery process does, `doctor` what `agent doctor` does; these are for reading, no pod could start under them.
     Seccomp {
         /// Which of them
         #[arg(value_enum)]
@@ -237,6 +237,10 @@ pub enum SeccompPolicy {
     Setup,
     /// What the agent keeps
     Run,
+    /// What the process keeps that delivers alerts, each part of it where a channel needs it
+    Delivery,
+    /// The same where a channel starts programs, which inherit it
+    DeliveryProgram,
     /// What the doctor keeps to: it reads and changes nothing
     Doctor,
 }

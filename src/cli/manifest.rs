@@ -3,7 +3,7 @@
 use super::args::{ManifestArgs, ManifestFormat, SeccompPolicy};
 use super::exit::Exit;
 use crate::manifest::{Error, Options, as_list, render};
-use crate::privilege::seccomp::{AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
+use crate::privilege::seccomp::{AGENT_DELIVERY, AGENT_DELIVERY_PROGRAM, AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
 
 /// Prints the objects.
 pub fn run(arguments: ManifestArgs) -> Exit {
@@ -39,6 +39,8 @@ pub fn policy(policy: SeccompPolicy) -> &'static str {
     match policy {
         SeccompPolicy::Setup => AGENT_SETUP,
         SeccompPolicy::Run => AGENT_RUN,
+        SeccompPolicy::Delivery => AGENT_DELIVERY,
+        SeccompPolicy::DeliveryProgram => AGENT_DELIVERY_PROGRAM,
         SeccompPolicy::Doctor => AGENT_DOCTOR,
     }
 }

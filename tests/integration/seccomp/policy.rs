@@ -14,6 +14,8 @@ pub(super) struct Rule {
     name: String,
     /// The name, and behind it the value of the condition, where there is one: `fcntl 3`.
     pub(super) label: String,
+    /// The entry's reason.
+    pub(super) why: String,
 }
 
 /// Every rule, in the order of the file.
@@ -22,6 +24,7 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
     let entries = policy["syscalls"].as_array().unwrap();
     let of_entry = |(number, entry): (usize, &Value)| {
         let condition = entry["args"][0]["value"].as_u64();
+        let why = entry["comment"].as_str().unwrap_or_default().to_owned();
         let names = entry["names"].as_array().unwrap().clone();
         names.into_iter().map(move |name| {
             let name = name.as_str().unwrap().to_owned();
@@ -30,6 +33,7 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
                 entry: number,
                 name,
                 label,
+                why: why.clone(),
             }
         })
     };
