@@ -7,6 +7,9 @@ pub(super) const AGENT_RUN: &str = include_str!("../../../seccomp/agent-run.json
 /// The one for its pod.
 pub(super) const AGENT_SETUP: &str = include_str!("../../../seccomp/agent-setup.json");
 
+/// That of the process that delivers alerts.
+pub(super) const AGENT_DELIVERY: &str = include_str!("../../../seccomp/agent-delivery.json");
+
 /// One system call of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
