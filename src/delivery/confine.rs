@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use pinhole_delivery::config::{Delivery, Target, Tls};
+use pinhole_delivery::config::{Delivery, Target, Tls, port};
 
 use crate::privilege::landlock::{self, DeliveryNeeds, Landlocked};
 use crate::privilege::{drop, posture, seccomp};
@@ -150,16 +150,6 @@ fn name_file(path: &Path) -> Vec<PathBuf> {
     };
     let directory = real.parent().filter(|directory| Some(*directory) != path.parent());
     vec![directory.map_or_else(|| real.clone(), Path::to_owned)]
-}
-
-/// The port of an address that was checked before.
-fn port(url: &str) -> Option<u16> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    after_host(authority).or(match scheme.eq_ignore_ascii_case("https") {
-        true => Some(443),
-        false => Some(80),
-    })
 }
 
 /// The port of `HOST:PORT`, where there is one.

@@ -95,16 +95,16 @@ impl Outlet {
     /// Alerts that tell what was held back, where that is due; they are handed over already.
     pub fn due(&mut self, now: Instant) -> Vec<Worded> {
         let held = self.limiter.due(now);
-        self.tell(held)
+        self.tell(&held)
     }
 
     /// The same at the end, for all that is not told yet.
     pub fn rest(&mut self) -> Vec<Worded> {
         let held = self.limiter.rest();
-        self.tell(held)
+        self.tell(&held)
     }
 
-    fn tell(&mut self, held: Vec<Held>) -> Vec<Worded> {
+    fn tell(&mut self, held: &[Held]) -> Vec<Worded> {
         let alerts: Vec<Worded> = held.iter().map(|held| held.alert(&self.node)).collect();
         if let Some(channels) = &mut self.channels {
             alerts.iter().for_each(|alert| channels.send(alert.clone()));
