@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::receiver::{Receiver, free_port};
 use super::{Node, mark, printed, process_of, until};
-use crate::lab::agent::{AGENT_ID, threads_of};
+use crate::lab::agent::{AGENT_ID, ARRIVES, threads_of};
+use crate::lab::tool;
 use crate::lab::turn::Turn;
 
 fn both_channels(port: u16) -> String {
@@ -128,7 +129,9 @@ fn without_it_the_sensor_goes_on_and_says_so() {
         printed(&agent, word);
     }
     assert_eq!(receiver.got().len(), 1);
-    until("the count", &agent, || (node.delivery().lost == 2).then_some(()));
+    let context = || format!("{:?}\n{}", node.delivery(), agent.stderr());
+    let lost = || Ok((node.delivery().lost == 2).then_some(()));
+    tool::poll("the count", ARRIVES, context, lost).unwrap();
     let (code, text) = crate::health::curl(&node.installed, "/readyz", "Accept: */*");
     assert_eq!(code, 503, "{text}");
     assert!(text.contains("[-] delivery: the delivery process has ended"), "{text}");

@@ -70,7 +70,8 @@ fn converse<S: Read + Write>(mut stream: BufReader<S>, keep: &Mutex<Vec<Got>>) -
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         stream.read_exact(&mut body)?;
-        let body = serde_json::from_slice(&body).unwrap();
+        // Null for what is no JSON.
+        let body = serde_json::from_slice(&body).unwrap_or_default();
         keep.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Got { head, body });

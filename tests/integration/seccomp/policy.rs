@@ -17,6 +17,8 @@ pub(super) struct Rule {
     name: String,
     /// The name, and behind it the value of the condition, where there is one: `fcntl 3`.
     pub(super) label: String,
+    /// The part of the work that it is for, where it is for one.
+    pub(super) part: Option<String>,
     /// The entry's reason.
     pub(super) why: String,
 }
@@ -27,6 +29,7 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
     let entries = policy["syscalls"].as_array().unwrap();
     let of_entry = |(number, entry): (usize, &Value)| {
         let condition = entry["args"][0]["value"].as_u64();
+        let part = entry["part"].as_str().map(str::to_owned);
         let why = entry["comment"].as_str().unwrap_or_default().to_owned();
         let names = entry["names"].as_array().unwrap().clone();
         names.into_iter().map(move |name| {
@@ -36,6 +39,7 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
                 entry: number,
                 name,
                 label,
+                part: part.clone(),
                 why: why.clone(),
             }
         })

@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use pinhole::privilege::seccomp::Filter;
 use pinhole::privilege::seccomp::policy::Policy;
 use tokio::sync::oneshot;
@@ -91,9 +94,14 @@ fn deed() {
             assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
         }
         "large entry" => {
+            let (here, _there) = UnixDatagram::pair().unwrap();
             filter.install().unwrap();
             let file = memfd_create("entry", MFdFlags::MFD_ALLOW_SEALING).unwrap();
             fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW)).unwrap();
+            let rights = [file.as_raw_fd()];
+            let message = [ControlMessage::ScmRights(&rights)];
+            let flags = MsgFlags::empty();
+            sendmsg::<UnixAddr>(here.as_raw_fd(), &[], &message, flags, None).unwrap();
         }
         "abort" => {
             filter.install().unwrap();
@@ -143,8 +151,8 @@ const DELIVERY_DEEDS: [(&str, &[&str], Option<Signal>); 5] = [
     ("memory", &["munmap", "mremap", "brk"], None),
     ("hash", &["getrandom"], None),
     ("panic", &["gettid", "getcwd", "lseek"], None),
-    ("abort", &["tgkill 6"], Some(Signal::SIGABRT)),
-    ("large entry", &["memfd_create", "fcntl 1033"], None),
+    ("abort", &["getpid", "tgkill 6"], Some(Signal::SIGABRT)),
+    ("large entry", &["memfd_create", "fcntl 1033", "sendmsg"], None),
 ];
 
 /// The rules of the delivery process that are shown to be needed here.
