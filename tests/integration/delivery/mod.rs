@@ -5,6 +5,7 @@ mod files;
 mod flood;
 mod http;
 mod local;
+mod machines;
 mod posture;
 mod program;
 pub(crate) mod receiver;
