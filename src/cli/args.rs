@@ -75,7 +75,7 @@ pub enum Command {
     ///
     /// `setup` is for the pod (seccompProfile type Localhost) where the runtime's default profile refuses bpf(): put it on
     /// every node as /var/lib/kubelet/seccomp/pinhole/agent-setup.json. `run` is what the agent installs on itself once it has
-    /// started, `doctor` what `agent doctor` does; these are for reading, no pod could start under them.
+    /// started, `delivery` and `delivery-program` what its delivery process does, `doctor` what `agent doctor` does; these are for reading, no pod could start under them.
     Seccomp {
         /// Which of them
         #[arg(value_enum)]
@@ -197,6 +197,12 @@ pub struct ManifestArgs {
     /// The runtime's socket on the nodes, whose directory is mounted [default: the profile's]
     #[arg(long, value_name = "PATH", help_heading = "Platform")]
     pub runtime_socket: Option<String>,
+    /// Where alerts are delivered by HTTP, such as Falcosidekick's http://falcosidekick.falco:2801/
+    ///
+    /// Sets delivery.http, and lets the pod out to this port and to DNS. Without it the pod calls nobody. Rules are yours to add to
+    /// the ConfigMap; certificates and queues on disk need volumes of yours: docs/delivery.md.
+    #[arg(long, value_name = "URL", help_heading = "Delivery of alerts")]
+    pub delivery_http_url: Option<String>,
     /// The seccomp profile of the container: runtime-default, localhost, or a path below the kubelet's seccomp directory
     /// [default: the profile's]
     ///
@@ -237,6 +243,10 @@ pub enum SeccompPolicy {
     Setup,
     /// What the agent keeps
     Run,
+    /// What the process keeps that delivers alerts, each part of it where a channel needs it
+    Delivery,
+    /// The same where a channel starts programs, which inherit it
+    DeliveryProgram,
     /// What the doctor keeps to: it reads and changes nothing
     Doctor,
 }
@@ -325,7 +335,7 @@ fn argument(key: &'static Key) -> Arg {
             .filter_map(serde_json::Value::as_str)
             .collect::<Vec<_>>()
             .join(","),
-        serde_json::Value::Null | serde_json::Value::Array(_) => "none".to_owned(),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => "none".to_owned(),
         other => other.to_string(),
     };
     let more = if key.long_help.is_empty() {
@@ -349,7 +359,8 @@ fn argument(key: &'static Key) -> Arg {
             key.variable(),
             key.name
         ))
-        .help_heading(key.heading);
+        .help_heading(key.heading)
+        .hide_short_help(key.is_detail());
     let argument = if key.is_list() {
         argument.value_delimiter(',')
     } else {

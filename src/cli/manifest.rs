@@ -3,7 +3,7 @@
 use super::args::{ManifestArgs, ManifestFormat, SeccompPolicy};
 use super::exit::Exit;
 use crate::manifest::{Error, Options, as_list, render};
-use crate::privilege::seccomp::{AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
+use crate::privilege::seccomp::{AGENT_DELIVERY, AGENT_DELIVERY_PROGRAM, AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
 
 /// Prints the objects.
 pub fn run(arguments: ManifestArgs) -> Exit {
@@ -14,6 +14,7 @@ pub fn run(arguments: ManifestArgs) -> Exit {
         priority_class: arguments.priority_class,
         pull_secrets: arguments.pull_secret,
         runtime_socket: arguments.runtime_socket,
+        delivery_http_url: arguments.delivery_http_url,
         seccomp: arguments.seccomp,
         apparmor: arguments.apparmor,
         with: arguments.with,
@@ -39,6 +40,8 @@ pub fn policy(policy: SeccompPolicy) -> &'static str {
     match policy {
         SeccompPolicy::Setup => AGENT_SETUP,
         SeccompPolicy::Run => AGENT_RUN,
+        SeccompPolicy::Delivery => AGENT_DELIVERY,
+        SeccompPolicy::DeliveryProgram => AGENT_DELIVERY_PROGRAM,
         SeccompPolicy::Doctor => AGENT_DOCTOR,
     }
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 
+use pinhole_delivery::Sender;
+
 use crate::capture::plan::{CANARY, PREFETCH};
 use crate::capture::{Capture, Flows, HookSet, Options, Plan};
 use crate::config::settings::{EventClass, FlowChoice};
@@ -15,6 +17,7 @@ use crate::config::{self, Loaded, Settings};
 use crate::container::Resolver;
 use crate::control::watch::ExecWatches;
 use crate::control::{Answers, Doors, Duty, bind, server};
+use crate::delivery::{Outlet, process};
 use crate::event::BootClock;
 use crate::health::{Monitor, port};
 use crate::output::{Account, Format, Sink, Stdout, log};
@@ -70,6 +73,9 @@ pub enum Error {
     /// Rules cannot be used.
     #[error(transparent)]
     Rules(#[from] rules::loaded::Error),
+    /// Alerts cannot be delivered as it is set.
+    #[error(transparent)]
+    Delivery(#[from] process::Error),
     /// What is captured cannot be recorded.
     #[error(transparent)]
     Recording(#[from] recording::Error),
@@ -88,7 +94,11 @@ impl Error {
         match self {
             Self::Capabilities(error) => Exit::from(error),
             // The kernel does not fit, or the settings ask too much of it: for whoever deploys the agent to mend.
-            Self::Capture(_) | Self::Port(_) | Self::Rules(_) | Self::Recording(_) => Exit::Configuration,
+            Self::Capture(_)
+            | Self::Port(_)
+            | Self::Rules(_)
+            | Self::Recording(_)
+            | Self::Delivery(process::Error::Channel(_)) => Exit::Configuration,
             _ => Exit::Internal,
         }
     }
@@ -103,6 +113,10 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     if let Some(mismatch) = loaded.profile.mismatch() {
         tracing::warn!("{mismatch}");
     }
+
+    // 0. The process that delivers alerts, which is to have nothing of what follows.
+    let node = node_name(settings);
+    let sender = channels(settings, &node)?;
 
     // What is wrong with rules is told before anything else can go wrong.
     let rules = rules::loaded::load(&settings.rules)?;
@@ -129,7 +143,6 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let mut resolver = Resolver::new(&settings.runtime, &settings.metadata)?;
     resolver.inventory();
     resolver.start_heartbeats();
-    let node = node_name(settings);
     let clock = BootClock::now().map_err(Error::Clock)?;
     let recorder = recorder(settings, &node, clock)?;
     let host = Host::look(loaded, node.clone());
@@ -175,6 +188,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         health_listen: port.as_ref().and_then(|port| port.local_addr().ok()),
         output,
     };
+    let outlet = Outlet::new(&settings.delivery, &node, sender);
     let vitals = Vitals::new(node, profile.to_owned(), given, &capture);
     let vitals = Arc::new(vitals);
     let watches = Arc::new(ExecWatches::new());
@@ -194,6 +208,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
             detector: Detector::new(rules),
             reloader: Arc::new(Reloader::new(settings.rules.clone(), sources, attached, filtered)),
             host,
+            outlet,
         }
     });
     let mut duties = vec![
@@ -248,6 +263,20 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     // 14 s for all of them on Linux 6.12 (`ftrace_shutdown`, kernel/trace/ftrace.c).
     std::mem::forget(capture);
     Ok(result?)
+}
+
+/// The way to the channels, where any is on and there are rules to raise alerts.
+fn channels(settings: &Settings, node: &str) -> Result<Option<Sender>, Error> {
+    if !settings.delivery.has_channels() {
+        return Ok(None);
+    }
+    if settings.rules.files.is_empty() {
+        tracing::warn!(
+            "channels of delivery are on, but there are no rules (rules.files), so there is nothing to deliver"
+        );
+        return Ok(None);
+    }
+    Ok(Some(process::start(&settings.delivery, node)?))
 }
 
 /// The admin socket is a convenience: without it the agent works, and the doctor says what it cannot see.

@@ -1,5 +1,5 @@
 //! The settings in force, each as its file would have it: what the running agent tells of itself, and what the doctor compares
-//! with that. None of them is a secret.
+//! with that. What is secret is not among them: its type writes `(secret)` in its place.
 
 use super::keys::KEYS;
 use super::load::Loaded;
@@ -28,11 +28,23 @@ pub fn effective(loaded: &Loaded) -> Vec<Effective> {
             value: values
                 .pointer(&format!("/{}", key.name.replace('.', "/")))
                 .filter(|value| !value.is_null())
-                // Strings, whole numbers, truth values and lists of these look the same in JSON and in TOML.
-                .map_or_else(String::new, |value| cut(value.to_string())),
+                .map_or_else(String::new, |value| cut(as_toml(value))),
             origin: cut(loaded.origins.get(key.name).cloned().unwrap_or_default()),
         })
         .collect()
+}
+
+/// Strings, whole numbers, truth values and lists of these look the same in JSON and in TOML; tables do not.
+fn as_toml(value: &serde_json::Value) -> String {
+    let serde_json::Value::Object(table) = value else {
+        return value.to_string();
+    };
+    let quoted = |name: &str| serde_json::Value::from(name).to_string();
+    let pairs: Vec<String> = table
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", quoted(name)))
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
 }
 
 fn cut(mut text: String) -> String {

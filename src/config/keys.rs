@@ -1,6 +1,8 @@
 //! The table of settings: for each key its flag, its environment variable, its help and what it allows. The command
 //! line, the environment and every error message are made from it; a test compares it with [`super::Settings`].
 
+mod delivery;
+
 use serde_json::Value;
 
 use super::Settings;
@@ -45,10 +47,22 @@ impl Key {
             .unwrap_or_default()
     }
 
-    /// Whether the setting is a list, so that its flag may be repeated and its text is split at commas.
+    /// Whether the setting is a list or a table, so that its flag may be repeated and its text is split at commas.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        self.default().is_array()
+        matches!(self.default(), Value::Array(_) | Value::Object(_))
+    }
+
+    /// Whether its value is shown nowhere.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.name.ends_with(".headers")
+    }
+
+    /// Whether most do well without setting it, so that the short help leaves it out.
+    #[must_use]
+    pub fn is_detail(&self) -> bool {
+        delivery::is_detail(self)
     }
 }
 
@@ -71,7 +85,10 @@ const OPERATION: &str = "Operation";
 const HEALTH: &str = "Health";
 
 /// Every setting, in the order of help texts.
-pub const KEYS: [Key; 42] = [
+pub const KEYS: [Key; GENERAL.len() + delivery::KEYS.len()] = joined();
+
+/// All but those of `delivery`.
+const GENERAL: [Key; 42] = [
     Key {
         name: "profile",
         flag: "profile",
@@ -571,6 +588,19 @@ pub const KEYS: [Key; 42] = [
     },
 ];
 
+const fn joined() -> [Key; GENERAL.len() + delivery::KEYS.len()] {
+    let mut all = [GENERAL[0]; GENERAL.len() + delivery::KEYS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = match at.checked_sub(GENERAL.len()) {
+            None => GENERAL[at],
+            Some(at) => delivery::KEYS[at],
+        };
+        at += 1;
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -587,7 +617,8 @@ mod tests {
     /// The keys of the settings themselves, as they serialise.
     fn leaves(above: &str, value: &Value) -> Vec<String> {
         match value {
-            Value::Object(fields) => fields
+            // An empty one is a table that whoever configures fills.
+            Value::Object(fields) if !fields.is_empty() => fields
                 .iter()
                 .flat_map(|(name, value)| {
                     leaves(

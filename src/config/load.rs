@@ -382,6 +382,8 @@ fn explain(figment: &Figment, error: figment::Error) -> Error {
         .iter()
         .find(|key| path == key.name || path.starts_with(&format!("{}.", key.name)))
     {
+        // The words would repeat the value.
+        Some(key) if key.is_secret() => at_key(figment, key, "it is no table of texts".to_owned()),
         Some(key) => at_key(figment, key, error.kind.to_string()),
         None => Error::Merge(Box::new(error)),
     }
@@ -399,7 +401,10 @@ fn at_key(figment: &Figment, key: &'static Key, problem: String) -> Error {
         .find_value(key.name)
         .ok()
         .and_then(|value| serde_json::to_string(&value).ok());
-    let value = value.unwrap_or_else(|| "(unprintable)".to_owned());
+    let value = match key.is_secret() {
+        true => "(secret)".to_owned(),
+        false => value.unwrap_or_else(|| "(unprintable)".to_owned()),
+    };
     Error::Value {
         key: key.name,
         value,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use pinhole_delivery::config::Delivery;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub events: Vec<EventClass>,
     /// Rules, and the alerts that they raise.
     pub rules: Rules,
+    /// Where alerts go.
+    pub delivery: Delivery,
     /// Recording.
     pub record: Record,
     /// How events are printed.
@@ -368,6 +371,7 @@ impl Default for Settings {
                 prefilter: true,
                 append_output: APPENDED_OUTPUT.to_owned(),
             },
+            delivery: Delivery::default(),
             record: Record {
                 file: PathBuf::new(),
                 limit: ByteSize::gib(1),

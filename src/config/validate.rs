@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use super::keys;
 use super::settings::{EventClass, Settings};
 
 /// The longest path that fits a socket address, without the terminating NUL (`sun_path` is 108 bytes).
@@ -96,6 +97,7 @@ pub fn validate(settings: &Settings) -> Result<(), Problem> {
         socket("control.socket", &settings.control.socket)?;
     }
     listen(settings)?;
+    delivery(settings)?;
     patterns("metadata.labels", &settings.metadata.labels)?;
     patterns("metadata.annotations", &settings.metadata.annotations)?;
     let prefix = &settings.runtime.host_prefix;
@@ -118,6 +120,21 @@ fn within<T: PartialOrd + Copy>(key: &'static str, value: T, low: T, high: T) ->
     }
     if value > high {
         return problem(key, "it is too large");
+    }
+    Ok(())
+}
+
+/// The limits are those of the crate that delivers; the words for what is allowed are in the table of keys.
+fn delivery(settings: &Settings) -> Result<(), Problem> {
+    let delivery = &settings.delivery;
+    if let Err(invalid) = delivery.validate() {
+        return Err(Problem {
+            key: keys::find(&invalid.key).map_or("delivery", |key| key.name),
+            problem: invalid.problem,
+        });
+    }
+    if !settings.rules.files.is_empty() && !delivery.stdout && !delivery.has_channels() {
+        return problem("delivery.stdout", "no channel is on, so alerts would go nowhere");
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ fn status_travels_over_the_socket() {
     let names: Vec<_> = first.conditions.iter().map(|it| (&*it.name, &*it.met)).collect();
     assert_eq!(
         names,
-        ["hooks", "canary", "runtime", "losses", "pipeline"].map(|name| (name, "yes"))
+        ["hooks", "canary", "runtime", "losses", "delivery", "pipeline"].map(|name| (name, "yes"))
     );
     let peer = client.peer().unwrap();
     assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());

@@ -21,8 +21,8 @@ use super::gather::build::OPTIONS;
 use crate::capture::types::Fit;
 use crate::container::{Field, Rank};
 use crate::control::api::{
-    Backend, Condition, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Log, Lookups, Output,
-    PrivilegeChecks, Rate, Reporting, Ring, Runtime, Setting, Thread, WindowAccount,
+    Backend, Channel, Condition, Delivery, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Log, Lookups,
+    Output, PrivilegeChecks, Rate, Reporting, Ring, Runtime, Setting, Thread, WindowAccount,
 };
 use crate::kubernetes::HostMount;
 use crate::platform::Confidence;
@@ -363,6 +363,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             ("readiness", "canary", "PIN-LIVE-003"),
             ("readiness", "runtime", "PIN-RUN-001"),
             ("readiness", "losses", "PIN-LOSS-001"),
+            ("readiness", "delivery", "PIN-DLV-001"),
             ("liveness", "pipeline", "PIN-LIVE-003"),
         ]
         .map(|(of, name, check)| Condition {
@@ -386,6 +387,12 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             written_bytes: 900_000,
             ..Output::default()
         }),
+        delivery: Some(Delivery {
+            running: true,
+            handed_over: 12,
+            lost: 0,
+            channels: ["file", "http"].map(|name| (name.to_owned(), channel(12))).into(),
+        }),
         log: Some(Log {
             wanted: "auto".to_owned(),
             used: "stderr".to_owned(),
@@ -402,6 +409,14 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
         unix_time_ns: NOW,
         health_listen: "0.0.0.0:9467".to_owned(),
         ..GetStatusReply::default()
+    }
+}
+
+/// One that took all.
+fn channel(delivered: u64) -> Channel {
+    Channel {
+        delivered,
+        ..Channel::default()
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::capture::HookCounters;
 use crate::container::LookupStats;
+use crate::delivery::Delivered;
 use crate::histogram::Quantiles;
 
 /// What the run saw, lost and looked up.
@@ -44,6 +45,9 @@ pub struct Summary {
     /// Where there are rules: those that held, or of which it was unknown whether they do, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<BTreeMap<String, RuleCount>>,
+    /// Where alerts go to channels: what became of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivered>,
 }
 
 /// What became of one rule.
@@ -55,6 +59,8 @@ pub struct RuleCount {
     pub undecided: u64,
     /// How often it was unknown and only counted: it had been said of that container, or was not to be.
     pub held_back: u64,
+    /// How many alerts, of those that `matched` and `undecided` count, `delivery.limit` held back.
+    pub limited: u64,
 }
 
 /// What was lost at the output, because there was no room.

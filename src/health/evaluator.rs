@@ -16,11 +16,12 @@ use crate::config::settings::Health;
 pub const HOLDS: Duration = Duration::from_secs(3);
 
 /// The names of the conditions of readiness, in the order in which they are told, each with the doctor's check that it belongs to.
-pub const READINESS: [(&str, &str); 4] = [
+pub const READINESS: [(&str, &str); 5] = [
     ("hooks", "PIN-BPF-004"),
     ("canary", "PIN-LIVE-003"),
     ("runtime", "PIN-RUN-001"),
     ("losses", "PIN-LOSS-001"),
+    ("delivery", "PIN-DLV-001"),
 ];
 /// Those of liveness.
 pub const LIVENESS: [(&str, &str); 1] = [("pipeline", "PIN-LIVE-003")];
@@ -72,6 +73,7 @@ impl Evaluator {
             judge::canary(facts, limits),
             judge::runtime(facts, limits),
             judge::losses(lost, limits),
+            judge::delivery(facts),
         ];
         let liveness = [judge::pipeline(facts, limits)];
         let told =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::capture::HookSet;
 use crate::container::Answering;
+use crate::delivery::Delivered;
 use crate::event::Summary;
 use crate::event::loss::Counts;
 use crate::histogram::Spread;
@@ -38,6 +39,8 @@ pub struct Facts {
     pub runtimes: Vec<Answering>,
     /// What became of all events since the start.
     pub counts: Counts,
+    /// What became of alerts; `None` where no channel is on.
+    pub delivery: Option<Delivered>,
 }
 
 /// The event that the agent makes itself, to see it come back through the whole pipeline.

@@ -50,6 +50,7 @@ pub(crate) fn facts() -> Facts {
         turn_age: Some(Duration::from_millis(5)),
         runtimes: vec![runtime("/run/containerd/containerd.sock", Now::Answers)],
         counts: Counts::default(),
+        delivery: None,
     }
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn numbers() -> Numbers {
             },
             lookups: LookupStats::default(),
             rules: None,
+            delivery: None,
             output: Output::default(),
         },
         output: Said::default(),

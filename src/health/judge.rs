@@ -133,6 +133,34 @@ pub(super) fn losses(lost: Counts, limits: &Health) -> Judgement {
     )
 }
 
+/// Where alerts go to channels, the process that delivers them has to be there. A receiver that is down is told, and is not the
+/// agent's to mend.
+pub(super) fn delivery(facts: &Facts) -> Judgement {
+    let Some(delivery) = &facts.delivery else {
+        return judged(true, "no channel is on: alerts go to standard output alone");
+    };
+    if !delivery.running {
+        let lost = delivery.lost;
+        return judged(
+            false,
+            format!("the delivery process has ended; {lost} alerts could not be handed over"),
+        );
+    }
+    let failing = delivery.failing().map(|(name, account)| {
+        let why = account
+            .last_error
+            .as_deref()
+            .unwrap_or("for a reason that is not known");
+        format!("{name} ({} wait: {why})", account.waiting)
+    });
+    let failing = some_of(failing);
+    if failing.is_empty() {
+        let names = some_of(delivery.channels.keys());
+        return judged(true, format!("the process delivers to {names}"));
+    }
+    judged(true, format!("the process is there; failing at the moment: {failing}"))
+}
+
 /// The pipeline's loop has to go round.
 pub(super) fn pipeline(facts: &Facts, limits: &Health) -> Judgement {
     let Some(age) = facts.turn_age else {

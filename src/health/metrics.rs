@@ -134,7 +134,12 @@ metrics! {
     BLOCKED = Metric::counter("pinhole_output_blocked", &[], "How long writing has waited for who reads standard output").in_unit(In::Seconds);
     OUTPUT_FAILURES = Metric::counter("pinhole_output_failures", &[], "Writes to standard output that failed for lack of room");
     LOST_LINES = Metric::counter("pinhole_output_lost_lines", &[], "Lines that were lost with them");
-    RULES = Metric::counter("pinhole_rule_outcomes", &["rule", "outcome"], "Outcomes of rules: matched; undecided, because metadata is unknown, and alerted; held_back, the same and only counted");
+    RULES = Metric::counter("pinhole_rule_outcomes", &["rule", "outcome"], "Outcomes of rules: matched; undecided, because metadata is unknown, and alerted; held_back, the same and only counted; limited, of the alerts those that delivery.limit held back");
+    DELIVERY_UP = Metric::gauge("pinhole_delivery_up", &[], "Whether the process that delivers alerts is there, 1 or 0; absent where no channel is on");
+    DELIVERY_LOST = Metric::counter("pinhole_delivery_lost", &[], "Alerts that could not be handed over to that process");
+    DELIVERY = Metric::counter("pinhole_delivery_alerts", &["channel", "outcome"], "Alerts by what became of them: delivered; failed, refused or given up; dropped, for want of room; below the channel's priority");
+    DELIVERY_WAITING = Metric::gauge("pinhole_delivery_waiting", &["channel"], "Alerts that wait");
+    DELIVERY_FAILING = Metric::gauge("pinhole_delivery_failing", &["channel"], "Whether a channel's last attempt failed, 1 or 0");
     STATUS = Metric::counter("pinhole_metadata_events", &["status"], "Events by how complete their metadata is");
     REASON = Metric::counter("pinhole_metadata_reasons", &["reason"], "Events whose metadata is not complete, by reason");
     FIELD = Metric::counter("pinhole_metadata_fields", &["field", "presence"], "Events of containers by what became of a field: present, inapplicable or missing");

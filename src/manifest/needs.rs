@@ -1,5 +1,6 @@
 //! What goes into the templates: a profile's needs and a user's choices, brought together.
 
+use pinhole_delivery::config::port;
 use serde::Serialize;
 
 use super::options::directory_of;
@@ -40,6 +41,8 @@ pub(super) struct Needs<'a> {
     pub(super) quota: bool,
     pub(super) not_on: Option<&'a model::NodeLabel>,
     pub(super) resources: &'a model::Resources,
+    /// The port of the receiver of alerts, and what it is named by.
+    pub(super) receiver_port: Option<u16>,
     pub(super) agent_toml: String,
     pub(super) config_checksum: String,
 }
@@ -59,7 +62,8 @@ impl<'a> Needs<'a> {
             .map_or(pod.runtime_directory.as_str(), directory_of);
         let root = options.has(Extra::Bundles);
         let bundles = root.then(|| bundles_below(runtime_directory));
-        let agent_toml = settings(name, options.runtime_socket.as_deref(), bundles.as_deref());
+        let receiver = options.delivery_http_url.as_deref();
+        let agent_toml = settings(name, options.runtime_socket.as_deref(), bundles.as_deref(), receiver);
         Ok(Self {
             image: &options.image,
             namespace: &options.namespace,
@@ -86,6 +90,7 @@ impl<'a> Needs<'a> {
             quota: pod.quota_for_system_classes && options.priority_class.starts_with("system-"),
             not_on: pod.not_on.as_ref(),
             resources: &profile.platform.resources,
+            receiver_port: receiver.and_then(port),
             config_checksum: checksum(&agent_toml),
             agent_toml,
         })
@@ -126,7 +131,7 @@ fn state_of(runtime_directory: &str) -> Option<&'static str> {
 }
 
 /// The agent's configuration file.
-fn settings(profile: &str, socket: Option<&str>, bundles: Option<&str>) -> String {
+fn settings(profile: &str, socket: Option<&str>, bundles: Option<&str>, receiver: Option<&str>) -> String {
     let mut text = format!(
         "# Declared and not left to detection: `agent profile show {profile}` prints what it sets.\n\
          profile = \"{profile}\"\n\
@@ -144,6 +149,12 @@ fn settings(profile: &str, socket: Option<&str>, bundles: Option<&str>) -> Strin
     if let Some(bundles) = bundles {
         text += &format!(
             "# Where the runtime keeps what it told the program that starts a container.\nbundles = [\"{bundles}\"]\n"
+        );
+    }
+    if let Some(url) = receiver {
+        text += &format!(
+            "\n[delivery.http]\n\
+             # Alerts of rules: without rules.files there are none.\nenabled = true\nurl = \"{url}\"\n"
         );
     }
     text

@@ -1,6 +1,8 @@
 //! What users choose, and the limits of each value. Everything that a template is given passes here: a value that could
 //! end a line or begin another key is refused.
 
+use pinhole_delivery::config::port;
+
 use super::Error;
 
 /// The image that `just image` builds.
@@ -24,6 +26,8 @@ pub struct Options {
     pub pull_secrets: Vec<String>,
     /// The runtime's socket on the node; `None`: where the profile has it.
     pub runtime_socket: Option<String>,
+    /// Where alerts are delivered by HTTP; `None`: nowhere.
+    pub delivery_http_url: Option<String>,
     /// The seccomp profile of the container; `None`: as the profile says.
     pub seccomp: Option<Seccomp>,
     /// Whether the AppArmor field is there; `None`: as the profile says.
@@ -41,6 +45,7 @@ impl Default for Options {
             priority_class: "system-node-critical".to_owned(),
             pull_secrets: Vec::new(),
             runtime_socket: None,
+            delivery_http_url: None,
             seccomp: None,
             apparmor: None,
             with: Vec::new(),
@@ -129,6 +134,9 @@ impl Options {
         if let Some(socket) = &self.runtime_socket {
             check("--runtime-socket", socket, is_socket, SOCKET)?;
         }
+        if let Some(url) = &self.delivery_http_url {
+            check("--delivery-http-url", url, is_url, URL)?;
+        }
         Ok(())
     }
 
@@ -145,6 +153,9 @@ const IMAGE_REFERENCE: &str = "a reference such as registry.example/pinhole-agen
     most 512 characters";
 const SOCKET: &str = "an absolute path of at most 107 bytes whose directory is the runtime's own, not / or /run, \
                       because that whole directory is mounted";
+
+const URL: &str =
+    "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH] of at most 512 letters, digits and ._~-/:?=&%[]";
 
 fn check(option: &'static str, value: &str, is: fn(&str) -> bool, allowed: &'static str) -> Result<(), Error> {
     if is(value) {
@@ -209,6 +220,12 @@ fn is_path(text: &str) -> bool {
     (1..=1024).contains(&text.len())
         && text.chars().all(inner)
         && parts.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// An address that needs no quoting but quotes.
+fn is_url(text: &str) -> bool {
+    let inner = |letter: char| letter.is_ascii_alphanumeric() || "._~-/:?=&%[]".contains(letter);
+    text.len() <= 512 && text.chars().all(inner) && port(text).is_some()
 }
 
 /// A socket in a directory that can be mounted without giving away all of `/run`.

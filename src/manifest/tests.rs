@@ -240,6 +240,57 @@ fn the_settings_load_and_name_the_profile() {
 }
 
 #[test]
+fn a_receiver_of_alerts_is_let_out_to_and_nobody_else() {
+    let options = |url: &str| Options {
+        delivery_http_url: Some(url.to_owned()),
+        ..Options::default()
+    };
+    let sidekick = options("http://falcosidekick.falco:2801/");
+    for name in profiles() {
+        let map = object(name, &sidekick, "ConfigMap");
+        let settings: Value = toml::from_str(map["data"]["agent.toml"].as_str().unwrap()).unwrap();
+        let http = &settings["delivery"]["http"];
+        assert_eq!(
+            (&http["enabled"], &http["url"]),
+            (&json!(true), &json!("http://falcosidekick.falco:2801/"))
+        );
+        let egress = &object(name, &sidekick, "NetworkPolicy")["spec"]["egress"];
+        let ports = |protocol: &str, port: u16| json!({"protocol": protocol, "port": port});
+        let wanted = json!([{"ports": [ports("TCP", 2801)]}, {"ports": [ports("UDP", 53), ports("TCP", 53)]}]);
+        assert_eq!(*egress, wanted, "{name}");
+        let closed = &object(name, &Options::default(), "NetworkPolicy")["spec"]["egress"];
+        assert_eq!(*closed, json!([]), "{name}");
+    }
+    let port =
+        |url: &str| object("generic", &options(url), "NetworkPolicy")["spec"]["egress"][0]["ports"][0]["port"].clone();
+    assert_eq!(
+        (port("https://h/x?y=z"), port("http://[::1]:9/")),
+        (json!(443), json!(9))
+    );
+    for bad in [
+        "",
+        "falcosidekick:2801",
+        "ftp://h/",
+        "http://h/\"\nx: y",
+        "http://h/ x",
+        "http://user@h/",
+        "http://h/{{ user }}",
+    ] {
+        let refused = render("generic", &options(bad));
+        assert!(
+            matches!(
+                refused,
+                Err(Error::Value {
+                    option: "--delivery-http-url",
+                    ..
+                })
+            ),
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
 fn another_setting_starts_the_agents_anew() {
     let annotation = |options: &Options| {
         object("generic", options, "DaemonSet")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]

@@ -7,6 +7,8 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 
+use pinhole_delivery::Alert as Worded;
+
 use super::account::Account;
 use super::splice::EventWriter;
 use super::{json, text};
@@ -109,6 +111,22 @@ impl<W: Write> Sink<W> {
             Format::Json => json::append(&mut self.pending, alert)?,
             Format::Count => {}
             Format::Text { colour } => text::alert(&mut self.pending, alert, colour)?,
+        }
+        self.flush_when_full()
+    }
+
+    /// Takes an alert that is in words already.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn worded(&mut self, alert: &Worded) -> io::Result<()> {
+        match self.format {
+            Format::Json => {
+                self.pending.extend_from_slice(alert.json.as_bytes());
+                self.pending.push(b'\n');
+            }
+            Format::Count => {}
+            Format::Text { colour } => text::worded(&mut self.pending, alert, colour)?,
         }
         self.flush_when_full()
     }

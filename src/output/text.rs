@@ -7,10 +7,12 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use pinhole_delivery::Alert as Worded;
 use pinhole_rules::library::Priority;
 
 use crate::capture::record::KernelPath;
 use crate::container::{Metadata, Status};
+use crate::delivery::Delivered;
 use crate::event::shape::{Endpoint, Event, Kind, Network};
 use crate::event::summary::Rate;
 use crate::event::value::{Told, Value};
@@ -85,6 +87,19 @@ pub fn alert(out: &mut Vec<u8>, alert: &Alert<'_>, colour: bool) -> io::Result<(
         "{} {}",
         Styled(Safe(&alert.output), style, colour),
         Styled(format_args!("[{}]", Safe(alert.rule)), DIM, colour)
+    )
+}
+
+/// Appends an alert that is in words already.
+///
+/// # Errors
+/// Never for memory; the signature is `Write`'s.
+pub fn worded(out: &mut Vec<u8>, alert: &Worded, colour: bool) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} {}",
+        Styled(Safe(&alert.text), TROUBLE, colour),
+        Styled(format_args!("[{}]", Safe(&alert.rule)), DIM, colour)
     )
 }
 
@@ -324,6 +339,35 @@ pub fn loss(out: &mut Vec<u8>, loss: &Loss, colour: bool) -> io::Result<()> {
     )
 }
 
+/// What became of alerts, a line for each channel.
+fn channels(out: &mut Vec<u8>, delivery: &Delivered, colour: bool) -> io::Result<()> {
+    for (name, account) in &delivery.channels {
+        let [delivered, failed, dropped] = [account.delivered, account.failed, account.dropped];
+        write!(
+            out,
+            "  channel {name}: delivered {delivered}, failed {failed}, dropped {dropped}, waiting {}",
+            account.waiting
+        )?;
+        match &account.last_error {
+            Some(error) => writeln!(out, " (last error: {})", Safe(error))?,
+            None => writeln!(out)?,
+        }
+    }
+    if delivery.lost > 0 || !delivery.running {
+        let ended = if delivery.running {
+            ""
+        } else {
+            "; the delivery process has ended"
+        };
+        let text = format!(
+            "  {} alerts could not be handed over to the channels{ended}",
+            delivery.lost
+        );
+        writeln!(out, "{}", Styled(text, TROUBLE, colour))?;
+    }
+    Ok(())
+}
+
 /// Appends a summary.
 ///
 /// # Errors
@@ -401,7 +445,13 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
                 count.undecided
             )?;
         }
+        if count.limited > 0 {
+            write!(out, ", {} of its alerts held back by the limit", count.limited)?;
+        }
         writeln!(out)?;
+    }
+    if let Some(delivery) = &summary.delivery {
+        channels(out, delivery, colour)?;
     }
     if summary.output.lost_lines > 0 {
         let text = format!(

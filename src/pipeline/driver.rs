@@ -21,6 +21,7 @@ use crate::capture::{Capture, Content, Hook, HookSet, Record};
 use crate::container::outcome::Status;
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
+use crate::delivery::Outlet;
 use crate::event::build::{Context, cgroup_id};
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
@@ -129,6 +130,8 @@ pub struct Alerting {
     pub reloader: Arc<Reloader>,
     /// Names of the host.
     pub host: Host,
+    /// Where alerts go.
+    pub outlet: Outlet,
 }
 
 impl<W: Write> Pipeline<W> {
@@ -170,7 +173,12 @@ impl<W: Write> Pipeline<W> {
     /// # Errors
     /// Output or waiting failed.
     pub fn run(&mut self, capture: &mut Capture) -> Result<(), Error> {
-        match self.turn_until_stopped(capture) {
+        let ended = self.turn_until_stopped(capture);
+        // Where it was not asked to end, channels have their time all the same.
+        if let Some(alerting) = &mut self.stages.alerting {
+            alerting.outlet.finish();
+        }
+        match ended {
             Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
         }
@@ -186,6 +194,9 @@ impl<W: Write> Pipeline<W> {
             stages.vitals.reporting().grant(|hooks| capture.report(hooks));
             stages.answer();
             stages.renew(capture);
+            if let Some(alerting) = &mut stages.alerting {
+                alerting.outlet.flush();
+            }
             while let Some(request) = self.signals.next() {
                 if request == Request::Reload {
                     stages.reload();
@@ -196,6 +207,7 @@ impl<W: Write> Pipeline<W> {
                     capture.quiesce();
                     stages.drain_dry(capture)?;
                     stages.look_for_losses(capture, true)?;
+                    stages.end_alerting().map_err(Error::Output)?;
                 }
                 stages.publish_now();
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
@@ -237,6 +249,7 @@ impl<W: Write> Stages<W> {
             }
             self.look_for_losses(capture, false)?;
             self.look_at_the_output()?;
+            self.tell_held_back(false).map_err(Error::Output)?;
             self.publish_now();
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
@@ -379,10 +392,13 @@ impl<W: Write> Stages<W> {
         Ok(())
     }
 
-    /// Somebody wants the rules read again, which the control thread does.
-    fn reload(&self) {
-        match &self.alerting {
-            Some(alerting) => alerting.reloader.ask(),
+    /// Somebody wants the rules read again, which the control thread does, and files of channels opened anew, which their process does.
+    fn reload(&mut self) {
+        match &mut self.alerting {
+            Some(alerting) => {
+                alerting.outlet.reopen();
+                alerting.reloader.ask();
+            }
             None => tracing::warn!("SIGHUP reads rules again, and there are none"),
         }
     }
@@ -414,7 +430,10 @@ impl<W: Write> Stages<W> {
         process: Option<&Process>,
         outcome: &Outcome,
     ) -> io::Result<()> {
-        let Some(Alerting { detector, host, .. }) = &mut self.alerting else {
+        let Some(Alerting {
+            detector, host, outlet, ..
+        }) = &mut self.alerting
+        else {
             return Ok(());
         };
         self.lost_alerts.note(header.cpu, header.lost);
@@ -433,14 +452,53 @@ impl<W: Write> Stages<W> {
             number: self.events,
         });
         let (lost, sink, unwritten) = (&mut self.lost_alerts, &mut self.sink, &mut self.unwritten);
-        detector.judge(
+        let container = outcome.container.as_ref().map(|container| &*container.id);
+        // What an alert that is held back would have told of losses.
+        let mut untold = 0;
+        let judged = detector.judge(
             &subject,
             || lost.take(),
             |alert| {
+                if !outlet.admits(alert, Instant::now()) {
+                    untold += alert.pinhole.lost_before.unwrap_or_default();
+                    return Ok(());
+                }
+                outlet.hand_over(alert, container);
+                if !outlet.writes() {
+                    return Ok(());
+                }
                 unwritten.add(header.time);
                 sink.alert(alert)
             },
-        )
+        );
+        lost.give_back(untold);
+        judged
+    }
+
+    /// Alerts of what the limit held back; at the end of all that is not told yet.
+    fn tell_held_back(&mut self, last: bool) -> io::Result<()> {
+        let Some(Alerting { outlet, .. }) = &mut self.alerting else {
+            return Ok(());
+        };
+        let told = if last {
+            outlet.rest()
+        } else {
+            outlet.due(Instant::now())
+        };
+        let to_stdout = outlet.writes();
+        told.iter()
+            .filter(|_| to_stdout)
+            .try_for_each(|alert| self.sink.worded(alert))
+    }
+
+    /// Nothing raises an alert any more: what was held back is told, and channels have their time.
+    fn end_alerting(&mut self) -> io::Result<()> {
+        self.tell_held_back(true)?;
+        if let Some(Alerting { outlet, .. }) = &mut self.alerting {
+            self.sink.flush()?;
+            outlet.finish();
+        }
+        Ok(())
     }
 
     /// The agent's own canary has come through the ring. It goes the rest of an event's way, but is not printed: an event as
@@ -562,8 +620,12 @@ impl<W: Write> Stages<W> {
     fn publish_now(&mut self) {
         self.published = Some(self.resolver.revision());
         self.vitals.publish_runtimes(&self.resolver);
-        if let Some(alerting) = &self.alerting {
-            self.vitals.publish_rules(alerting.detector.tallies());
+        if let Some(Alerting { detector, outlet, .. }) = &mut self.alerting {
+            let mut tallies = detector.tallies();
+            for (rule, limited) in outlet.limited() {
+                tallies.entry(rule.clone()).or_default().limited = *limited;
+            }
+            self.vitals.publish_rules(tallies, outlet.account());
         }
     }
 

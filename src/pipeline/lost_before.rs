@@ -21,6 +21,11 @@ impl LostCount {
         }
     }
 
+    /// So many were asked for and not told after all.
+    pub fn give_back(&mut self, untold: u64) {
+        self.untold += untold;
+    }
+
     /// How many were lost since this was asked last.
     pub fn take(&mut self) -> u64 {
         std::mem::take(&mut self.untold)

@@ -99,6 +99,7 @@ impl StatusSource for Vitals {
             clock_steps: steps.count,
             last_step_ms: steps.last / 1_000_000,
             process: self.process().as_ref().map(told::process),
+            delivery: self.alerts().delivered.as_ref().map(told::delivery),
             health_listen: self
                 .given
                 .health_listen

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use pinhole_delivery::account::Account;
+
 use super::field_counts::{self, Fields};
 use super::rates::{self, Statuses};
-use super::window::Account;
+use super::window;
 use crate::capture::{Hook, HookCounters};
 use crate::config::Effective;
 use crate::container::{Answering, Candidate, LookupStats, Now, Reason, Status};
 use crate::control::api;
+use crate::delivery::Delivered;
 use crate::event::summary::{FieldCount, Rate};
 use crate::health::process::ProcessNumbers;
 use crate::histogram::Quantiles;
@@ -155,7 +158,7 @@ pub(super) fn fields(counts: &Fields) -> HashMap<String, api::FieldCount> {
 
 /// What happened in a window; its `at` is how long that is.
 /// `max_us` is the largest latency since the start.
-pub(super) fn window(happened: &Account, max_us: u64) -> api::WindowAccount {
+pub(super) fn window(happened: &window::Account, max_us: u64) -> api::WindowAccount {
     api::WindowAccount {
         seconds: happened.at.as_secs_f64(),
         hooks: hooks(&happened.hooks),
@@ -195,6 +198,28 @@ pub(super) fn output(said: Said) -> api::Output {
         last_error,
         last_failure_age_ms,
         blocked_now_us: said.blocked_now.map(microseconds),
+    }
+}
+
+pub(super) fn delivery(it: &Delivered) -> api::Delivery {
+    let channel = |account: &Account| api::Channel {
+        delivered: account.delivered,
+        failed: account.failed,
+        dropped: account.dropped,
+        below: account.below,
+        retried: account.retried,
+        waiting: account.waiting,
+        failing: account.failing,
+        last_error: account.last_error.clone(),
+    };
+    let channels = it.channels.iter();
+    api::Delivery {
+        running: it.running,
+        handed_over: it.handed_over,
+        lost: it.lost,
+        channels: channels
+            .map(|(name, account)| (name.clone(), channel(account)))
+            .collect(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::capture::{Capture, Hook, HookSet, Ledger};
 use crate::config::Effective;
 use crate::container::{Answering, Candidate, LookupStats, Outcome, Reason, Resolver, Status};
 use crate::control::containers::Questions;
+use crate::delivery::Delivered;
 use crate::event::loss::{Ring, Window};
 use crate::event::summary::{Dispatcher, MetadataCounts, Output, Rates, RuleCount};
 use crate::event::{self, BootClock, Loss, Summary};
@@ -57,7 +58,7 @@ pub struct Vitals {
     pub(super) calendar: Calendar,
     pub(super) guard: OnceLock<Guard>,
     pub(super) own: Option<process::Own>,
-    rules: Mutex<Option<BTreeMap<String, RuleCount>>>,
+    alerts: Mutex<Alerts>,
 }
 
 /// What others know or count, for the status to tell.
@@ -73,6 +74,13 @@ pub struct Given {
     pub health_listen: Option<SocketAddr>,
     /// What became of what was written.
     pub output: Arc<output::Account>,
+}
+
+/// What became of rules and their alerts; nothing where there are none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Alerts {
+    pub(super) rules: Option<BTreeMap<String, RuleCount>>,
+    pub(super) delivered: Option<Delivered>,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +117,7 @@ impl Vitals {
             calendar: Calendar::default(),
             guard: OnceLock::new(),
             own: process::Own::new().ok(),
-            rules: Mutex::default(),
+            alerts: Mutex::default(),
         }
     }
 
@@ -135,9 +143,17 @@ impl Vitals {
         &self.questions
     }
 
-    /// Takes over what became of rules.
-    pub(super) fn publish_rules(&self, counts: BTreeMap<String, RuleCount>) {
-        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
+    /// Takes over what became of rules and of their alerts.
+    pub(super) fn publish_rules(&self, counts: BTreeMap<String, RuleCount>, delivered: Option<Delivered>) {
+        *self.alerts.lock().unwrap_or_else(PoisonError::into_inner) = Alerts {
+            rules: Some(counts),
+            delivered,
+        };
+    }
+
+    pub(super) fn alerts(&self) -> Alerts {
+        // Replaced as a whole, likewise.
+        self.alerts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The hooks that are attached.
@@ -307,6 +323,7 @@ impl Vitals {
     /// The account of the run so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
+        let Alerts { rules, delivered } = self.alerts();
         Summary {
             time: Timestamp::now(),
             node: self.node.clone(),
@@ -341,7 +358,8 @@ impl Vitals {
                     lost_lines: said.lost_lines,
                 }
             },
-            rules: self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            rules,
+            delivery: delivered,
         }
     }
 }
@@ -363,6 +381,7 @@ impl health::Source for Vitals {
             turn_age: Some(self.pulse.turn_age(now)),
             runtimes: self.runtimes().answering.clone(),
             counts: sum(hooks.iter().map(|(_, line)| line)),
+            delivery: self.alerts().delivered,
         }
     }
 

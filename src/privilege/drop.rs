@@ -138,7 +138,11 @@ pub(super) fn judge(threads: &[ThreadStatus]) -> Result<(), Error> {
     Ok(())
 }
 
-fn require_single_thread() -> Result<(), Error> {
+/// That this is the only thread.
+///
+/// # Errors
+/// [`Error::ThreadsRunning`] where it is not.
+pub fn require_single_thread() -> Result<(), Error> {
     let threads = status::own_threads()?;
     if threads.len() == 1 {
         return Ok(());

@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
@@ -25,11 +25,14 @@ pub const NEWEST: u32 = 9;
 /// From this version on connecting to a unix socket by its path is controlled (Linux 7.1).
 const SOCKETS: u32 = 9;
 
+/// From this version on ports of TCP are controlled (Linux 6.7).
+const TCP: u32 = 4;
+
 /// What each version adds for the agent, as far as it is missing on older kernels.
 const ADDED: [(u32, &str); 6] = [
     (2, "moving files between directories"),
     (3, "truncating"),
-    (4, "TCP"),
+    (TCP, "TCP"),
     (5, "ioctl on devices"),
     (6, "abstract unix sockets and signals"),
     (SOCKETS, "unix sockets by path"),
@@ -83,6 +86,25 @@ pub struct Needs {
 /// Where the journal listens (systemd-journald.service(8)); the log connects anew after a restart of it.
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
+/// What the delivery process goes on opening.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryNeeds {
+    /// Files that are read, and directories below which they are.
+    pub read: Vec<PathBuf>,
+    /// Directories in which files are made, renamed and removed.
+    pub write: Vec<PathBuf>,
+    /// Unix sockets that are connected to, there already or not.
+    pub sockets: Vec<PathBuf>,
+    /// Ports that are connected to by TCP.
+    pub ports: Vec<u16>,
+    /// Programs are started, which inherit all of this. What they read, execute and connect to is theirs then; only writing is
+    /// closed off.
+    pub programs: bool,
+}
+
+/// Where programs may write as well.
+const FOR_PROGRAMS: [&str; 3] = ["/dev", "/proc/self", "/tmp"];
+
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("cannot open {}: {source}", path.display())]
@@ -99,11 +121,21 @@ enum Error {
 /// Restricts this thread and all that it will spawn, as far as the kernel can. It must be the only thread, with no_new_privs set.
 #[must_use]
 pub fn restrict(needs: &Needs) -> Landlocked {
+    restricted(|abi| enforce(needs, abi))
+}
+
+/// Restricts the delivery process, before it starts any thread.
+#[must_use]
+pub fn restrict_delivery(needs: &DeliveryNeeds) -> Landlocked {
+    restricted(|abi| enforce_delivery(needs, abi))
+}
+
+fn restricted(enforce: impl FnOnce(u32) -> Result<(), Error>) -> Landlocked {
     let abi = match os::abi() {
         Ok(abi) => abi,
         Err(errno) => return absent(errno),
     };
-    match enforce(needs, abi) {
+    match enforce(abi) {
         Ok(()) => enforced(abi),
         Err(error) => Landlocked {
             abi,
@@ -189,10 +221,65 @@ fn enforce(needs: &Needs, abi: u32) -> Result<(), Error> {
             rules = allow(rules, open(&directory)?, AccessFs::ResolveUnix)?;
         }
     }
+    in_force(rules)
+}
+
+fn in_force(rules: RulesetCreated) -> Result<(), Error> {
     match rules.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
         RulesetStatus::NotEnforced => Err(Error::NotEnforced),
     }
+}
+
+fn enforce_delivery(needs: &DeliveryNeeds, abi: u32) -> Result<(), Error> {
+    let handled = ABI::V9;
+    let write = AccessFs::from_write(handled);
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let rules = Ruleset::default();
+    let rules = if needs.programs {
+        rules.handle_access(write)?
+    } else {
+        rules
+            .handle_access(AccessFs::from_all(handled))?
+            .handle_access(AccessNet::from_all(handled))?
+            .scope(Scope::from_all(handled))?
+    };
+    let mut rules = rules.create()?.no_new_privs(false);
+    for directory in &needs.write {
+        let files = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
+        let access = if needs.programs { files } else { files | read };
+        // They are there: what lies in them was opened before.
+        rules = allow(rules, open(directory)?, access)?;
+    }
+    if needs.programs {
+        for place in FOR_PROGRAMS {
+            if let Ok(place) = PathFd::new(place) {
+                rules = allow(rules, place, write)?;
+            }
+        }
+        return in_force(rules);
+    }
+    let process = open(Path::new("/proc/self"))?;
+    rules = rules.add_rule(PathBeneath::new(process.as_fd(), read))?;
+    pin(process);
+    rules = allow(rules, open(Path::new("/proc/self/exe"))?, AccessFs::ReadFile)?;
+    for path in &needs.read {
+        if let Ok(at) = PathFd::new(path) {
+            let access = if path.is_dir() { read } else { AccessFs::ReadFile.into() };
+            rules = allow(rules, at, access)?;
+        }
+    }
+    if abi >= TCP {
+        for port in &needs.ports {
+            rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+    }
+    if abi >= SOCKETS {
+        for directory in socket_directories(&whereabouts(&needs.sockets), Path::is_dir) {
+            rules = allow(rules, open(&directory)?, AccessFs::ResolveUnix)?;
+        }
+    }
+    in_force(rules)
 }
 
 fn allow(rules: RulesetCreated, at: PathFd, access: impl Into<BitFlags<AccessFs>>) -> Result<RulesetCreated, Error> {

@@ -27,6 +27,38 @@ pub static AGENT_SETUP: &str = include_str!("../../seccomp/agent-setup.json");
 /// The policy that the doctor runs under: it reads, asks and tries, and changes nothing.
 pub static AGENT_DOCTOR: &str = include_str!("../../seccomp/agent-doctor.json");
 
+/// The policy that the delivery process runs under, in parts.
+pub static AGENT_DELIVERY: &str = include_str!("../../seccomp/agent-delivery.json");
+
+/// The same where programs are started, which inherit it: nobody knows what they need, so it refuses what no such program should.
+pub static AGENT_DELIVERY_PROGRAM: &str = include_str!("../../seccomp/agent-delivery-program.json");
+
+/// A part of the delivery process's work, with calls of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Receivers over the network, and their names.
+    Network,
+    /// Writing files and queues on disk.
+    Files,
+    /// Unix sockets of other daemons.
+    Sockets,
+    /// Programs, which have a policy of their own instead of parts.
+    Program,
+}
+
+impl Part {
+    /// The word in the policy.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Files => "files",
+            Self::Sockets => "sockets",
+            Self::Program => "program",
+        }
+    }
+}
+
 /// Why the filter could not be installed, or is not in force.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -138,7 +170,31 @@ impl Filter {
 /// # Errors
 /// See [`Error`]; the agent must not go on.
 pub fn install() -> Result<Installed, Error> {
-    let filter = Filter::compile(&Policy::parse(AGENT_RUN)?)?;
+    put_over(&Policy::parse(AGENT_RUN)?)
+}
+
+/// The policy of a delivery process whose channels need these parts.
+///
+/// # Errors
+/// [`Error::Policy`].
+pub fn delivery_policy(parts: &[Part]) -> Result<Policy, Error> {
+    if parts.contains(&Part::Program) {
+        return Ok(Policy::parse(AGENT_DELIVERY_PROGRAM)?);
+    }
+    let parts: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();
+    Ok(Policy::parse_parts(AGENT_DELIVERY, &parts)?)
+}
+
+/// Compiles and installs the delivery process's policy, with these parts.
+///
+/// # Errors
+/// See [`Error`]; the process must not go on.
+pub fn install_delivery(parts: &[Part]) -> Result<Installed, Error> {
+    put_over(&delivery_policy(parts)?)
+}
+
+fn put_over(policy: &Policy) -> Result<Installed, Error> {
+    let filter = Filter::compile(policy)?;
     let before = status::own_thread()?.seccomp_filters;
     filter.install()?;
     Ok(Installed {
@@ -175,6 +231,14 @@ impl Installed {
     /// [`Error::Unfiltered`] for the first thread that does not.
     pub fn verify(self) -> Result<(), Error> {
         self.judge(&status::own_threads()?)
+    }
+
+    /// The same of this thread alone, for a filter under which no directory is listed.
+    ///
+    /// # Errors
+    /// [`Error::Unfiltered`].
+    pub fn verify_this_thread(self) -> Result<(), Error> {
+        self.judge(&[status::own_thread()?])
     }
 
     pub(super) fn judge(self, threads: &[ThreadStatus]) -> Result<(), Error> {

@@ -124,6 +124,7 @@ impl Detector {
                 sum.matched += now.matched;
                 sum.undecided += now.undecided;
                 sum.held_back += now.held_back;
+                sum.limited += now.limited;
             }
         }
         all

@@ -27,7 +27,7 @@ const SHOWS: Duration = Duration::from_secs(40);
 const SOON: Duration = Duration::from_secs(5);
 
 /// What curl gets on the admin socket: the status and the text.
-fn curl(installed: &Installed, path: &str, header: &str) -> (u16, String) {
+pub(crate) fn curl(installed: &Installed, path: &str, header: &str) -> (u16, String) {
     let output = tool::run(
         Command::new(tool::find("curl", "curl").unwrap())
             .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])

@@ -22,6 +22,7 @@ mod cgroups;
 mod count;
 mod daemonset;
 mod deeds;
+mod delivery;
 mod descriptors;
 mod discovery;
 mod doctor;

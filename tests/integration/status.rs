@@ -57,6 +57,7 @@ fn the_status_agrees_with_what_the_agent_was_given_and_the_kernel_says() {
             ("canary", "PIN-LIVE-003"),
             ("runtime", "PIN-RUN-001"),
             ("losses", "PIN-LOSS-001"),
+            ("delivery", "PIN-DLV-001"),
             ("pipeline", "PIN-LIVE-003"),
         ]
     );

@@ -124,10 +124,27 @@ impl Sender {
         self.gone
     }
 
-    /// What the courier said last of what became of alerts. Reads what has arrived, without waiting.
+    /// What the courier said last of what became of alerts. Reads what has arrived, without waiting, and so notices a courier that
+    /// has gone.
     pub fn report(&mut self) -> &Report {
-        self.receive();
+        if !self.gone && !self.receive() {
+            self.is_over();
+        }
         &self.report
+    }
+
+    /// Waits, for so long at most, until the courier has begun to work, which it says by its first report. False where it has not, or
+    /// has gone.
+    pub fn is_answered(&mut self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            if !self.report().channels.is_empty() {
+                return !self.gone;
+            }
+            if self.gone || !self.wait(PollFlags::POLLIN, deadline) {
+                return false;
+            }
+        }
     }
 
     /// Ends the conversation: hands over what waits and takes the courier's last report, for so long at most.
@@ -334,6 +351,21 @@ mod tests {
         assert_eq!(sender.report().received, 2);
         drop(other);
         assert_eq!(sender.finish(Duration::from_secs(1)).0.received, 2);
+    }
+
+    #[test]
+    fn a_courier_that_works_says_so_and_one_that_is_gone_is_noticed_without_an_alert() {
+        let (mut sender, mut other) = pair(ByteSize::kib(64), Duration::ZERO);
+        assert!(!sender.is_answered(Duration::from_millis(1)));
+        let report = Report {
+            channels: [("file".to_owned(), crate::account::Account::default())].into(),
+            ..Report::default()
+        };
+        other.write_all(&Message::Report(report).encode().unwrap()).unwrap();
+        assert!(sender.is_answered(Duration::from_secs(5)));
+        drop(other);
+        assert_eq!(sender.report().channels.len(), 1);
+        assert!(sender.is_gone() && !sender.is_answered(Duration::from_secs(5)));
     }
 
     #[test]

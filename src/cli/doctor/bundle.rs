@@ -18,7 +18,7 @@ use crate::doctor::bundle::{Bundle, File, LeftOut, sha256};
 use crate::doctor::facts::{LiveFacts, SettingFact};
 use crate::doctor::render::{self, Format, Look, render};
 use crate::doctor::{FailOn, redact};
-use crate::privilege::seccomp::{AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
+use crate::privilege::seccomp::{AGENT_DELIVERY, AGENT_DELIVERY_PROGRAM, AGENT_DOCTOR, AGENT_RUN, AGENT_SETUP};
 
 /// How the report for people looks in a file.
 const PLAIN: Look = Look {
@@ -214,6 +214,8 @@ fn versions(report: &crate::doctor::Report) -> Value {
     let policies = [
         ("agent-setup.json", AGENT_SETUP),
         ("agent-run.json", AGENT_RUN),
+        ("agent-delivery.json", AGENT_DELIVERY),
+        ("agent-delivery-program.json", AGENT_DELIVERY_PROGRAM),
         ("agent-doctor.json", AGENT_DOCTOR),
     ];
     json!({

@@ -88,7 +88,7 @@ impl Layer {
     }
 }
 
-/// The shape of the default decides what text becomes: a list splits at commas, a number or a truth value is
+/// The shape of the default decides what text becomes: a list splits at commas, a table at commas and at the first `=`, a number or a truth value is
 /// read as one. Text that is neither stays text, so that the merge reports it with the type that was expected.
 fn typed(key: &Key, texts: &[String]) -> Value {
     let last = texts.last().map_or("", String::as_str);
@@ -101,6 +101,7 @@ fn typed(key: &Key, texts: &[String]) -> Value {
                 .filter(|item| !item.is_empty());
             Value::from(items.map(Value::from).collect::<Vec<_>>())
         }
+        serde_json::Value::Object(_) => table(texts),
         serde_json::Value::Number(_) => last
             .trim()
             .parse::<i64>()
@@ -111,6 +112,19 @@ fn typed(key: &Key, texts: &[String]) -> Value {
             .map_or_else(|_| Value::from(last), Value::from),
         _ => Value::from(last),
     }
+}
+
+/// `NAME=VALUE` pairs; text that is no such pair stays text, which no table is.
+fn table(texts: &[String]) -> Value {
+    let items = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let mut table = Dict::new();
+    for item in items.filter(|item| !item.is_empty()) {
+        let Some((name, value)) = item.split_once('=') else {
+            return Value::from(item);
+        };
+        table.insert(name.trim().to_owned(), Value::from(value.trim()));
+    }
+    Value::from(table)
 }
 
 fn require_known(origin: &str, above: &str, dict: &Dict) -> Result<(), Error> {

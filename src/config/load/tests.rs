@@ -111,6 +111,13 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
         let text = match (key.name, key.default()) {
             ("profile", _) => "generic",
             ("events", _) => "module,network",
+            ("delivery.syslog.facility", _) => "17",
+            ("delivery.syslog.target", _) => "udp://h:514",
+            ("delivery.patience", _) => "7ms",
+            (_, serde_json::Value::Object(_)) => "name=value",
+            (name, _) if name.starts_with("delivery.") && key.value_name == "SIZE" => "5.0 MiB",
+            (name, _) if name.starts_with("delivery.") && key.value_name == "TIME" => "7m",
+            (name, _) if name.ends_with(".priority") => "error",
             (_, serde_json::Value::Number(_)) => "4242",
             ("capture.ring_size" | "record.limit", _) => "4.0 MiB",
             ("rules.priority", _) => "error",
@@ -133,11 +140,20 @@ fn every_setting_can_be_set_by_file_variable_and_flag() {
                         .join(",")
                 )
             }
+            serde_json::Value::Object(_) => "{name = 'value'}".to_owned(),
             _ => format!("{text:?}"),
         };
-        let by_file = try_load(Some(&format!("{} = {toml}", key.name)), &[], &[]).unwrap();
-        let by_variable = try_load(None, &[(&key.variable(), text)], &[]).unwrap();
-        let by_flag = try_load(None, &[], &[(key.name, &[text])]).unwrap();
+        // What else a channel needs.
+        let more = match key.name {
+            "delivery.http.enabled" => Some(("PINHOLE_DELIVERY_HTTP_URL", "http://h/")),
+            "delivery.otlp.enabled" => Some(("PINHOLE_DELIVERY_OTLP_URL", "http://h/")),
+            "delivery.program.enabled" => Some(("PINHOLE_DELIVERY_PROGRAM_COMMAND", "/bin/cat")),
+            _ => None,
+        };
+        let more: Vec<_> = more.into_iter().collect();
+        let by_file = try_load(Some(&format!("{} = {toml}", key.name)), &more, &[]).unwrap();
+        let by_variable = try_load(None, &[&more[..], &[(&key.variable(), text)]].concat(), &[]).unwrap();
+        let by_flag = try_load(None, &more, &[(key.name, &[text])]).unwrap();
         assert_eq!(by_file.settings, by_variable.settings, "{}", key.name);
         assert_eq!(by_file.settings, by_flag.settings, "{}", key.name);
         assert_ne!(by_file.settings, standalone(), "{}", key.name);
@@ -532,4 +548,45 @@ fn the_profile_is_detected_by_what_lies_below_the_host_prefix() {
         loaded.settings.runtime.socket,
         [PathBuf::from("/host/run/crio/crio.sock")]
     );
+}
+
+#[test]
+fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
+    let file = "rules.files = ['/r']\ndelivery.stdout = false\n";
+    let text = message(Some(file), &[], &[]);
+    assert!(
+        text.contains("delivery.stdout = false") && text.contains("go nowhere"),
+        "{text}"
+    );
+    let file = "[delivery.http]\nenabled = true\nurl = 'ftp://x'\n";
+    let text = message(Some(file), &[], &[]);
+    assert!(
+        text.contains("delivery.http.url") && text.contains("https://HOST"),
+        "{text}"
+    );
+    let file = "[delivery.http]\nenabled = true\nurl = 'http://h/'\n[delivery.http.headers]\nAuthorization = \"hush\\u0001\"\n";
+    let text = message(Some(file), &[], &[]);
+    assert!(
+        text.contains("delivery.http.headers") && !text.contains("hush"),
+        "{text}"
+    );
+    let text = message(None, &[("PINHOLE_DELIVERY_HTTP_HEADERS", "hush")], &[]);
+    assert!(
+        text.contains("PINHOLE_DELIVERY_HTTP_HEADERS") && !text.contains("hush"),
+        "{text}"
+    );
+    let loaded = try_load(None, &[("PINHOLE_DELIVERY_HTTP_HEADERS", "A=hush, B = x=y")], &[]).unwrap();
+    let headers = &loaded.settings.delivery.http.headers;
+    assert_eq!((headers["A"].expose(), headers["B"].expose()), ("hush", "x=y"));
+    let told = crate::config::effective(&loaded);
+    let told = told.iter().find(|it| it.key == "delivery.http.headers").unwrap();
+    assert_eq!(told.value, r#"{"A" = "(secret)", "B" = "(secret)"}"#);
+}
+
+/// Every limit of the crate that delivers has a row here, by which it is told.
+#[test]
+fn limits_of_delivery_are_told_by_their_keys() {
+    let mut settings = standalone();
+    settings.delivery.limit.burst = 0;
+    assert_eq!(validate(&settings).unwrap_err().key, "delivery.limit.burst");
 }

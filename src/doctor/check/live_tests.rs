@@ -303,7 +303,7 @@ fn no_check_is_ok_while_its_condition_is_not_met() {
         let told = &agent(&mut facts).second.conditions;
         told.iter().map(|it| (it.name.clone(), it.check.clone())).collect()
     };
-    assert_eq!(conditions.len(), 5);
+    assert_eq!(conditions.len(), 6);
     for (name, id) in conditions {
         let mut facts = live();
         unmet(&mut facts, &name);

@@ -10,6 +10,7 @@ pub(super) mod cgroup;
 pub(super) mod clock;
 mod commands;
 pub(super) mod configuration;
+pub(super) mod delivery;
 pub(super) mod drift;
 mod grant;
 pub(super) mod hooks;

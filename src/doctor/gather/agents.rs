@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::super::facts::RunningAgent;
 use super::runtime::{container_id, telling_cgroup};
+use crate::delivery::process;
 use crate::privilege::status::{self, SeccompMode};
 
 /// Processes that are looked at; a node has some thousand.
@@ -61,6 +62,8 @@ fn is_bare(process: &Path) -> bool {
         return false;
     };
     (1..=2).contains(&threads.len())
+        // The agent's other process is none by itself.
+        && threads.iter().all(|thread| thread.name != process::NAME)
         && threads.iter().all(|thread| {
             thread.permitted.or(thread.effective).is_empty()
                 && thread.no_new_privs

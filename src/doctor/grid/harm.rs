@@ -8,7 +8,7 @@ use super::super::facts::{
     CanaryFact, Facts, Gathered, LiveFacts, LiveFailure, OsError, RunningAgent, RuntimeClass, RuntimeFact,
 };
 use super::super::fixture::{agent, refusal};
-use crate::control::api::HookCounters;
+use crate::control::api::{Delivery, HookCounters};
 
 pub(in super::super) fn reduce(facts: &mut Facts) {
     let capture = facts.capture.value.as_mut().unwrap();
@@ -37,6 +37,7 @@ pub(in super::super) const RUNTIME_FOLLOWERS: &[&str] = &[
     "PIN-RUN-010",
 ];
 pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
+    "PIN-DLV-001",
     "PIN-PRV-002",
     "PIN-PRV-004",
     "PIN-BPF-004",
@@ -170,6 +171,11 @@ pub(in super::super) fn full_disk(facts: &mut Facts, age_ms: u64) {
     (output.failures, output.lost_lines) = (3, 41);
     output.last_error = "No space left on device".to_owned();
     output.last_failure_age_ms = Some(age_ms);
+}
+
+/// What the agent says of alerts that it delivers.
+pub(in super::super) fn delivery(facts: &mut Facts) -> &mut Delivery {
+    agent(facts).second.delivery.as_mut().unwrap()
 }
 
 /// Nobody says how the node is called.

@@ -70,6 +70,8 @@ const NODE: &[(&str, Governs)] = &[
     ("destination of the log", |facts, well| facts.live = well.live.clone()),
     ("directory of the admin socket", |facts, well| facts.live = well.live.clone()),
     ("disk of the output", |facts, well| facts.live = well.live.clone()),
+    ("rules", |facts, well| facts.live = well.live.clone()),
+    ("receiver of alerts", |facts, well| facts.live = well.live.clone()),
     ("reader of the output", |facts, well| { facts.live = well.live.clone(); facts.canary = well.canary.clone(); }),
     ("memory of the node", |facts, well| facts.live = well.live.clone()),
     ("workloads", |facts, well| facts.live = well.live.clone()),

@@ -1,9 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use pinhole_delivery::account::Account;
+
 use super::write::{Exported, classic};
 use super::*;
 use crate::capture::HookCounters;
 use crate::container::Now;
+use crate::delivery::Delivered;
 use crate::event::summary::{FieldCount, RuleCount};
 use crate::health::Evaluator;
 use crate::health::fixture::{facts, limits, numbers, runtime};
@@ -22,6 +25,15 @@ fn exported() -> Exported {
     };
     numbers.summary.hooks = BTreeMap::from([("exec", line)]);
     numbers.summary.rules = Some(BTreeMap::from([("Rule \"1\"".to_owned(), RuleCount::default())]));
+    let account = Account {
+        delivered: 3,
+        ..Account::default()
+    };
+    numbers.summary.delivery = Some(Delivered {
+        running: true,
+        channels: BTreeMap::from([("http".to_owned(), account)]),
+        ..Delivered::default()
+    });
     let metadata = &mut numbers.summary.metadata;
     metadata.status = BTreeMap::from([("complete", 5)]);
     metadata.reason = BTreeMap::from([("runtime_timeout", 1)]);
@@ -140,6 +152,7 @@ fn values_are_those_of_the_agent_and_odd_words_are_escaped() {
         "pinhole_event_latency_seconds_bucket{le=\"0.000128\"} 1",
         "pinhole_event_latency_seconds_bucket{le=\"+Inf\"} 2",
         "pinhole_event_latency_seconds_sum 60.0001",
+        "pinhole_delivery_alerts_total{channel=\"http\",outcome=\"delivered\"} 3",
         "pinhole_runtime_up{socket=\"/run/\\\"odd\\\\\\n.sock\"} 1",
         "process_max_fds 1024",
     ] {

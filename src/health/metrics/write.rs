@@ -193,9 +193,33 @@ impl Exported {
                 (vec![&**rule, "matched"], count.matched.into()),
                 (vec![&**rule, "undecided"], count.undecided.into()),
                 (vec![&**rule, "held_back"], count.held_back.into()),
+                (vec![&**rule, "limited"], count.limited.into()),
             ]
         });
-        page.family(&RULES, outcomes)
+        page.family(&RULES, outcomes)?;
+        self.delivery(page)
+    }
+
+    fn delivery(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let Some(delivery) = &self.numbers.summary.delivery else {
+            return Ok(());
+        };
+        page.one(&DELIVERY_UP, delivery.running)?;
+        page.one(&DELIVERY_LOST, delivery.lost)?;
+        let channels = || delivery.channels.iter().map(|(name, account)| (name.as_str(), account));
+        let outcomes = channels().flat_map(|(name, account)| {
+            [
+                (vec![name, "delivered"], account.delivered.into()),
+                (vec![name, "failed"], account.failed.into()),
+                (vec![name, "dropped"], account.dropped.into()),
+                (vec![name, "below"], account.below.into()),
+            ]
+        });
+        page.family(&DELIVERY, outcomes)?;
+        let waiting = channels().map(|(name, account)| (vec![name], account.waiting.into()));
+        page.family(&DELIVERY_WAITING, waiting)?;
+        let failing = channels().map(|(name, account)| (vec![name], account.failing.into()));
+        page.family(&DELIVERY_FAILING, failing)
     }
 
     fn metadata(&self, page: &mut Page<'_>) -> Result<(), Error> {

@@ -120,6 +120,8 @@ struct Entry {
     args: Vec<Condition>,
     #[serde(default)]
     comment: String,
+    /// Counts only where this part is asked for.
+    part: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -138,6 +140,14 @@ impl Policy {
     /// # Errors
     /// See [`Error`].
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::parse_parts(text, &[])
+    }
+
+    /// Reads a policy, and of what is there for a certain part of the work that for these parts only.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn parse_parts(text: &str, parts: &[&str]) -> Result<Self, Error> {
         let file: File = serde_json::from_str(text)?;
         let default = match (file.default_action, file.default_errno_ret) {
             (Action::KillProcess, None) => Otherwise::Kill,
@@ -152,6 +162,9 @@ impl Policy {
         for entry in file.syscalls {
             if entry.comment.trim().is_empty() {
                 return Err(Error::NoComment(entry.names.join(", ")));
+            }
+            if entry.part.as_ref().is_some_and(|part| !parts.contains(&part.as_str())) {
+                continue;
             }
             for name in &entry.names {
                 policy.add(name, &entry)?;

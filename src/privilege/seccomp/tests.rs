@@ -318,13 +318,14 @@ fn the_profile_for_the_start_allows_all_that_the_running_agent_may_do() {
         }
     }
     // Both filters are in force in the end: what the agent keeps must pass the pod's as well, by the same condition or none.
-    let kept: Value = serde_json::from_str(AGENT_RUN).unwrap();
-    for entry in kept["syscalls"].as_array().unwrap() {
+    let kept = [AGENT_RUN, AGENT_DELIVERY].map(|policy| serde_json::from_str::<Value>(policy).unwrap());
+    for entry in kept.iter().flat_map(|kept| kept["syscalls"].as_array().unwrap()) {
         for name in names(entry).filter(|_| entry["action"] == "SCMP_ACT_ALLOW") {
             let passes = |other: &&Value| {
                 other["action"] == "SCMP_ACT_ALLOW"
                     && names(other).any(|known| known == name)
-                    && (other["args"].is_null() || other["args"] == entry["args"])
+                    // A thread, which is all that the delivery process makes, has no namespace of its own.
+                    && (other["args"].is_null() || other["args"] == entry["args"] || name == "clone")
             };
             assert!(entries.iter().any(|other| passes(&other)), "{name} of {entry}");
         }
@@ -340,6 +341,78 @@ fn the_profile_for_the_start_allows_all_that_the_running_agent_may_do() {
     ] {
         assert!(!entries.iter().flat_map(names).any(|allowed| allowed == name), "{name}");
     }
+}
+
+/// The calls of the delivery process by their numbers on x86-64.
+const DELIVERY_CALLS: [(&str, u32); 8] = [
+    ("bpf", 321),
+    ("execve", 59),
+    ("wait4", 61),
+    ("kill", 62),
+    ("vfork", 58),
+    ("ptrace", 101),
+    ("accept4", 288),
+    ("mount", 165),
+];
+
+#[test]
+fn the_delivery_process_starts_programs_only_where_it_is_to() {
+    const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
+    let every = [Part::Network, Part::Files, Part::Sockets];
+    for parts in [&[][..], &every[..1], &every] {
+        let policy = delivery_policy(parts).unwrap();
+        assert_eq!(policy.default, Otherwise::Kill);
+        let filter = Filter::compile_for(&policy, TargetArch::x86_64).unwrap();
+        let of = |number, args| verdict(&filter, TargetArch::x86_64, number, args);
+        for (name, number) in DELIVERY_CALLS {
+            assert_eq!(of(number, [0; 6]), KILL, "{name}");
+        }
+        assert_eq!(of(56, [THREAD, 0, 0, 0, 0, 0]), ALLOW);
+        assert_eq!(of(56, [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]), KILL, "a process");
+        Filter::compile_for(&policy, TargetArch::aarch64).unwrap();
+    }
+    let filter = Filter::compile_for(
+        &delivery_policy(&[Part::Network, Part::Program]).unwrap(),
+        TargetArch::x86_64,
+    );
+    let filter = filter.unwrap();
+    let of = |number, args| verdict(&filter, TargetArch::x86_64, number, args);
+    for (name, number) in DELIVERY_CALLS {
+        let is_for_programs = ["execve", "wait4", "kill", "vfork", "accept4"].contains(&name);
+        let wanted = if is_for_programs { ALLOW } else { EPERM };
+        assert_eq!(of(number, [0; 6]), wanted, "{name}");
+    }
+    assert_eq!(of(56, [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]), ALLOW);
+    assert_eq!(of(56, [libc::CLONE_NEWUSER as u64, 0, 0, 0, 0, 0]), EPERM);
+}
+
+#[test]
+fn the_delivery_process_reaches_what_its_channels_need() {
+    let socket = |parts: &[Part], family: i32| {
+        let filter = Filter::compile_for(&delivery_policy(parts).unwrap(), TargetArch::x86_64).unwrap();
+        verdict(&filter, TargetArch::x86_64, 41, [family as u64, 1, 0, 0, 0, 0])
+    };
+    let open = |parts: &[Part], flags: i32| {
+        let filter = Filter::compile_for(&delivery_policy(parts).unwrap(), TargetArch::x86_64).unwrap();
+        verdict(&filter, TargetArch::x86_64, 257, [0, 0, flags as u64, 0, 0, 0])
+    };
+    assert_eq!((socket(&[], libc::AF_UNIX), socket(&[], libc::AF_INET)), (KILL, KILL));
+    assert_eq!(socket(&[Part::Sockets], libc::AF_UNIX), ALLOW);
+    assert_eq!(socket(&[Part::Sockets], libc::AF_INET), KILL);
+    assert_eq!(socket(&[Part::Network], libc::AF_INET6), ALLOW);
+    assert_eq!(socket(&[Part::Network, Part::Files], libc::AF_PACKET), KILL);
+    let written = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
+    assert_eq!(
+        (open(&[], libc::O_RDONLY), open(&[Part::Network], written)),
+        (ALLOW, KILL)
+    );
+    assert_eq!(
+        (
+            open(&[Part::Files], written),
+            open(&[Part::Files], libc::O_TMPFILE | libc::O_RDWR)
+        ),
+        (ALLOW, KILL)
+    );
 }
 
 fn names(entry: &Value) -> impl Iterator<Item = &str> {

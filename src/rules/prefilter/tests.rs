@@ -73,7 +73,10 @@ fn what_is_only_wanted_of_containers() {
     let filter = filter(&["evt.type=openat and container.id != host"], "openat").unwrap();
     assert_eq!(filter.conditions[0].refused_by, BTreeSet::from([Fact::Host]));
     // Of containers the kernel side does not know that they are.
-    assert_eq!(self::filter(&["evt.type=openat and container.id = host"], "openat"), None);
+    assert_eq!(
+        self::filter(&["evt.type=openat and container.id = host"], "openat"),
+        None
+    );
 }
 
 #[test]

@@ -217,8 +217,8 @@ fn catches(agent: &Agent<'_>, signal: Signal) -> bool {
 }
 
 /// The binary with another policy in the place of its own: JSON may have blanks behind it.
-pub(super) fn with_policy(binary: &[u8], policy: &str) -> Vec<u8> {
-    let own = AGENT_RUN.as_bytes();
+pub(super) fn with_policy(binary: &[u8], own: &str, policy: &str) -> Vec<u8> {
+    let own = own.as_bytes();
     let windows = binary.windows(own.len()).enumerate();
     let copies: Vec<usize> = windows.filter(|(_, window)| *window == own).map(|(at, _)| at).collect();
     assert!(!copies.is_empty(), "the binary carries its policy");
@@ -239,7 +239,7 @@ fn without_any_one_rule_the_agent_is_killed_at_its_work() {
     let changed = place.path().join("agent-without");
     let mut node = Node::new().unwrap();
     let mut life = |policy: &str, stops: u32| {
-        fs::write(&changed, with_policy(&original, policy)).unwrap();
+        fs::write(&changed, with_policy(&original, AGENT_RUN, policy)).unwrap();
         node.stops = stops;
         node.life(&changed).unwrap()
     };

@@ -5,6 +5,7 @@
 //! agent (to panic, to abort, to lack the vDSO), each in a process of its own. [`setup`] takes the rules of the pod's
 //! policy from a container of the real runc and crun.
 
+mod delivering;
 mod kept;
 mod policy;
 mod rare;

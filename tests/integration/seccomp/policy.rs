@@ -7,6 +7,9 @@ pub(super) const AGENT_RUN: &str = include_str!("../../../seccomp/agent-run.json
 /// The one for its pod.
 pub(super) const AGENT_SETUP: &str = include_str!("../../../seccomp/agent-setup.json");
 
+/// That of the process that delivers alerts.
+pub(super) const AGENT_DELIVERY: &str = include_str!("../../../seccomp/agent-delivery.json");
+
 /// One system call of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
@@ -14,6 +17,10 @@ pub(super) struct Rule {
     name: String,
     /// The name, and behind it the value of the condition, where there is one: `fcntl 3`.
     pub(super) label: String,
+    /// The part of the work that it is for, where it is for one.
+    pub(super) part: Option<String>,
+    /// The entry's reason.
+    pub(super) why: String,
 }
 
 /// Every rule, in the order of the file.
@@ -22,6 +29,8 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
     let entries = policy["syscalls"].as_array().unwrap();
     let of_entry = |(number, entry): (usize, &Value)| {
         let condition = entry["args"][0]["value"].as_u64();
+        let part = entry["part"].as_str().map(str::to_owned);
+        let why = entry["comment"].as_str().unwrap_or_default().to_owned();
         let names = entry["names"].as_array().unwrap().clone();
         names.into_iter().map(move |name| {
             let name = name.as_str().unwrap().to_owned();
@@ -30,6 +39,8 @@ pub(super) fn rules(policy: &str) -> Vec<Rule> {
                 entry: number,
                 name,
                 label,
+                part: part.clone(),
+                why: why.clone(),
             }
         })
     };

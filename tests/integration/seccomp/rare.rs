@@ -3,15 +3,20 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use pinhole::privilege::seccomp::Filter;
 use pinhole::privilege::seccomp::policy::Policy;
 use tokio::sync::oneshot;
 
-use super::policy::{AGENT_RUN, rules, without};
+use super::policy::{AGENT_DELIVERY, AGENT_RUN, rules, without};
 use crate::event::agent;
 use crate::lab::journal::Journal;
 use crate::lab::kernels::Kernel;
@@ -19,6 +24,8 @@ use crate::lab::vm::Machine;
 
 const DEED: &str = "PINHOLE_SECCOMP_TEST_DEED";
 const LACKING: &str = "PINHOLE_SECCOMP_TEST_LACKING";
+/// Set where it is the delivery process's filter that the deed is done under.
+const DELIVERY: &str = "PINHOLE_SECCOMP_TEST_DELIVERY";
 
 /// The rules that are shown to be needed here.
 pub(super) const RULES: [&str; 11] = [
@@ -48,14 +55,18 @@ const DEEDS: [(&str, &[&str], Option<Signal>); 5] = [
 #[test]
 fn deed() {
     let Ok(deed) = std::env::var(DEED) else { return };
+    let (whole, parts) = match std::env::var_os(DELIVERY) {
+        Some(_) => (AGENT_DELIVERY, &["network", "files", "sockets"][..]),
+        None => (AGENT_RUN, &[][..]),
+    };
     let policy = match std::env::var(LACKING) {
         Ok(lacking) => {
-            let rule = rules(AGENT_RUN).into_iter().find(|rule| rule.label == lacking).unwrap();
-            without(AGENT_RUN, &rule)
+            let rule = rules(whole).into_iter().find(|rule| rule.label == lacking).unwrap();
+            without(whole, &rule)
         }
-        Err(_) => AGENT_RUN.to_owned(),
+        Err(_) => whole.to_owned(),
     };
-    let filter = Filter::compile(&Policy::parse(&policy).unwrap()).unwrap();
+    let filter = Filter::compile(&Policy::parse_parts(&policy, parts).unwrap()).unwrap();
     match &*deed {
         "memory" => {
             filter.install().unwrap();
@@ -82,6 +93,16 @@ fn deed() {
             filter.install().unwrap();
             assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
         }
+        "large entry" => {
+            let (here, _there) = UnixDatagram::pair().unwrap();
+            filter.install().unwrap();
+            let file = memfd_create("entry", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+            fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW)).unwrap();
+            let rights = [file.as_raw_fd()];
+            let message = [ControlMessage::ScmRights(&rights)];
+            let flags = MsgFlags::empty();
+            sendmsg::<UnixAddr>(here.as_raw_fd(), &[], &message, flags, None).unwrap();
+        }
         "abort" => {
             filter.install().unwrap();
             std::process::abort();
@@ -101,6 +122,14 @@ fn deed() {
 }
 
 fn play(deed: &str, lacking: Option<&str>, entry: &[String]) -> Output {
+    ended(&mut stage(deed, lacking, entry))
+}
+
+fn ended(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+fn stage(deed: &str, lacking: Option<&str>, entry: &[String]) -> Command {
     let own = std::env::current_exe().unwrap();
     let mut words = entry.iter().map(Into::into).chain([own.into_os_string()]);
     let mut command = Command::new(words.next().unwrap());
@@ -114,7 +143,38 @@ fn play(deed: &str, lacking: Option<&str>, entry: &[String]) -> Output {
     if let Some(lacking) = lacking {
         command.env(LACKING, lacking);
     }
-    command.output().unwrap()
+    command
+}
+
+/// What the delivery process seldom does, and the rules that it needs.
+const DELIVERY_DEEDS: [(&str, &[&str], Option<Signal>); 5] = [
+    ("memory", &["munmap", "mremap", "brk"], None),
+    ("hash", &["getrandom"], None),
+    ("panic", &["gettid", "getcwd", "lseek"], None),
+    ("abort", &["getpid", "tgkill 6"], Some(Signal::SIGABRT)),
+    ("large entry", &["memfd_create", "fcntl 1033", "sendmsg"], None),
+];
+
+/// The rules of the delivery process that are shown to be needed here.
+pub(super) fn rules_of_delivery() -> impl Iterator<Item = &'static str> {
+    DELIVERY_DEEDS.iter().flat_map(|(_, needs, _)| needs.iter().copied())
+}
+
+#[test]
+fn what_is_rare_needs_its_rules_in_the_delivery_process() {
+    for (deed, needs, ends) in DELIVERY_DEEDS {
+        let with = ended(stage(deed, None, &[]).env(DELIVERY, "1"));
+        let signal = ends.map(|signal| signal as i32);
+        assert_eq!(with.status.signal(), signal, "{deed}: {with:?}");
+        for rule in needs {
+            let output = ended(stage(deed, Some(rule), &[]).env(DELIVERY, "1"));
+            assert_eq!(
+                output.status.signal(),
+                Some(libc::SIGSYS),
+                "{deed} without {rule}: {output:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -159,7 +219,7 @@ fn without_a_vdso_clocks_are_asked_by_system_call() {
     let original = std::fs::read(agent()).unwrap();
     std::fs::write(
         &lacking,
-        super::kept::with_policy(&original, &without(AGENT_RUN, &rule)),
+        super::kept::with_policy(&original, AGENT_RUN, &without(AGENT_RUN, &rule)),
     )
     .unwrap();
     let machine = Machine::new(Kernel::of("bookworm").unwrap())

@@ -8,7 +8,6 @@ mod otlp;
 mod program;
 mod remote;
 mod resolve;
-mod stdout;
 mod syslog;
 
 use std::sync::Arc;
@@ -20,7 +19,6 @@ pub(crate) use journald::Journald;
 pub(crate) use otlp::Otlp;
 pub(crate) use program::Program;
 pub use remote::TlsError;
-pub(crate) use stdout::Stdout;
 pub(crate) use syslog::Syslog;
 
 use crate::alert::Alert;
@@ -95,16 +93,6 @@ fn line(alert: &Alert, format: Format) -> &str {
         Format::Json => &alert.json,
         Format::Text => &alert.text,
     }
-}
-
-/// The lines for several, each with its end.
-fn lines(alerts: &[Arc<Alert>], format: Format) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for alert in alerts {
-        lines.extend_from_slice(line(alert, format).as_bytes());
-        lines.push(b'\n');
-    }
-    lines
 }
 
 /// A receiver that takes everything, for tests of what is in front of channels.

@@ -1,4 +1,4 @@
-//! The channels of this machine: standard output, file, journal, syslog, program.
+//! The channels of this machine: file, journal, syslog, program.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,20 +20,6 @@ pub enum Format {
     Json,
     /// One line of text.
     Text,
-}
-
-/// `delivery.stdout`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stdout {
-    /// Whether it is used.
-    pub enabled: bool,
-    /// Only alerts at least as bad as this.
-    pub priority: Priority,
-    /// Memory for alerts that wait.
-    pub queue: ByteSize,
-    /// How they are written.
-    pub format: Format,
 }
 
 /// `delivery.file`.
@@ -137,17 +123,6 @@ pub struct Program {
 
 /// Memory for what waits in front of something local.
 const LOCAL_QUEUE: ByteSize = ByteSize::mib(4);
-
-impl Default for Stdout {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            priority: Priority::Debug,
-            queue: LOCAL_QUEUE,
-            format: Format::Json,
-        }
-    }
-}
 
 impl Default for File {
     fn default() -> Self {

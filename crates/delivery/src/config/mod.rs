@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-pub use channels::{File, Format, Journald, Program, Protocol, Stdout, Syslog, Target};
-pub use remote::{BatchFormat, Http, Otlp, Queue, Retry, Secret, Tls};
+pub use channels::{File, Format, Journald, Program, Protocol, Syslog, Target};
+pub use remote::{BatchFormat, Http, Otlp, Queue, Retry, Secret, Tls, port};
 pub use validate::Invalid;
 
 /// `delivery`: where alerts go.
@@ -30,8 +30,8 @@ pub struct Delivery {
     pub grace: Duration,
     /// How many alerts of one rule go out.
     pub limit: Limit,
-    /// Standard output.
-    pub stdout: Stdout,
+    /// Whether the sensor writes alerts to standard output, too. No channel: it needs no process of its own.
+    pub stdout: bool,
     /// A file.
     pub file: File,
     /// systemd's journal.
@@ -53,7 +53,7 @@ impl Default for Delivery {
             patience: Duration::ZERO,
             grace: Duration::from_secs(5),
             limit: Limit::default(),
-            stdout: Stdout::default(),
+            stdout: true,
             file: File::default(),
             journald: Journald::default(),
             syslog: Syslog::default(),
@@ -71,6 +71,13 @@ impl Delivery {
     /// The first value that is outside its limits.
     pub fn validate(&self) -> Result<(), Invalid> {
         validate::delivery(self)
+    }
+
+    /// Whether any channel is on, so that there is work for a courier.
+    #[must_use]
+    pub fn has_channels(&self) -> bool {
+        let local = self.file.enabled || self.journald.enabled || self.syslog.enabled || self.program.enabled;
+        local || self.http.enabled || self.otlp.enabled
     }
 }
 
@@ -129,7 +136,7 @@ mod tests {
             .values()
             .filter_map(|section| section.get("enabled"))
             .collect();
-        assert_eq!(enabled.len(), 7);
+        assert_eq!(enabled.len(), 6);
         assert!(
             enabled
                 .iter()

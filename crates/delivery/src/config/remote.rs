@@ -41,6 +41,18 @@ pub struct Http {
     pub tls: Tls,
 }
 
+/// The port that an address of a web server names, or that its scheme stands for; `None` where it is no such address.
+#[must_use]
+pub fn port(url: &str) -> Option<u16> {
+    let uri: hyper::Uri = url.parse().ok()?;
+    let host = uri.authority()?;
+    match uri.scheme_str()? {
+        "http" => Some(host.port_u16().unwrap_or(80)),
+        "https" => Some(host.port_u16().unwrap_or(443)),
+        _ => None,
+    }
+}
+
 /// What several alerts in one request look like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -37,7 +37,6 @@ pub(super) fn delivery(delivery: &Delivery) -> Result<(), Invalid> {
     number("delivery.limit.rate", limit.rate, 0, 1_000_000)?;
 
     for (channel, enabled, queue) in [
-        ("stdout", delivery.stdout.enabled, delivery.stdout.queue),
         ("file", delivery.file.enabled, delivery.file.queue),
         ("journald", delivery.journald.enabled, delivery.journald.queue),
         ("syslog", delivery.syslog.enabled, delivery.syslog.queue),

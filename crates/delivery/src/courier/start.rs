@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Courier;
 use super::lane::Lane;
 use crate::alert::Priority;
-use crate::channel::{Channel, File, Http, Journald, Otlp, Program, Stdout, Syslog, TlsError};
+use crate::channel::{Channel, File, Http, Journald, Otlp, Program, Syslog, TlsError};
 use crate::config::{Delivery, Invalid, Queue as QueueSettings, Retry};
 use crate::queue::{Disk, Memory, OpenError, Queue};
 
@@ -87,12 +87,6 @@ impl Courier {
         };
         let memory = |bytes: bytesize::ByteSize| Queue::Memory(Memory::new(bytes.as_u64()));
         let mut starters = Vec::new();
-        let stdout = &settings.stdout;
-        if stdout.enabled {
-            let queue = memory(stdout.queue);
-            let channel = Stdout::new(stdout.format);
-            starters.push(Starter::new("stdout", stdout.priority, queue, &local, channel));
-        }
         let file = &settings.file;
         if file.enabled {
             let channel = File::open(file).map_err(|source| StartError::File {
