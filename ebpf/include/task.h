@@ -146,11 +146,7 @@ static __always_inline void *number_at(struct pid *pid, u32 level)
 
 static __always_inline void read_groups(struct process_record *record, struct task_struct *task)
 {
-	struct {
-		struct pid *group;
-		struct pid *session;
-	} of = {};
-	struct pid *own;
+	struct pid *own, *group, *session, *led[2] = {};
 	struct upid *number;
 	struct pid_namespace *ns;
 	u32 level;
@@ -161,21 +157,23 @@ static __always_inline void read_groups(struct process_record *record, struct ta
 	if (!may_probe())
 		return;
 	own = probe(task, thread_pid);
-	bpf_probe_read_kernel(&of, sizeof(of),
+	bpf_probe_read_kernel(led, sizeof(led),
 			      (void *)probe(task, signal) + bpf_core_field_offset(struct signal_struct, pids) +
 				      PIDTYPE_PGID * sizeof(struct pid *));
+	group = led[0];
+	session = led[1];
 	/* The last of a process that is exiting belongs to nobody any more. */
-	if (!own || !of.group || !of.session)
+	if (!own || !group || !session)
 		return;
 	level = probe(own, level);
 	record->pid_ns_level = level;
-	number = number_at(of.session, 0);
+	number = number_at(session, 0);
 	record->sid = probe(number, nr);
-	number = number_at(of.group, 0);
+	number = number_at(group, 0);
 	record->pgid = probe(number, nr);
 	record->vpgid = 0;
-	if (probe(of.group, level) >= level) {
-		number = number_at(of.group, level);
+	if (probe(group, level) >= level) {
+		number = number_at(group, level);
 		record->vpgid = probe(number, nr);
 	}
 	number = number_at(own, level);

@@ -3,6 +3,7 @@
 //! That is judged as upstream's probe judges it (`extract__exe_writable()` in falcosecurity/libs): by the inode alone, neither by
 //! access control lists nor by mounts. Whoever owns a file may make it writable, and so counts as able to write it.
 
+use super::lineage::known_path;
 use super::reasons;
 use crate::capture::record::Inode;
 use crate::process::Process;
@@ -48,7 +49,8 @@ pub(super) fn writable(process: &Process) -> Result<bool, &'static str> {
     }
 }
 
-/// Upstream's words for what is known of the executable, in upstream's order, and why others may be missing.
+/// Upstream's words for what is known of the executable, in upstream's order, and why others may be missing. Which layer it lies
+/// in is known with its inode; whether it is a memfd, with its path.
 pub(super) fn words(process: &Process) -> (Vec<&'static str>, Option<&'static str>) {
     let writable = writable(process);
     let known = [
@@ -58,5 +60,7 @@ pub(super) fn words(process: &Process) -> (Vec<&'static str>, Option<&'static st
         (process.exe_lower_layer, "EXE_LOWER_LAYER"),
     ];
     let words = known.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
-    (words, writable.err())
+    let nameless = known_path(process.exe.as_ref(), reasons::EXECUTABLE_UNKNOWN).err();
+    let missing = nameless.filter(|why| *why != reasons::PATH_TRUNCATED);
+    (words, writable.err().or(missing))
 }
