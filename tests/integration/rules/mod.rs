@@ -9,6 +9,7 @@ mod reload;
 mod scenes;
 mod stable;
 mod unknown;
+mod values;
 mod wander;
 
 use std::io::Write;
