@@ -32,13 +32,50 @@ struct hlist_bl_node {
 };
 
 struct super_block {
+	unsigned long s_flags;
 	unsigned long s_magic;
+};
+
+typedef struct {
+	u32 val;
+} kuid_t;
+
+typedef struct {
+	u32 val;
+} kgid_t;
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
 };
 
 struct inode {
 	unsigned short i_mode;
+	kuid_t i_uid;
+	kgid_t i_gid;
+	unsigned int i_flags;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+};
+
+/* The times of an inode: until Linux 6.5, ... */
+struct inode___times {
+	struct timespec64 i_mtime;
+	struct timespec64 i_ctime;
+};
+
+/* ... renamed one after the other in Linux 6.6 and 6.7, ... */
+struct inode___renamed {
+	struct timespec64 __i_mtime;
+	struct timespec64 __i_ctime;
+};
+
+/* ... and taken apart in Linux 6.11. */
+struct inode___apart {
+	s64 i_mtime_sec;
+	s64 i_ctime_sec;
+	u32 i_mtime_nsec;
+	u32 i_ctime_nsec;
 };
 
 struct dentry {
@@ -133,14 +170,6 @@ enum cgroup_subsys_id {
 	pids_cgrp_id,
 };
 
-typedef struct {
-	u32 val;
-} kuid_t;
-
-typedef struct {
-	u32 val;
-} kgid_t;
-
 /* u32[2] before Linux 6.3, u64 since: eight bytes, low word first, on both architectures. */
 typedef struct {
 	u64 val;
@@ -174,8 +203,28 @@ struct tty_struct {
 	char name[64];
 };
 
+struct task_struct;
+
+struct pid_namespace {
+	struct task_struct *child_reaper;
+};
+
+/* A process id in one of the namespaces that it is seen in. */
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+/* One upid for each level from the root down to its own. */
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct signal_struct {
 	atomic_t live;
+	/* By enum pid_type: of the thread, its process, the process group, the session. */
+	struct pid *pids[4];
 	int group_exit_code;
 	struct tty_struct *tty;
 };
@@ -194,6 +243,7 @@ struct task_struct {
 	u64 self_exec_id;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	const struct cred *cred;
 	char comm[16];
 	struct fs_struct *fs;

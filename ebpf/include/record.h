@@ -83,6 +83,10 @@ enum record_flag {
 	RECORD_CGROUP_TRUNCATED = 128,
 	/* The cgroup's path could not be read to its root. */
 	RECORD_CGROUP_UNREADABLE = 256,
+	/* The executable lies in an overlay and not in its upper layer: it is the image's. */
+	RECORD_EXE_LOWER_LAYER = 512,
+	/* Nobody may write the executable: its file system is mounted for reading only, or it is immutable. */
+	RECORD_EXE_UNWRITABLE = 1024,
 };
 
 /* Names one program image of one process for as long as the machine runs. */
@@ -143,6 +147,27 @@ struct process_record {
 	u32 cwd_flags;
 	u32 ancestor_count;
 	u32 reserved;
+	/* The executable's inode: its number, 0 where it was not read, ... */
+	u64 exe_inode;
+	/* ... the seconds since 1970 of its last change and of its contents' and the nanoseconds within, ... */
+	s64 exe_ctime;
+	s64 exe_mtime;
+	u32 exe_ctime_nsec;
+	u32 exe_mtime_nsec;
+	/* ... st_mode, and the owner in the initial user namespace. */
+	u32 exe_mode;
+	u32 exe_uid;
+	u32 exe_gid;
+	/* The leaders of the session and the process group, in the root PID namespace; -1 where it was not read. */
+	u32 sid;
+	u32 pgid;
+	/* The process group in the process's own PID namespace; 0 where its leader is in none that is seen from there. */
+	u32 vpgid;
+	/* How deep that namespace is nested, 0 is the root; -1 where it was not read. */
+	u32 pid_ns_level;
+	u32 reserved2;
+	/* Start of the namespace's first process; 0 where there is none any more. */
+	u64 pid_ns_start;
 	/* The parent first. */
 	struct ancestor ancestors[ANCESTORS];
 	/* Tail. */

@@ -135,6 +135,52 @@ static __always_inline void read_credentials(struct process_record *record, stru
 		copy_name(record->tty, (const u64 *)&tty->name);
 }
 
+/* enum pid_type (include/linux/pid_types.h, Linux 4.19). The session comes next. */
+#define PIDTYPE_PGID 2
+
+/* How a process is called in the PID namespace of that level, which it is known in. */
+static __always_inline void *number_at(struct pid *pid, u32 level)
+{
+	return (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+}
+
+static __always_inline void read_groups(struct process_record *record, struct task_struct *task)
+{
+	struct pid *own, *group, *session, *led[2] = {};
+	struct upid *number;
+	struct pid_namespace *ns;
+	u32 level;
+
+	record->sid = record->pgid = record->vpgid = record->pid_ns_level = (u32)-1;
+	record->reserved2 = 0;
+	record->pid_ns_start = 0;
+	if (!may_probe())
+		return;
+	own = probe(task, thread_pid);
+	bpf_probe_read_kernel(led, sizeof(led),
+			      (void *)probe(task, signal) + bpf_core_field_offset(struct signal_struct, pids) +
+				      PIDTYPE_PGID * sizeof(struct pid *));
+	group = led[0];
+	session = led[1];
+	/* The last of a process that is exiting belongs to nobody any more. */
+	if (!own || !group || !session)
+		return;
+	level = probe(own, level);
+	record->pid_ns_level = level;
+	number = number_at(session, 0);
+	record->sid = probe(number, nr);
+	number = number_at(group, 0);
+	record->pgid = probe(number, nr);
+	record->vpgid = 0;
+	if (probe(group, level) >= level) {
+		number = number_at(group, level);
+		record->vpgid = probe(number, nr);
+	}
+	number = number_at(own, level);
+	ns = probe(number, ns);
+	record->pid_ns_start = probe(ns, child_reaper, start_boottime);
+}
+
 /* What the agent should know about a task, as the task is now. */
 static __always_inline void read_known(struct known *now, const struct control *c, const struct process_key *key,
 				       struct task_struct *task, struct fs_struct *fs, u64 cgroup_id)
@@ -189,6 +235,7 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	/* The process's name, whichever thread came first. */
 	read_comm(record->comm, leader);
 	read_credentials(record, task);
+	read_groups(record, task);
 	read_ancestors(record, task);
 
 	used(s) = sizeof(*record);
@@ -196,13 +243,11 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	path_notes(s) = PATH_UNREADABLE;
 	mm = get(task, mm);
 	exe = mm ? get(mm, exe_file) : NULL;
-	if (exe) {
+	read_exe(record, exe);
+	if (exe)
 		append_file_path(s, exe);
-		if (in_upper_layer(exe))
-			record->header.flags |= RECORD_EXE_UPPER_LAYER;
-	} else {
+	else
 		record->header.flags |= RECORD_NO_MEMORY;
-	}
 	record->exe_flags = path_notes(s);
 	start = used(s);
 	record->exe_size = start - sizeof(*record);

@@ -112,6 +112,46 @@ pub struct ProcessBody<'a> {
     pub ancestors_truncated: bool,
     /// The executable lies in the upper layer of an overlay: it was written after the container's image.
     pub exe_upper_layer: bool,
+    /// The executable lies in an overlay and not in its upper layer.
+    pub exe_lower_layer: bool,
+    /// The executable's inode, absent where there is no executable and where it could not be read.
+    pub exe_inode: Option<Inode>,
+    /// The session and the process group, absent where they could not be read.
+    pub groups: Option<Groups>,
+}
+
+/// The inode of an executable, as it was when the process was described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Inode {
+    /// Its number.
+    pub number: u64,
+    /// When it was last changed, in nanoseconds since 1970.
+    pub ctime: i64,
+    /// When its contents were last changed, likewise.
+    pub mtime: i64,
+    /// `st_mode`.
+    pub mode: u32,
+    /// The owner in the initial user namespace.
+    pub uid: u32,
+    /// The group, likewise.
+    pub gid: u32,
+    /// The file system is mounted for reading only, or the file is immutable.
+    pub unwritable: bool,
+}
+
+/// What a process belongs to, as it did when it was described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Groups {
+    /// The session: the id of its leader in the root PID namespace; 0 for kernel threads.
+    pub sid: u32,
+    /// The process group, likewise.
+    pub pgid: u32,
+    /// The process group in the process's own PID namespace; 0 where its leader is not seen from there.
+    pub vpgid: u32,
+    /// How deep that namespace is nested: 0 is the root.
+    pub pid_ns_level: u32,
+    /// Start of the namespace's first process in nanoseconds since the boot, absent where there is none any more.
+    pub pid_ns_start: Option<u64>,
 }
 
 /// A cgroup as the kernel names it, in the hierarchy that names containers.
@@ -317,11 +357,33 @@ fn decode_process(bytes: &[u8]) -> Result<ProcessBody<'_>, DecodeError> {
             .map(Cow::into_owned),
         ancestors_truncated: flags & record_flag::ANCESTORS_TRUNCATED != 0,
         exe_upper_layer: flags & record_flag::EXE_UPPER_LAYER != 0,
+        exe_lower_layer: flags & record_flag::EXE_LOWER_LAYER != 0,
+        exe_inode: (raw.exe_inode != 0).then(|| Inode {
+            number: raw.exe_inode,
+            ctime: nanoseconds(raw.exe_ctime, raw.exe_ctime_nsec),
+            mtime: nanoseconds(raw.exe_mtime, raw.exe_mtime_nsec),
+            mode: raw.exe_mode,
+            uid: raw.exe_uid,
+            gid: raw.exe_gid,
+            unwritable: flags & record_flag::EXE_UNWRITABLE != 0,
+        }),
+        groups: (raw.pid_ns_level != UNSET).then(|| Groups {
+            sid: raw.sid,
+            pgid: raw.pgid,
+            vpgid: raw.vpgid,
+            pid_ns_level: raw.pid_ns_level,
+            pid_ns_start: Some(raw.pid_ns_start).filter(|start| *start > 0),
+        }),
         ancestors: raw.ancestors[..count]
             .iter()
             .map(|one| (one.key, c_text(&one.comm).into_owned()))
             .collect(),
     })
+}
+
+/// Nanoseconds since 1970; 64 bits hold every time from 1678 to 2262, and what is beyond is their end.
+fn nanoseconds(seconds: i64, within: u32) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(within.into())
 }
 
 /// The bytes up to the first NUL. What is not UTF-8 is replaced, since JSON can carry nothing else.

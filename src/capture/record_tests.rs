@@ -92,3 +92,11 @@ fn a_canary_is_its_header_and_nothing_more() {
     let short = &bytes[..size_of::<wire::RecordHeader>() - 1];
     assert_eq!(Record::decode(short).unwrap_err(), DecodeError::Short(short.len()));
 }
+
+#[test]
+fn times_beyond_what_nanoseconds_hold_are_their_end() {
+    assert_eq!(nanoseconds(1_700_000_000, 5), 1_700_000_000_000_000_005);
+    assert_eq!(nanoseconds(-1, 999_999_999), -1);
+    assert_eq!(nanoseconds(i64::MAX, 5), i64::MAX);
+    assert_eq!(nanoseconds(1 << 34, 0), i64::MAX);
+}

@@ -41,6 +41,8 @@ pub mod record_flag {
     pub const EXE_UPPER_LAYER: u32 = 64;
     pub const CGROUP_TRUNCATED: u32 = 128;
     pub const CGROUP_UNREADABLE: u32 = 256;
+    pub const EXE_LOWER_LAYER: u32 = 512;
+    pub const EXE_UNWRITABLE: u32 = 1024;
 }
 
 /// `enum part_kind`.
@@ -55,7 +57,7 @@ pub mod part_kind {
 }
 
 /// The form of records, for what outlives a run: it goes up with every change that makes old ones unreadable.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a part says that belongs to the result.
 pub const PART_OF_RESULT: u8 = 255;
@@ -150,6 +152,20 @@ wire! {
         cwd_flags: u32,
         ancestor_count: u32,
         reserved: u32,
+        exe_inode: u64,
+        exe_ctime: i64,
+        exe_mtime: i64,
+        exe_ctime_nsec: u32,
+        exe_mtime_nsec: u32,
+        exe_mode: u32,
+        exe_uid: u32,
+        exe_gid: u32,
+        sid: u32,
+        pgid: u32,
+        vpgid: u32,
+        pid_ns_level: u32,
+        reserved2: u32,
+        pid_ns_start: u64,
         ancestors: [Ancestor; ANCESTORS],
         exe_size: u32,
         cwd_size: u32,

@@ -43,7 +43,7 @@ fn a_change_of_the_layout_raises_the_version() {
     });
     assert_eq!(
         (super::VERSION, sum),
-        (1, 13_698_039_587_447_879_574),
+        (2, 13_416_190_976_291_887_017),
         "raise wire::VERSION, and put the new sum here"
     );
 }
@@ -123,6 +123,8 @@ fn hooks_and_limits_agree() {
         ("RECORD_EXE_UPPER_LAYER", super::record_flag::EXE_UPPER_LAYER),
         ("RECORD_CGROUP_TRUNCATED", super::record_flag::CGROUP_TRUNCATED),
         ("RECORD_CGROUP_UNREADABLE", super::record_flag::CGROUP_UNREADABLE),
+        ("RECORD_EXE_LOWER_LAYER", super::record_flag::EXE_LOWER_LAYER),
+        ("RECORD_EXE_UNWRITABLE", super::record_flag::EXE_UNWRITABLE),
     ] {
         assert!(
             header.contains(&format!("\t{name} = {value},\n")),

@@ -452,6 +452,7 @@ fn container(runtime: &str, status: &v1::ContainerStatus, info: Option<&Info>) -
         restart_count: restart_count(status),
         labels: status.labels.clone().into_iter().collect(),
         mounts: status.mounts.iter().map(mount).collect(),
+        started_at: Some(status.started_at).filter(|at| *at > 0),
         runtime: filled(runtime),
         image: Some(image),
         sandbox: Some(false),

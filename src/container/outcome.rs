@@ -211,6 +211,10 @@ pub struct Container {
     /// More of the labels are wanted than these.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub labels_truncated: bool,
+    /// When it was started, in nanoseconds since 1970; absent where it was not yet when the runtime was asked. CRI tells it, where a
+    /// container is started once; it is for rules only, and not kept from one run to the next.
+    #[serde(skip)]
+    pub started_at: Option<i64>,
     /// What was mounted into it, where that is wanted: at most 64 and 16 KiB, in the runtime's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,

@@ -48,6 +48,9 @@ prop_compose! {
     ) -> Process {
         Process {
             key, name, exe, cwd, args: args.into(), args_truncated, args_unreadable, tty, exe_upper_layer,
+            exe_lower_layer: false,
+            exe_inode: None,
+            groups: None,
             credentials: Credentials { uid, euid, loginuid, ..Credentials::default() },
             cgroup_id: 1,
             cgroup: Arc::new(CgroupPath::default()),

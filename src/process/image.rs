@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::line::Line;
-use crate::capture::record::{CgroupPath, Credentials, KernelPath, ProcessKey};
+use crate::capture::record::{CgroupPath, Credentials, Groups, Inode, KernelPath, ProcessKey};
 use crate::capture::wire::path_flag;
 
 /// A process from one description to the next. Immutable, because events hold on to it.
@@ -17,6 +17,10 @@ pub struct Process {
     pub exe: Option<KernelPath>,
     /// It lies in the upper layer of an overlay: it was written after the container's image.
     pub exe_upper_layer: bool,
+    /// It lies in an overlay and not in its upper layer.
+    pub exe_lower_layer: bool,
+    /// Its inode, absent where that could not be read.
+    pub exe_inode: Option<Inode>,
     /// The working directory.
     pub cwd: Option<KernelPath>,
     /// argv. Shared with what children remember of it.
@@ -27,6 +31,8 @@ pub struct Process {
     pub args_unreadable: bool,
     /// Credentials.
     pub credentials: Credentials,
+    /// The session and the process group, absent where they could not be read.
+    pub groups: Option<Groups>,
     /// The controlling terminal.
     pub tty: Option<String>,
     /// The cgroup that `cgroup` names.

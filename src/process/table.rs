@@ -72,11 +72,14 @@ impl ProcessTable {
             name: body.name.into_owned(),
             exe: body.exe,
             exe_upper_layer: body.exe_upper_layer,
+            exe_lower_layer: body.exe_lower_layer,
+            exe_inode: body.exe_inode,
             cwd: body.cwd,
             args: body.args.into(),
             args_truncated: body.args_truncated,
             args_unreadable: body.args_unreadable,
             credentials: body.credentials,
+            groups: body.groups,
             tty: body.tty,
             cgroup_id: header.cgroup_id,
             cgroup: Arc::new(body.cgroup),
@@ -88,6 +91,8 @@ impl ProcessTable {
         {
             process.exe.clone_from(&before.exe);
             process.exe_upper_layer = before.exe_upper_layer;
+            process.exe_lower_layer = before.exe_lower_layer;
+            process.exe_inode = before.exe_inode;
             process.args.clone_from(&before.args);
             process.args_truncated = before.args_truncated;
             process.args_unreadable = before.args_unreadable;
@@ -218,6 +223,12 @@ impl ProcessTable {
     #[must_use]
     pub fn peek(&self, key: &ProcessKey) -> Option<&Arc<Process>> {
         self.processes.peek(&key.pid).filter(|process| process.key == *key)
+    }
+
+    /// Who has this process id now in the root PID namespace, as far as is known.
+    #[must_use]
+    pub fn now(&self, pid: u32) -> Option<&Arc<Process>> {
+        self.processes.peek(&pid)
     }
 
     /// How many processes are known.

@@ -46,7 +46,7 @@ fn body(exe: &str, ancestors: Vec<(ProcessKey, String)>) -> ProcessBody<'static>
         tty: None,
         ancestors,
         ancestors_truncated: false,
-        exe_upper_layer: false,
+        ..ProcessBody::default()
     }
 }
 

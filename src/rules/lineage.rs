@@ -134,7 +134,12 @@ impl<'e> Subject<'e> {
         }
     }
 
-    /// The process itself.
+    /// The process itself, as the table knows it.
+    pub(super) fn known_process(&self) -> Result<&'e Process, &'static str> {
+        self.process.ok_or(reasons::PROCESS_UNKNOWN)
+    }
+
+    /// What it runs.
     pub(super) fn own_image(&self) -> Result<Image<'e>, &'static str> {
         self.process.map(Image::of).ok_or(reasons::PROCESS_UNKNOWN)
     }

@@ -10,6 +10,7 @@ pub mod catalogue;
 mod connection;
 mod descriptor;
 pub mod detector;
+mod executable;
 pub mod fields;
 pub mod files;
 mod lineage;

@@ -47,8 +47,16 @@ pub const ARGUMENT_UNREADABLE: &str = "argument_unreadable";
 pub const ARGUMENT_TRUNCATED: &str = "argument_truncated";
 /// Whether a file was there before it was opened is not known.
 pub const CREATION_UNKNOWN: &str = "creation_unknown";
-/// Of upstream's flags of an executable not all are known.
+/// Whether a process may write its executable hangs on what is not captured.
 pub const EXECUTABLE_FLAGS_UNKNOWN: &str = "executable_flags_unknown";
+/// The executable's inode could not be read.
+pub const INODE_UNREADABLE: &str = "inode_unreadable";
+/// The session and the process group could not be read.
+pub const SESSION_UNREADABLE: &str = "session_unreadable";
+/// The leader of the session or the process group is not in the table.
+pub const LEADER_UNKNOWN: &str = "leader_unknown";
+/// The PID namespace has no first process any more, or its start could not be read.
+pub const PID_NAMESPACE_UNKNOWN: &str = "pid_namespace_unknown";
 
 /// The agent captures no such thing, of any event.
 pub const NOT_CAPTURED: &str = "not_captured";
@@ -113,7 +121,20 @@ pub const ALL: &[(&str, &str)] = &[
     (CREATION_UNKNOWN, "whether the file was there before is not known"),
     (
         EXECUTABLE_FLAGS_UNKNOWN,
-        "whether the executable is writable, and whether it lies in a lower layer, is not known",
+        "whether the process may write its executable hangs on its supplementary groups, or on what its user namespace maps",
+    ),
+    (INODE_UNREADABLE, "the executable's inode could not be read"),
+    (
+        SESSION_UNREADABLE,
+        "the session and the process group could not be read: the process was ending, or the kernel lets nobody look",
+    ),
+    (
+        LEADER_UNKNOWN,
+        "the leader of the session or the process group ended, or nothing was heard of it",
+    ),
+    (
+        PID_NAMESPACE_UNKNOWN,
+        "the first process of the PID namespace had ended, or could not be read",
     ),
     (
         NOT_CAPTURED,

@@ -9,7 +9,16 @@ use crate::lab::vm::{Finished, Machine};
 /// Runs the agent, waits until it tells, does something, waits until it was told, ends the agent, prints the events.
 /// busybox's shell has no floating sleep in every build, so `usleep` it is; each wait ends after 60 s.
 const SCENARIO: &str = r#"
-agent run --output json --events process,file,network --log-target stderr --log-level info,pinhole::capture=debug,pinhole::pipeline=debug --control-socket /run/agent.sock \
+cat >/tmp/rules.yaml <<'END'
+- rule: Values
+  desc: What kernels keep in different places.
+  condition: evt.type=execve and proc.args=the-values
+  output: >
+    %proc.exe_ino %proc.exe_ino.ctime %proc.exe_ino.mtime %proc.sid %proc.pgid %proc.vpgid %evt.arg.flags %proc.pid.ts
+    %proc.pidns_init_start_ts
+  priority: NOTICE
+END
+agent run --rules /tmp/rules.yaml --output json --events process,file,network --log-target stderr --log-level info,pinhole::capture=debug,pinhole::pipeline=debug --control-socket /run/agent.sock \
     ARGS >/tmp/events 2>/tmp/log &
 agent=$!
 wait_for() {
@@ -32,12 +41,20 @@ for controller in cpu memory pids .; do
     [ -e /sys/fs/cgroup/$controller/cgroup.procs ] || continue
     mkdir -p /sys/fs/cgroup/$controller/come/and && rmdir /sys/fs/cgroup/$controller/come/and
 done
+# The executable's times have nanoseconds, and its last change was looked at.
+touch /bin/busybox; chmod 755 /bin/busybox
+stat -c 'inode %i|%z|%y' /bin/busybox >/tmp/values
+/bin/true the-values
+stat -c 'inode %i|%z|%y' /bin/busybox >/tmp/values
+echo "groups $(cut -d' ' -f5,6 /proc/$$/stat)" >>/tmp/values
 /bin/true the-last-one
 wait_for grep -q 'the-last-on[e]' /tmp/events || exit 4
 kill -TERM $agent
 wait $agent
 code=$?
 cat /tmp/events
+echo VALUES
+cat /tmp/values
 echo LOG
 cat /tmp/log
 exit $code
@@ -55,6 +72,7 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
     let finished = run(suite, args, parameters);
     assert_eq!(finished.code, 0, "{}\n{}", finished.output, finished.console);
     let (events, log) = finished.output.split_once("LOG\n").unwrap();
+    let (events, values) = events.split_once("VALUES\n").unwrap();
     let events: Vec<Value> = events
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -67,6 +85,11 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
     assert_eq!(cat["process"]["exe"], "/bin/busybox", "{cat}");
     assert_eq!(cat["process"]["cwd"], "/tmp", "{cat}");
     assert_eq!(cat["process"]["ancestors"][0]["pid"], cat["process"]["ppid"], "{cat}");
+    let alert = events.iter().find(|event| event["rule"] == "Values");
+    check_values(
+        &alert.unwrap_or_else(|| panic!("no alert: {log}"))["output_fields"],
+        values,
+    );
     let opened = |path: &str| {
         events
             .iter()
@@ -141,6 +164,30 @@ fn captures(suite: &str, args: &str, backend: &str, parameters: &[&str]) {
         counts && backend == "dispatcher",
         "{summary}"
     );
+}
+
+/// What is told of the executable and of the process group is what `stat` and `/proc` tell.
+fn check_values(fields: &Value, values: &str) {
+    let (inode, groups) = values.split_once('\n').unwrap();
+    let inode: Vec<&str> = inode.strip_prefix("inode ").unwrap().split('|').collect();
+    assert_eq!(fields["proc.exe_ino"].to_string(), inode[0], "{fields}");
+    for (field, stated) in [("proc.exe_ino.ctime", inode[1]), ("proc.exe_ino.mtime", inode[2])] {
+        // The machine's clock shows UTC: `2026-01-31 10:20:30.123456789 +0000` or without the zone.
+        let text = stated.split(" +").next().unwrap().replacen(' ', "T", 1) + "Z";
+        let time: jiff::Timestamp = text.parse().unwrap();
+        assert_eq!(
+            fields[field].as_i64().map(i128::from),
+            Some(time.as_nanosecond()),
+            "{field}: {fields} {values}"
+        );
+    }
+    let groups: Vec<&str> = groups.trim().split(' ').skip(1).collect();
+    assert_eq!(fields["proc.pgid"].to_string(), groups[0], "{fields}");
+    assert_eq!(fields["proc.vpgid"].to_string(), groups[0], "{fields}");
+    assert_eq!(fields["proc.sid"].to_string(), groups[1], "{fields}");
+    assert_eq!(fields["evt.arg.flags"], "EXE_WRITABLE", "{fields}");
+    let started = |field: &str| fields[field].as_i64().unwrap();
+    assert!(started("proc.pidns_init_start_ts") < started("proc.pid.ts"), "{fields}");
 }
 
 macro_rules! on {

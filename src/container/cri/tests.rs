@@ -76,6 +76,22 @@ fn tag_and_digest_are_kept_apart() {
 }
 
 #[test]
+fn a_container_that_was_started_tells_when() {
+    for (folder, runtime) in [("containerd-2.1.9", "containerd"), ("cri-o-1.36.3", "cri-o")] {
+        let started = recorded(folder, runtime, "coredns", "coredns.coredns")
+            .container
+            .started_at;
+        // A time of this century.
+        assert!(
+            started.is_some_and(|at| at > 1_000_000_000_000_000_000),
+            "{folder}: {started:?}"
+        );
+    }
+    let created = v1::ContainerStatus::default();
+    assert_eq!(container("containerd", &created, None).container.started_at, None);
+}
+
+#[test]
 fn without_its_sandbox_a_container_is_partial() {
     let folder = "containerd-1.6.20";
     let dir = TempDir::new().unwrap();

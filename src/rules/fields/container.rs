@@ -8,9 +8,11 @@ use pinhole_rules::value::Answer;
 
 use super::labels::Labels;
 use super::mounts::{self, Part};
-use super::{Row, never, one, row, text, truth};
+use super::proc::start_of;
+use super::{Row, looked, never, number, one, row, session, text, truth};
 use crate::container::fields::{Presence, presences};
 use crate::container::{Container, Field, Image, Outcome, Reason, Status};
+use crate::rules::lineage::Looked;
 use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
@@ -134,8 +136,22 @@ pub(super) static ROWS: &[Row] = &[
     never("container.healthcheck", Kind::Text, Argument::None, DEPRECATED),
     never("container.liveness_probe", Kind::Text, Argument::None, DEPRECATED),
     never("container.readiness_probe", Kind::Text, Argument::None, DEPRECATED),
-    never("container.start_ts", Kind::Number, Argument::None, START),
-    never("container.duration", Kind::Number, Argument::None, START),
+    one(
+        "container.start_ts",
+        Kind::Number,
+        "when the runtime started the container, in nanoseconds since 1970, where it had when it was asked; else, as upstream has it, \
+         `proc.pidns_init_start_ts`, unless that is the host's",
+        |subject, _| looked(started(subject), number),
+    ),
+    one(
+        "container.duration",
+        Kind::Number,
+        "nanoseconds from `container.start_ts` to the event",
+        |subject, _| {
+            let now = start_of(subject, subject.header.time);
+            looked(started(subject), |start| number(now.saturating_sub(start)))
+        },
+    ),
     never("container.ip", Kind::Text, Argument::None, ADDRESSES),
     never("container.cni.json", Kind::Text, Argument::None, ADDRESSES),
     never("container.host_pid", Kind::Boolean, Argument::None, NAMESPACES),
@@ -153,7 +169,6 @@ pub(super) static ROWS: &[Row] = &[
 
 pub(super) const DEPRECATED: &str = "upstream gives it no value any more";
 pub(super) const ADDRESSES: &str = "the lookup does not ask for addresses";
-const START: &str = "neither the capture nor the lookup tells when a container started";
 const NAMESPACES: &str = "the lookup does not ask which namespaces are shared with the host";
 
 /// How upstream calls what is no container.
@@ -232,6 +247,24 @@ fn id<'s>(outcome: &'s Outcome, part: fn(&str) -> &str) -> Answer<'s> {
         Some(container) => text(part(&container.id)),
         None => lacking(outcome),
     }
+}
+
+/// When the container started. A lookup often comes before that, at the making of the cgroup.
+fn started(subject: &Subject<'_>) -> Looked<i64> {
+    let outcome = subject.outcome;
+    if outcome.metadata.status == Status::Host {
+        return Ok(None);
+    }
+    let why = outcome.metadata.reason.map_or(reasons::NOT_TOLD, Reason::as_str);
+    let container = container(outcome).ok_or(why)?;
+    if container.started_at.is_some() {
+        return Ok(container.started_at);
+    }
+    // In the host's PID namespace the first process is the host's.
+    if session::groups(subject)?.pid_ns_level == 0 {
+        return Err(why);
+    }
+    session::namespace_start(subject).map(Some)
 }
 
 /// The container's own labels. None of the host.

@@ -13,6 +13,7 @@ mod ancestors;
 mod container;
 mod events;
 mod evt;
+mod executable;
 mod fd;
 mod fs_path;
 mod group;
@@ -20,6 +21,7 @@ mod k8s;
 mod labels;
 mod mounts;
 mod proc;
+mod session;
 mod thread;
 mod user;
 
@@ -136,6 +138,8 @@ pub static FAMILIES: &[&[Row]] = &[
     evt::RAW_NUMBERS,
     evt::SYSCALL,
     proc::ROWS,
+    session::ROWS,
+    executable::ROWS,
     thread::ROWS,
     fd::ROWS,
     fd::ADDRESS_ROWS,

@@ -3,9 +3,8 @@
 use pinhole_rules::field::{Argument, Given, Kind, Several};
 use pinhole_rules::value::Answer;
 
-use super::{Row, ancestors, found, looked, never, number, one, owned, row, text, truth};
+use super::{Row, ancestors, found, looked, never, number, one, owned, row, text};
 use crate::capture::record::ProcessKey;
-use crate::process::Process;
 use crate::rules::lineage::known_path;
 use crate::rules::subject::Subject;
 use crate::rules::{reasons, terminal};
@@ -161,18 +160,6 @@ pub(super) static ROWS: &[Row] = &[
     ancestry("proc.apid", Kind::Number, "`process.ancestors[].pid`", ancestors::pids),
     never("proc.vpid", Kind::Number, Argument::None, NAMESPACED),
     never("proc.pvpid", Kind::Number, Argument::None, NAMESPACED),
-    never("proc.sid", Kind::Number, Argument::None, SESSIONS),
-    never("proc.sname", Kind::Text, Argument::None, SESSIONS),
-    never("proc.sid.exe", Kind::Text, Argument::None, SESSIONS),
-    never("proc.sid.exepath", Kind::Text, Argument::None, SESSIONS),
-    never("proc.vpgid", Kind::Number, Argument::None, GROUPS),
-    never("proc.vpgid.name", Kind::Text, Argument::None, GROUPS),
-    never("proc.vpgid.exe", Kind::Text, Argument::None, GROUPS),
-    never("proc.vpgid.exepath", Kind::Text, Argument::None, GROUPS),
-    never("proc.pgid", Kind::Number, Argument::None, GROUPS),
-    never("proc.pgid.name", Kind::Text, Argument::None, GROUPS),
-    never("proc.pgid.exe", Kind::Text, Argument::None, GROUPS),
-    never("proc.pgid.exepath", Kind::Text, Argument::None, GROUPS),
     one(
         "proc.duration",
         Kind::Number,
@@ -197,44 +184,6 @@ pub(super) static ROWS: &[Row] = &[
         "`proc.pid.ts` of the parent",
         |subject, _| looked(subject.image(1), |parent| start(subject, &parent.key)),
     ),
-    never("proc.is_exe_writable", Kind::Boolean, Argument::None, INODES),
-    one(
-        "proc.is_exe_upper_layer",
-        Kind::Boolean,
-        "the word `upper_layer` in `process.exe_notes`",
-        |subject, _| of_executable(subject, subject.process.is_some_and(|process| process.exe_upper_layer)),
-    ),
-    never(
-        "proc.is_exe_lower_layer",
-        Kind::Boolean,
-        Argument::None,
-        "the capture does not tell the lower layer of an overlay from a file outside overlays",
-    ),
-    one(
-        "proc.is_exe_from_memfd",
-        Kind::Boolean,
-        "the word `memfd` in `process.exe_notes`",
-        |subject, _| of_executable(subject, subject.process.is_some_and(Process::exe_is_memfd)),
-    ),
-    never("proc.is_sid_leader", Kind::Boolean, Argument::None, SESSIONS),
-    never("proc.is_vpgid_leader", Kind::Boolean, Argument::None, GROUPS),
-    never("proc.is_pgid_leader", Kind::Boolean, Argument::None, GROUPS),
-    never("proc.exe_ino", Kind::Number, Argument::None, INODES),
-    never("proc.exe_ino.ctime", Kind::Number, Argument::None, INODES),
-    never("proc.exe_ino.mtime", Kind::Number, Argument::None, INODES),
-    never(
-        "proc.exe_ino.ctime_duration_proc_start",
-        Kind::Number,
-        Argument::None,
-        INODES,
-    ),
-    never(
-        "proc.exe_ino.ctime_duration_pidns_start",
-        Kind::Number,
-        Argument::None,
-        INODES,
-    ),
-    never("proc.pidns_init_start_ts", Kind::Number, Argument::None, NAMESPACED),
     never("proc.is_container_healthcheck", Kind::Boolean, Argument::None, PROBES),
     never(
         "proc.is_container_liveness_probe",
@@ -266,9 +215,6 @@ pub(super) static ROWS: &[Row] = &[
 
 const ENVIRONMENTS: &str = "the agent does not read environments";
 const NAMESPACED: &str = "the capture tells ids of the root PID namespace only";
-const SESSIONS: &str = "the capture does not read sessions of processes";
-const GROUPS: &str = "the capture does not read process groups";
-const INODES: &str = "the capture does not read the executable's inode";
 const PROBES: &str = "upstream gives it no value any more";
 const DESCRIPTORS: &str = "the agent keeps no table of open files";
 pub(super) const MEMORY: &str = "the capture does not read the use of memory";
@@ -295,8 +241,13 @@ fn since<'s>(subject: &Subject<'_>, key: &ProcessKey) -> Answer<'s> {
     number(nanoseconds(subject.header.time.saturating_sub(key.start)))
 }
 
+/// Nanoseconds since 1970 of what started so many after the boot.
+pub(super) fn start_of(subject: &Subject<'_>, after_boot: u64) -> i64 {
+    subject.clock.boot().saturating_add(nanoseconds(after_boot))
+}
+
 fn start<'s>(subject: &Subject<'_>, key: &ProcessKey) -> Answer<'s> {
-    number(subject.clock.boot().saturating_add(nanoseconds(key.start)))
+    number(start_of(subject, key.start))
 }
 
 fn arguments<'s>(subject: &'s Subject<'_>, given: &Given) -> Answer<'s> {
@@ -350,13 +301,5 @@ fn controlling_terminal<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
     match process.tty.as_deref() {
         None => number(0),
         Some(name) => terminal::device(name).map_or(Answer::Unknown(reasons::TERMINAL_UNKNOWN), number),
-    }
-}
-
-/// What is known of an executable if anything of it could be read.
-fn of_executable<'s>(subject: &'s Subject<'_>, is: bool) -> Answer<'s> {
-    match subject.own_image().and_then(|image| image.exe) {
-        Ok(_) | Err(reasons::PATH_TRUNCATED) => truth(is),
-        Err(why) => Answer::Unknown(why),
     }
 }

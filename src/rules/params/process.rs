@@ -7,8 +7,8 @@ use pinhole_rules::value::{Answer, Value};
 
 use crate::capture::record::{Body, KernelPath};
 use crate::process::Process;
-use crate::rules::reasons;
 use crate::rules::subject::Subject;
+use crate::rules::{executable, reasons};
 
 /// Those of an execution that are told in `evt.args`, in upstream's order.
 const EXEC: [&str; 8] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm", "trusted_exepath"];
@@ -18,7 +18,7 @@ const FORK: [&str; 7] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm"];
 const EXIT: [&str; 4] = ["status", "ret", "sig", "core"];
 
 /// Those that upstream has and the agent does not read.
-const UNREAD: [&str; 20] = [
+const UNREAD: [&str; 17] = [
     "args",
     "fdlimit",
     "pgft_maj",
@@ -29,11 +29,8 @@ const UNREAD: [&str; 20] = [
     "cgroups",
     "env",
     "tty",
-    "pgid",
-    "vpgid",
     "vtid",
     "vpid",
-    "exe_ino",
     "exe_ino_ctime",
     "exe_ino_mtime",
     "pidns_init_start_ts",
@@ -89,7 +86,16 @@ fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
         "cwd" => path(process.cwd.as_ref()),
         "trusted_exepath" if executed => path(process.exe.as_ref()),
         "flags" if executed => flags(process),
-        "flags" => Answer::Unknown(reasons::ARGUMENT_NOT_READ),
+        "exe_ino" if executed => match executable::inode(process) {
+            Ok(inode) => owned(inode.number.to_string()),
+            Err(why) => Answer::Unknown(why),
+        },
+        "pgid" | "vpgid" if executed => match process.groups {
+            Some(groups) if name == "pgid" => owned(groups.pgid.to_string()),
+            Some(groups) => owned(groups.vpgid.to_string()),
+            None => Answer::Unknown(reasons::SESSION_UNREADABLE),
+        },
+        "flags" | "exe_ino" | "pgid" | "vpgid" => Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         "uid" => owned(process.credentials.uid.to_string()),
         "gid" => owned(process.credentials.gid.to_string()),
         "loginuid" => owned(process.credentials.loginuid.map_or(-1, i64::from).to_string()),
@@ -100,20 +106,16 @@ fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
     }
 }
 
-/// Upstream's flags of an executable, as far as they are known: whether it is writable, and whether it lies in a lower layer, is
-/// not.
+/// Upstream's flags of an executable; `0` where there are none, as upstream writes it.
 fn flags<'s>(process: &Process) -> Answer<'s> {
-    let known = [
-        (process.exe_upper_layer, "EXE_UPPER_LAYER"),
-        (process.exe_is_memfd(), "EXE_FROM_MEMFD"),
-    ];
-    let words: Vec<_> = known.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
-    let values = if words.is_empty() {
-        Vec::new()
-    } else {
-        vec![Value::Text(Cow::Owned(words.join("|").into_bytes()))]
-    };
-    Answer::Partly(values, reasons::EXECUTABLE_FLAGS_UNKNOWN)
+    let (words, missing) = executable::words(process);
+    let text = |text: String| Value::Text(Cow::Owned(text.into_bytes()));
+    match missing {
+        None if words.is_empty() => owned("0".to_owned()),
+        None => owned(words.join("|")),
+        Some(why) if words.is_empty() => Answer::Unknown(why),
+        Some(why) => Answer::Partly(vec![text(words.join("|"))], why),
+    }
 }
 
 fn path(path: Option<&KernelPath>) -> Answer<'_> {

@@ -1,5 +1,7 @@
 //! `container.*` and `k8s.*`.
 
+use std::sync::Arc;
+
 use super::scene::Scene;
 use crate::config::settings;
 use crate::container::{
@@ -193,6 +195,40 @@ fn a_sandbox_has_no_image_and_a_container_alone_no_pod() {
         ("k8s.pod.sandbox_id", "absent"),
         ("container.image.tag", "'2.7'"),
     ]);
+}
+
+#[test]
+fn a_start_is_the_runtimes_or_that_of_the_pid_namespace() {
+    let groups = |scene: &mut Scene, level, start| {
+        let process = Arc::make_mut(scene.process.as_mut().unwrap());
+        let groups = process.groups.as_mut().unwrap();
+        (groups.pid_ns_level, groups.pid_ns_start) = (level, start);
+    };
+    let mut scene = scene();
+    // In the host's namespace, and the runtime had not started it when it was asked.
+    scene.check(&[
+        ("container.start_ts", "unknown: not_told"),
+        ("container.duration", "unknown: not_told"),
+    ]);
+    groups(&mut scene, 1, Some(35_000_000_000));
+    scene.check(&[
+        ("container.start_ts", "35000000000"),
+        ("container.duration", "5000000005"),
+    ]);
+    container(&mut scene).started_at = Some(34_999_999_999);
+    scene.check(&[
+        ("container.start_ts", "34999999999"),
+        ("container.duration", "5000000006"),
+    ]);
+    container(&mut scene).started_at = None;
+    groups(&mut scene, 1, None);
+    scene.check(&[("container.start_ts", "unknown: pid_namespace_unknown")]);
+    scene.process = None;
+    scene.check(&[("container.start_ts", "unknown: process_unknown")]);
+    scene.outcome = Outcome::cgroup_unknown(7);
+    scene.check(&[("container.start_ts", "unknown: cgroup_unknown")]);
+    scene.outcome = Outcome::host();
+    scene.check(&[("container.start_ts", "absent"), ("container.duration", "absent")]);
 }
 
 #[test]

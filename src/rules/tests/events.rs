@@ -69,7 +69,7 @@ fn an_execution_tells_itself() {
         ("evt.rawarg.ptid", "30"),
         ("evt.arg.env", "unknown: argument_not_read"),
         ("evt.arg.nonsense", "absent"),
-        ("evt.arg.flags", ", then unknown: executable_flags_unknown"),
+        ("evt.arg.flags", "'EXE_WRITABLE'"),
         ("fd.name", "absent"),
         ("fd.num", "absent"),
         ("fs.path.name", "absent"),

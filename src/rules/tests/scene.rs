@@ -8,7 +8,9 @@ use pinhole_rules::engine::Subject as _;
 use pinhole_rules::value::{Answer, Value};
 
 use crate::capture::Hook;
-use crate::capture::record::{Body, CgroupPath, Credentials, Header, KernelPath, ProcessBody, ProcessKey};
+use crate::capture::record::{
+    Body, CgroupPath, Credentials, Groups, Header, Inode, KernelPath, ProcessBody, ProcessKey,
+};
 use crate::container::Outcome;
 use crate::event::BootClock;
 use crate::process::{Process, ProcessTable};
@@ -78,6 +80,20 @@ pub(super) fn body(name: &'static str, exe: &str, args: &[&str]) -> ProcessBody<
             ..Credentials::default()
         },
         tty: Some("pts3".to_owned()),
+        exe_inode: Some(Inode {
+            number: 4711,
+            ctime: 39_000_000_000,
+            mtime: -7,
+            mode: 0o100_755,
+            ..Inode::default()
+        }),
+        groups: Some(Groups {
+            sid: 20,
+            pgid: 40,
+            vpgid: 40,
+            pid_ns_level: 0,
+            pid_ns_start: Some(SECOND),
+        }),
         ..ProcessBody::default()
     }
 }

@@ -9,6 +9,7 @@ mod reload;
 mod scenes;
 mod stable;
 mod unknown;
+mod values;
 
 use std::io::Write;
 use std::path::PathBuf;

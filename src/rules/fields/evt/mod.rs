@@ -159,7 +159,7 @@ pub(super) static ROWS: &[Row] = &[
         Several::One,
         Argument::Key,
         "an argument by upstream's name. Paths are absolute and normal, also those that were absolute; users without a known name by \
-         their number; of `flags` of an execution only `EXE_UPPER_LAYER` and `EXE_FROM_MEMFD` are known",
+         their number; `flags` of an execution are upstream's words for the executable, `0` where none applies",
         argument,
     ),
     row(
