@@ -34,7 +34,7 @@ static __always_inline bool are_shared(struct files_struct *files)
 }
 
 /*
- * Whether a file of an overlay was written above the image. In struct ovl_inode the dentry of the upper layer follows
+ * Where in an overlay a file lies: whether it was written above the image. In struct ovl_inode the dentry of the upper layer follows
  * the inode (fs/overlayfs/ovl_entry.h, since Linux 4.19); overlayfs may be a module, whose types are not at hand.
  */
 static __always_inline u32 layer_of(struct inode *inode)

@@ -138,7 +138,7 @@ static __always_inline void read_credentials(struct process_record *record, stru
 /* enum pid_type (include/linux/pid_types.h, Linux 4.19). The session comes next. */
 #define PIDTYPE_PGID 2
 
-/* How a process is called in the PID namespace of that level, which it is known in. */
+/* The struct upid of a struct pid for the level of a PID namespace: of one that it is seen in. */
 static __always_inline void *number_at(struct pid *pid, u32 level)
 {
 	return (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);

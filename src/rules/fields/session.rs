@@ -2,6 +2,7 @@
 //! session is left with setsid(2), a process group with setpgid(2); neither makes a new description.
 
 use pinhole_rules::field::Kind;
+use pinhole_rules::value::Answer;
 
 use super::proc::start_of;
 use super::{Row, found, looked, number, one, text, truth};
@@ -124,7 +125,7 @@ const fn group(groups: &Groups) -> u32 {
     groups.pgid
 }
 
-fn leads<'s>(subject: &'s Subject<'_>, which: fn(&Groups) -> u32) -> pinhole_rules::value::Answer<'s> {
+fn leads<'s>(subject: &'s Subject<'_>, which: fn(&Groups) -> u32) -> Answer<'s> {
     found(groups(subject), |groups| truth(which(groups) == subject.key.pid))
 }
 
