@@ -196,7 +196,15 @@ fn each_rule_of_the_stable_file_alerts_once_and_a_near_miss_does_not() {
         config.image = Some(pod.image());
         (config.tty, config.stdin) = (true, false);
         let container = pod.create_as(config).unwrap();
+        let mark = agent.events().len();
         container.start().unwrap();
+        // On a busy machine the lookup may come later, and what is removed the runtime does not know any more.
+        let started = agent
+            .events()
+            .wait_from(mark, program, crate::lab::agent::ARRIVES, |event| {
+                is_exec(event, &[program])
+            });
+        agent.explained(started).unwrap();
         // A shell whose terminal nobody reads from waits; true ends by itself.
         container.remove().unwrap();
     };
