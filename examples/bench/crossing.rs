@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::agent::Agent;
 use crate::lab::containerd::Containerd;
-use crate::lab::falco::stable_rules;
 use crate::lab::place::Place;
 use crate::lab::pod::{Pod, PodSpec};
 use crate::lab::tool;
 use crate::lab::turn::Turn;
+use crate::rules::stable;
 use crate::table::{Form, Table};
 use crate::{Bench, Result};
 
@@ -26,15 +26,9 @@ const PACKAGE: &str = "target/lab/loads/hello";
 const LISTENS: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let Some(rules) = stable_rules() else {
-        table.remark(
-            "Falco's stable rules",
-            "not here: PINHOLE_FALCO_RULES names falco_rules.yaml",
-        );
+    let Some(copy) = stable(bench, table)? else {
         return Ok(());
     };
-    let copy = bench.installed.dir().join("falco_rules.yaml");
-    fs::copy(rules, &copy)?;
     let _turn = Turn::take()?;
     let place = Place::new()?;
     let lab = Containerd::start()?;

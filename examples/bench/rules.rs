@@ -1,6 +1,7 @@
 //! What Falco's stable rules cost: opens that none of them alerts for, as fast as they go and at a steady rate.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::agent::Agent;
@@ -14,16 +15,9 @@ use crate::{Bench, Result};
 const RATE: u64 = 50_000;
 
 pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let Some(rules) = stable_rules() else {
-        table.remark(
-            "Falco's stable rules",
-            "not here: PINHOLE_FALCO_RULES names falco_rules.yaml",
-        );
+    let Some(copy) = stable(bench, table)? else {
         return Ok(());
     };
-    // The agent reads it as its own user.
-    let copy = bench.installed.dir().join("falco_rules.yaml");
-    fs::copy(rules, &copy)?;
     pin(1)?;
     let _turn = Turn::take()?;
     let copy = copy.to_str().ok_or("no text")?;
@@ -35,6 +29,20 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
         steady(bench, table, &args, prefilter)?;
     }
     Ok(())
+}
+
+/// A copy of the file that the agent's user may read; says so where there is none.
+pub(crate) fn stable(bench: &Bench, table: &mut Table) -> Result<Option<PathBuf>> {
+    let Some(rules) = stable_rules() else {
+        table.remark(
+            "Falco's stable rules",
+            "not here: PINHOLE_FALCO_RULES names falco_rules.yaml",
+        );
+        return Ok(None);
+    };
+    let copy = bench.installed.dir().join("falco_rules.yaml");
+    fs::copy(rules, &copy)?;
+    Ok(Some(copy))
 }
 
 const PERCENT: Form = Form::of("%", 1);

@@ -7,7 +7,6 @@ pub mod effective;
 pub mod endpoint;
 pub mod keys;
 pub mod load;
-pub(crate) mod nearest;
 pub mod settings;
 pub mod share;
 pub mod validate;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use pinhole_rules::problem::nearest;
+
 use super::look::look;
 use super::say;
 use crate::cli::args::{ExplainArgs, PageFormat};
 use crate::cli::exit::Exit;
-use crate::config::nearest::nearest;
 use crate::doctor::registry::{RETIRED, checks, find};
 use crate::doctor::{markdown, pages};
 

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use pinhole_rules::problem::nearest;
+
 use super::layer::Layer;
 use super::{Error, FILE_VARIABLE};
 use crate::config::keys::{KEYS, Key, VARIABLE_PREFIX};
-use crate::config::nearest::nearest;
 
 /// What the environment says.
 pub(super) struct Environment {

@@ -8,10 +8,10 @@ use std::path::Path;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
+use pinhole_rules::problem::nearest;
 
 use super::{Error, FILE_ORIGIN, MAX_FILE_BYTES};
 use crate::config::keys::{self, KEYS, Key};
-use crate::config::nearest::nearest;
 
 /// Reads a file as a layer, at most [`MAX_FILE_BYTES`] of it.
 pub(super) fn read_file(path: &Path) -> Result<Layer, Error> {

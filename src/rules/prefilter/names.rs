@@ -23,10 +23,8 @@ fn beginning(path: &[u8], whole: bool) -> Option<Name> {
     let plain = path.iter().take_while(|byte| is_plain(**byte)).count();
     let whole = whole && plain == path.len();
     let mut names: Vec<&[u8]> = path[..plain].strip_prefix(b"/")?.split(|byte| *byte == b'/').collect();
-    // The last one may go on.
-    if !whole {
-        names.pop();
-    } else if names.last() == Some(&&b""[..]) {
+    // The last one may go on, or is none.
+    if !whole || names.last().is_some_and(|name| name.is_empty()) {
         names.pop();
     }
     let first = *names.first()?;

@@ -496,7 +496,7 @@ pub(crate) fn remarkable() -> Vec<(&'static str, Event)> {
         (
             "Disallowed SSH Connection Non Standard Port",
             changed(8, |event| {
-                event.line[0] = Process::new("ssh", "ssh", "-p 443 example.org")
+                event.line[0] = Process::new("ssh", "ssh", "-p 443 example.org");
             }),
         ),
         ("Fileless execution via memfd_create", run_so(Also::Memfd)),
