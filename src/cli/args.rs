@@ -197,11 +197,17 @@ pub struct ManifestArgs {
     /// The runtime's socket on the nodes, whose directory is mounted [default: the profile's]
     #[arg(long, value_name = "PATH", help_heading = "Platform")]
     pub runtime_socket: Option<String>,
+    /// A ConfigMap of the namespace whose keys are rule files, such as falco_rules.yaml
+    ///
+    /// It is mounted at /etc/pinhole-rules, and rules.files names that. The pods wait until there is such a ConfigMap; a change of it
+    /// is followed without a restart. Events are then printed no more, only alerts.
+    #[arg(long, value_name = "NAME", help_heading = "Rules and alerts")]
+    pub rules_configmap: Option<String>,
     /// Where alerts are delivered by HTTP, such as Falcosidekick's http://falcosidekick.falco:2801/
     ///
-    /// Sets delivery.http, and lets the pod out to this port and to DNS. Without it the pod calls nobody. Rules are yours to add to
-    /// the ConfigMap; certificates and queues on disk need volumes of yours: docs/delivery.md.
-    #[arg(long, value_name = "URL", help_heading = "Delivery of alerts")]
+    /// Sets delivery.http, and lets the pod out to this port and to DNS. Without it the pod calls nobody. Certificates
+    /// and queues on disk need volumes of yours: docs/delivery.md.
+    #[arg(long, value_name = "URL", help_heading = "Rules and alerts")]
     pub delivery_http_url: Option<String>,
     /// The seccomp profile of the container: runtime-default, localhost, or a path below the kubelet's seccomp directory
     /// [default: the profile's]

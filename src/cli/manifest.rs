@@ -14,6 +14,7 @@ pub fn run(arguments: ManifestArgs) -> Exit {
         priority_class: arguments.priority_class,
         pull_secrets: arguments.pull_secret,
         runtime_socket: arguments.runtime_socket,
+        rules_configmap: arguments.rules_configmap,
         delivery_http_url: arguments.delivery_http_url,
         seccomp: arguments.seccomp,
         apparmor: arguments.apparmor,

@@ -41,6 +41,9 @@ pub(super) struct Needs<'a> {
     pub(super) quota: bool,
     pub(super) not_on: Option<&'a model::NodeLabel>,
     pub(super) resources: &'a model::Resources,
+    /// The ConfigMap with rule files, and where it is mounted.
+    pub(super) rules_configmap: Option<&'a str>,
+    pub(super) rules_directory: &'static str,
     /// The port of the receiver of alerts, and what it is named by.
     pub(super) receiver_port: Option<u16>,
     pub(super) agent_toml: String,
@@ -63,7 +66,15 @@ impl<'a> Needs<'a> {
         let root = options.has(Extra::Bundles);
         let bundles = root.then(|| bundles_below(runtime_directory));
         let receiver = options.delivery_http_url.as_deref();
-        let agent_toml = settings(name, options.runtime_socket.as_deref(), bundles.as_deref(), receiver);
+        let rules_configmap = options.rules_configmap.as_deref();
+        let mut agent_toml = format!(
+            "# Declared and not left to detection: `agent profile show {name}` prints what it sets.\n\
+             profile = \"{name}\"\n"
+        );
+        if rules_configmap.is_some() {
+            agent_toml += &format!("rules.files = [\"{RULES}\"]\n");
+        }
+        agent_toml += &settings(options.runtime_socket.as_deref(), bundles.as_deref(), receiver);
         Ok(Self {
             image: &options.image,
             namespace: &options.namespace,
@@ -90,6 +101,8 @@ impl<'a> Needs<'a> {
             quota: pod.quota_for_system_classes && options.priority_class.starts_with("system-"),
             not_on: pod.not_on.as_ref(),
             resources: &profile.platform.resources,
+            rules_configmap,
+            rules_directory: RULES,
             receiver_port: receiver.and_then(port),
             config_checksum: checksum(&agent_toml),
             agent_toml,
@@ -130,13 +143,13 @@ fn state_of(runtime_directory: &str) -> Option<&'static str> {
         .and_then(|known| known.state)
 }
 
-/// The agent's configuration file.
-fn settings(profile: &str, socket: Option<&str>, bundles: Option<&str>, receiver: Option<&str>) -> String {
+/// Where rule files are mounted.
+const RULES: &str = "/etc/pinhole-rules";
+
+/// The sections of the agent's configuration file.
+fn settings(socket: Option<&str>, bundles: Option<&str>, receiver: Option<&str>) -> String {
     let mut text = format!(
-        "# Declared and not left to detection: `agent profile show {profile}` prints what it sets.\n\
-         profile = \"{profile}\"\n\
-         \n\
-         [health]\n\
+        "\n[health]\n\
          # For the kubelet's probes and for metrics: /livez, /readyz and /metrics, and nothing else.\n\
          listen = \"0.0.0.0:{HEALTH_PORT}\"\n"
     );

@@ -26,6 +26,8 @@ pub struct Options {
     pub pull_secrets: Vec<String>,
     /// The runtime's socket on the node; `None`: where the profile has it.
     pub runtime_socket: Option<String>,
+    /// The ConfigMap whose keys are rule files; `None`: no rules.
+    pub rules_configmap: Option<String>,
     /// Where alerts are delivered by HTTP; `None`: nowhere.
     pub delivery_http_url: Option<String>,
     /// The seccomp profile of the container; `None`: as the profile says.
@@ -45,6 +47,7 @@ impl Default for Options {
             priority_class: "system-node-critical".to_owned(),
             pull_secrets: Vec::new(),
             runtime_socket: None,
+            rules_configmap: None,
             delivery_http_url: None,
             seccomp: None,
             apparmor: None,
@@ -133,6 +136,9 @@ impl Options {
         }
         if let Some(socket) = &self.runtime_socket {
             check("--runtime-socket", socket, is_socket, SOCKET)?;
+        }
+        if let Some(name) = &self.rules_configmap {
+            check("--rules-configmap", name, is_name, NAME)?;
         }
         if let Some(url) = &self.delivery_http_url {
             check("--delivery-http-url", url, is_url, URL)?;

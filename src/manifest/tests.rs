@@ -240,6 +240,45 @@ fn the_settings_load_and_name_the_profile() {
 }
 
 #[test]
+fn rule_files_are_mounted_and_named() {
+    let with_rules = Options {
+        rules_configmap: Some("pinhole-rules".to_owned()),
+        ..Options::default()
+    };
+    for name in profiles() {
+        let map = object(name, &with_rules, "ConfigMap");
+        let settings: Value = toml::from_str(map["data"]["agent.toml"].as_str().unwrap()).unwrap();
+        let pod = &object(name, &with_rules, "DaemonSet")["spec"]["template"]["spec"];
+        let of_rules = |list: &Value| {
+            list.as_array()
+                .unwrap()
+                .iter()
+                .find(|it| it["name"] == "rules")
+                .cloned()
+        };
+        let mount = of_rules(&pod["containers"][0]["volumeMounts"]).unwrap();
+        assert_eq!(settings["rules"]["files"], json!([mount["mountPath"]]), "{name}");
+        assert_eq!(mount["readOnly"], true, "{name}");
+        let volume = of_rules(&pod["volumes"]).unwrap();
+        assert_eq!(volume["configMap"]["name"], "pinhole-rules", "{name}");
+        let without = &object(name, &Options::default(), "DaemonSet")["spec"]["template"]["spec"];
+        assert_eq!(of_rules(&without["volumes"]), None, "{name}");
+    }
+    let bad = Options {
+        rules_configmap: Some("Rules {{ user }}".to_owned()),
+        ..Options::default()
+    };
+    let refused = render("generic", &bad);
+    assert!(matches!(
+        refused,
+        Err(Error::Value {
+            option: "--rules-configmap",
+            ..
+        })
+    ));
+}
+
+#[test]
 fn a_receiver_of_alerts_is_let_out_to_and_nobody_else() {
     let options = |url: &str| Options {
         delivery_http_url: Some(url.to_owned()),

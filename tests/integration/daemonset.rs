@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::event::{agent, assert_never_silently_null, is_exec};
 use crate::lab::agent::AGENT_ID;
 use crate::lab::agent_image::agent_image;
@@ -19,10 +21,14 @@ const SHOP: &str = "8d2f1c9a-8a3e-4a57-b8a3-90a5f1f0c0aa";
 
 /// The objects of a profile, as `agent manifest` prints them, with the image that is built here.
 pub(crate) fn manifest(profile: &str) -> Objects {
+    Objects::of_list(&printed(profile, &[])).unwrap()
+}
+
+fn printed(profile: &str, more: &[&str]) -> Value {
     let image = agent_image(agent()).unwrap().reference;
     let words = ["manifest", "--profile", profile, "--format", "json", "--image", &image];
-    let printed = tool::run(Command::new(agent()).args(words)).unwrap();
-    Objects::of_list(&serde_json::from_slice(&printed.stdout).unwrap()).unwrap()
+    let printed = tool::run(Command::new(agent()).args(words).args(more)).unwrap();
+    serde_json::from_slice(&printed.stdout).unwrap()
 }
 
 /// A node with the agent's image.
@@ -115,6 +121,42 @@ fn watches_by(release: Release, profile: &str, handler: &str) {
         );
     }
     watches(&lab, &manifest(profile), handler);
+}
+
+/// With rules in a ConfigMap the pod tells alerts and nothing else.
+#[test]
+fn rules_come_from_a_config_map() {
+    const RULE: &str = "- rule: Reads a name\n  desc: d\n  condition: >\n    evt.type in (open, openat) and evt.is_open_read=true and \
+                        fd.name=/etc/hostname and proc.name=cat and k8s.ns.name=shop\n  output: '%proc.cmdline in %k8s.pod.name'\n  \
+                        priority: NOTICE\n";
+    let _turn = Turn::take().unwrap();
+    let lab = node(Release::installed().unwrap());
+    let kubelet = Kubelet::on(&lab).unwrap();
+    let setup = include_str!("../../seccomp/agent-setup.json");
+    kubelet.install_seccomp("pinhole/agent-setup.json", setup).unwrap();
+    let mut list = printed("generic", &["--rules-configmap", "pinhole-rules"]);
+    let namespace = list["items"][1]["metadata"]["namespace"].clone();
+    list["items"].as_array_mut().unwrap().push(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "pinhole-rules", "namespace": namespace},
+        "data": {"rules.yaml": RULE},
+    }));
+    let pod = kubelet.run(&Objects::of_list(&list).unwrap(), "runc").unwrap();
+    pod.wait_ready().unwrap();
+    let shop = Pod::run(&lab, PodSpec::new("shop", "web-0", SHOP)).unwrap();
+    let web = shop.start("app", &["/bin/sleep", "1000"]).unwrap();
+    assert_eq!(web.exec(&["cat", "/etc/hostname"]).unwrap().code, 0);
+    let alert = pod
+        .wait_for("the alert", |event| event["rule"] == "Reads a name")
+        .unwrap();
+    let output = alert["output"].as_str().unwrap();
+    assert!(output.contains("cat /etc/hostname in web-0"), "{alert}");
+    let ended = pod.stop().unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let (summary, alerts) = ended.events.split_last().unwrap();
+    assert_eq!((&summary["type"], alerts), (&json!("summary"), &[alert][..]));
+    shop.remove().unwrap();
 }
 
 #[test]

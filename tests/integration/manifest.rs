@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::lab::tool;
 
 /// Every platform that has objects, and what is worth another look beside it.
-const VARIANTS: [&[&str]; 10] = [
+const VARIANTS: [&[&str]; 11] = [
     &["aks"],
     &["openshift"],
     &["eks"],
@@ -49,6 +49,13 @@ const VARIANTS: [&[&str]; 10] = [
         "/run/k0s/containerd.sock",
         "--tolerate",
         "none",
+    ],
+    &[
+        "aks",
+        "--rules-configmap",
+        "pinhole-rules",
+        "--delivery-http-url",
+        "http://falcosidekick.falco:2801/",
     ],
 ];
 

@@ -73,7 +73,8 @@ fn suggestions(id: &str) -> Vec<&'static str> {
         .next()
         .unwrap_or_default();
     let of_area = format!("PIN-{area}-");
-    let nearest = nearest(&format!("PIN-{}", id.strip_prefix("PIN-").unwrap_or(id)), ids());
+    let whole = format!("PIN-{}", id.strip_prefix("PIN-").unwrap_or(id));
+    let nearest = ids().find(|id| *id == whole).or_else(|| nearest(&whole, ids()));
     let mut found: Vec<&'static str> = nearest.into_iter().collect();
     found.extend(ids().filter(|id| id.starts_with(&of_area) && Some(*id) != nearest));
     found.truncate(SUGGESTED);

@@ -1,11 +1,12 @@
 //! On other kernels, in virtual machines, by both backends: one agent for those groups whose conditions leave something to
 //! keep back together, and one without prefilters.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{GROUPS, alerts, of_calls, rules, wanted};
+use super::{Alerts, GROUPS, alerts, of_calls, rules, wanted};
 use crate::deeds::machines::unpacked;
 use crate::event::agent;
 use crate::lab::kernels::Kernel;
@@ -82,13 +83,27 @@ fn compared(suite: &str, backend: &str) {
     let (summary, reference) = (with.last().unwrap(), without.last().unwrap());
     assert_eq!(summary["backend"], backend, "{summary}");
     assert_eq!((of_calls(reference, "dropped"), of_calls(summary, "dropped")), (0, 0));
+    // The kernel skips a trampoline's program now and then, and says so: of such an event one of the two knows nothing.
     let missed = of_calls(reference, "missed") + of_calls(summary, "missed");
-    assert_eq!(missed, 0, "the kernel skipped programs, so the two need not agree");
-    assert_eq!(alerts(with), wanted(&alerts(without), &conditions));
+    let (found, wanted) = (alerts(with), wanted(&alerts(without), &conditions));
+    let differ = difference(&found, &wanted);
+    assert!(
+        differ <= missed,
+        "{differ} alerts differ, {missed} events were skipped: {found:#?}\n{wanted:#?}"
+    );
     let (seen, crossed) = (of_calls(summary, "seen"), of_calls(summary, "delivered"));
     println!("{crossed} of {seen} calls crossed");
     // Some of what is opened is asked for by many of these.
     assert!(10 * crossed < 9 * seen, "{crossed} of {seen} calls crossed");
+}
+
+/// How many alerts one of the two has and the other has not.
+fn difference(one: &Alerts, other: &Alerts) -> u64 {
+    let keys: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    let count = |of: &Alerts, key| of.get(key).copied().unwrap_or(0);
+    keys.into_iter()
+        .map(|key| u64::from(count(one, key).abs_diff(count(other, key))))
+        .sum()
 }
 
 macro_rules! on {
