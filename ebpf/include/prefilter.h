@@ -221,10 +221,10 @@ static __always_inline bool note_name(struct scratch *s, u64 dentry)
 		words[0] = words[1] = 0;
 		if (bpf_probe_read_kernel_str(words, sizeof(words), (void *)name) <= 0)
 			return false;
-		if (length >= sizeof(end))
-			bpf_probe_read_kernel(&end, sizeof(end), (void *)name + length - sizeof(end));
-		else
+		if (length < sizeof(end))
 			end = words[0] << ((sizeof(end) - length) * 8);
+		else if (bpf_probe_read_kernel(&end, sizeof(end), (void *)name + length - sizeof(end)))
+			return false;
 	}
 	cut_name(words, length);
 	if (!seen->count) {
