@@ -7,6 +7,8 @@ release := "target" / host / "release/agent"
 # commit gives the same binary.
 cargo_home := env("CARGO_HOME", home_directory() / ".cargo")
 alike := "target." + host + ".rustflags=['--remap-path-prefix=" + justfile_directory() + "=.', '--remap-path-prefix=" + cargo_home + "=cargo']"
+# What a test says is what is wrong; frames of the test harness below it would be all that is left of a long output.
+export RUST_BACKTRACE := "0"
 # The groups of tests/lab/setup that the tests of every change need.
 tested := "build fuzz lab oracle schemas vm image browser"
 

@@ -126,7 +126,7 @@ static __always_inline int append_descriptor(struct scratch *s, struct files_str
 {
 	u64 inode, number, mnt, dentry, span = file_span();
 	struct file_part *body;
-	void *head = s->head;
+	void *head = s->trail.head;
 	struct file *file;
 	struct part *part;
 	u32 mode;
@@ -297,12 +297,9 @@ static __always_inline int handle_call(struct task_struct *task, const struct ca
 	struct hook_counters *line = seen(call->hook);
 	struct control *c = agent_control();
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
-	const struct prefilter *of;
 	struct call_record *record;
 	struct fs_struct *fs;
 	struct scratch *s;
-	u64 generation = 0;
-	u32 allowed;
 	bool by_flow;
 	u8 one = 1;
 
@@ -315,20 +312,14 @@ static __always_inline int handle_call(struct task_struct *task, const struct ca
 		return filter(line);
 	if (spec->told == TOLD_SELECTED && !selected(spec, call))
 		return filter(line);
-	of = prefilter_of(call->hook, &generation);
-	allowed = of ? allowed_by_facts(of, task, call) : ALL_CONDITIONS;
-	if (!allowed && is_current(generation))
+	if (!may_match(task, call))
 		return filter(line);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
 	record = &s->call;
 	fs = get(task, fs);
-	begin_paths(s, fs);
-	if (of && allowed && !allowed_by_texts(of, call, s->place, allowed) && is_current(generation)) {
-		release(s);
-		return filter(line);
-	}
+	set_root(&s->trail, fs);
 	fill_header(&record->header, task, get(task, group_leader), cgroup_of(task), call->hook);
 	record->ret = call->ret;
 	for (int i = 0; i < 6; i++)

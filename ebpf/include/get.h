@@ -51,6 +51,12 @@
 #define rarely(pointer, ...) probe(pointer, __VA_ARGS__)
 #endif
 
+/* A sum of words, one after the other, that tells their sequences apart. */
+static __always_inline u64 mixed(u64 sum, u64 word)
+{
+	return (sum ^ (sum >> 32) ^ word) * 0x9e3779b97f4a7c15;
+}
+
 static __always_inline struct task_struct *current_task(void)
 {
 #ifndef PINHOLE_REDUCED

@@ -127,6 +127,9 @@ struct files_struct {
 };
 
 struct fs_struct {
+	/* A seqcount_spinlock_t, and since Linux 6.18 a seqlock_t: both begin with the sequence, a u32. */
+	struct {
+	} seq;
 	struct path root;
 	struct path pwd;
 };

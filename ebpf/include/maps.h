@@ -53,7 +53,7 @@ struct known {
 	u64 exec_id;
 	u64 cgroup_id;
 	u64 epoch;
-	u64 cred;
+	u64 credentials;
 	u64 cwd;
 };
 
@@ -93,6 +93,20 @@ struct {
 	__type(value, u8);
 } exits SEC(".maps");
 
+/*
+ * Kernel structures, copied in one go from the beginning, or from the first field that is read: what is read of them
+ * lies close together, and a helper call costs more than the bytes. The offsets within are the running kernel's.
+ */
+#define HEAD_SIZE 96
+/* f_path and f_inode, whichever comes first. */
+#define FILE_SPAN 48
+#define INODE_HEAD 80
+/* From d_hash.pprev to the end of a short name. */
+#define DENTRY_SPAN 72
+/* From mnt_parent to mnt.mnt_root. */
+#define MOUNT_SPAN 24
+#define SOCKET_HEAD 96
+
 /* Where a path begins and where it ends, as addresses only. */
 struct walk {
 	u64 mnt;
@@ -108,14 +122,15 @@ struct walk {
 	u64 begun;
 };
 
-/* What a path is told apart by, without putting it together: sixteen bytes of its first two names, eight of its end. */
-struct seen_names {
-	u64 first[2];
-	u64 second[2];
-	u64 ending;
-	/* The size of the last name. */
-	u64 ending_size;
-	u64 count;
+/*
+ * A walk and what it has copied. The notes, enum path_flag, live here and not in registers: the verifier forgets the value
+ * of memory, so the turns of a loop look alike to it and it need not follow each.
+ */
+struct trail {
+	struct walk walk;
+	u64 notes;
+	u64 head[HEAD_SIZE / 8];
+	u64 mount[MOUNT_SPAN / 8];
 };
 
 /* One run of a system call. */
@@ -141,20 +156,6 @@ struct {
 	__type(key, struct flow);
 	__type(value, u8);
 } flows SEC(".maps");
-
-/*
- * Kernel structures, copied in one go from the beginning, or from the first field that is read: what is read of them
- * lies close together, and a helper call costs more than the bytes. The offsets within are the running kernel's.
- */
-#define HEAD_SIZE 96
-/* f_path and f_inode, whichever comes first. */
-#define FILE_SPAN 48
-#define INODE_HEAD 80
-/* From d_hash.pprev to the end of a short name. */
-#define DENTRY_SPAN 72
-/* From mnt_parent to mnt.mnt_root. */
-#define MOUNT_SPAN 24
-#define SOCKET_HEAD 96
 
 /* What a record is put together for. */
 enum purpose {
@@ -184,22 +185,15 @@ struct scratch {
 		struct socket_part socket;
 		u8 data[SCRATCH_SIZE];
 	};
-	/*
-	 * Bytes used so far, and enum path_flag of the path being walked. They live here and not in registers: the
-	 * verifier forgets the value of memory, so the turns of a loop look alike to it and it need not follow each.
-	 */
+	/* Bytes used so far: here and not in a register, as the notes of a trail. */
 	u64 size;
-	u64 path_flags;
 	/* How many programs want this place, and its number. */
 	u64 users;
 	u64 place;
 	/* What would not fit the stack, of which a program and all that it calls share 512 bytes. */
-	struct walk walk;
+	struct trail trail;
 	struct known now;
 	struct flow flow;
-	struct seen_names seen;
-	u64 head[HEAD_SIZE / 8];
-	u64 mount[MOUNT_SPAN / 8];
 };
 
 struct {

@@ -7,7 +7,8 @@
 
 /* Memory that is read and written each time, see struct scratch. */
 #define used(scratch) (*(volatile u64 *)&(scratch)->size)
-#define path_notes(scratch) (*(volatile u64 *)&(scratch)->path_flags)
+#define notes_of(trail) (*(volatile u64 *)&(trail)->notes)
+#define path_notes(scratch) notes_of(&(scratch)->trail)
 
 /*
  * Appends one name with its NUL, unless the part that began at start would grow beyond limit. Returns its size, 0 when it
@@ -50,15 +51,15 @@ static __always_inline long append_short_name(struct scratch *s, u64 dentry, u64
 {
 	u64 at = short_name_offset(), off = used(s);
 	u64 in_copy = at - bpf_core_field_offset(struct dentry, d_hash.pprev);
-	u64 length = in_dentry(s->head, d_name.hash_len) >> 32;
+	u64 length = in_dentry(s->trail.head, d_name.hash_len) >> 32;
 	u64 *from, *to;
 
 	opaque(off);
 	if (in_copy > DENTRY_SPAN - SHORT_NAME || off > SCRATCH_SIZE - NAME_LIMIT || !length || length >= SHORT_NAME ||
-	    in_dentry(s->head, d_name.name) != dentry + at ||
+	    in_dentry(s->trail.head, d_name.name) != dentry + at ||
 	    off + length + 1 - start > PATH_LIMIT)
 		return 0;
-	from = (void *)s->head + in_copy;
+	from = (void *)s->trail.head + in_copy;
 	to = (void *)&s->data[off];
 	for (u32 i = 0; i < SHORT_NAME / sizeof(u64); i++)
 		to[i] = from[i];
@@ -77,43 +78,43 @@ static __always_inline u64 mount_of(u64 mnt)
 #define PATH_TURNS 8
 
 /* Reads what leads from a mount to the one above. */
-static __always_inline bool read_mount(struct scratch *s, u64 mnt)
+static __always_inline bool read_mount(struct trail *trail, u64 mnt)
 {
-	if (!bpf_probe_read_kernel(s->mount, MOUNT_SPAN,
+	if (!bpf_probe_read_kernel(trail->mount, MOUNT_SPAN,
 				   (void *)mount_of(mnt) + bpf_core_field_offset(struct mount, mnt_parent)))
 		return true;
-	path_notes(s) |= PATH_UNREADABLE;
+	notes_of(trail) |= PATH_UNREADABLE;
 	return false;
 }
 
 /* Notes where the tree begins that is mounted here. Of the mount that the root directory is in, that is known. */
-static __always_inline bool enter_mount(struct scratch *s, u64 mnt)
+static __always_inline bool enter_mount(struct trail *trail, u64 mnt)
 {
-	if (mnt == s->walk.root_mnt) {
-		s->walk.top = s->walk.root_top;
+	if (mnt == trail->walk.root_mnt) {
+		trail->walk.top = trail->walk.root_top;
 		return true;
 	}
-	if (!read_mount(s, mnt))
+	if (!read_mount(trail, mnt))
 		return false;
-	s->walk.top = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt.mnt_root);
+	trail->walk.top = copied_from(trail->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt.mnt_root);
 	return true;
 }
 
 /* Goes on from the root of the mount that the walk is in to where it is mounted. False where there is nothing above. */
-static __always_inline bool leave_mount(struct scratch *s, u64 *dentry, u64 *mnt)
+static __always_inline bool leave_mount(struct trail *trail, u64 *dentry, u64 *mnt)
 {
 	u64 above;
 
-	if (*mnt == s->walk.root_mnt && !read_mount(s, *mnt))
+	if (*mnt == trail->walk.root_mnt && !read_mount(trail, *mnt))
 		return false;
-	above = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_parent);
+	above = copied_from(trail->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_parent);
 	if (above == mount_of(*mnt)) {
-		path_notes(s) |= PATH_OUTSIDE_ROOT;
+		notes_of(trail) |= PATH_OUTSIDE_ROOT;
 		return false;
 	}
-	*dentry = copied_from(s->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_mountpoint);
+	*dentry = copied_from(trail->mount, MOUNT_SPAN, struct mount, mnt_parent, mnt_mountpoint);
 	*mnt = above + bpf_core_field_offset(struct mount, mnt);
-	return enter_mount(s, *mnt);
+	return enter_mount(trail, *mnt);
 }
 
 /*
@@ -131,20 +132,20 @@ __noinline int walk_up(u32 place)
 
 	if (!may_probe() || !s)
 		return 0;
-	start = s->walk.start;
-	dentry = s->walk.dentry;
-	mnt = s->walk.mnt;
-	entry = s->head;
-	if (!s->walk.begun) {
-		s->walk.begun = true;
-		if (!enter_mount(s, mnt))
+	start = s->trail.walk.start;
+	dentry = s->trail.walk.dentry;
+	mnt = s->trail.walk.mnt;
+	entry = s->trail.head;
+	if (!s->trail.walk.begun) {
+		s->trail.walk.begun = true;
+		if (!enter_mount(&s->trail, mnt))
 			return 0;
 	}
 	for (int i = 0; i < PATH_TURNS; i++) {
-		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
+		if (dentry == s->trail.walk.root_dentry && mnt == s->trail.walk.root_mnt)
 			return 0;
-		if (dentry == s->walk.top) {
-			if (!leave_mount(s, &dentry, &mnt))
+		if (dentry == s->trail.walk.top) {
+			if (!leave_mount(&s->trail, &dentry, &mnt))
 				return 0;
 			continue;
 		}
@@ -178,19 +179,19 @@ __noinline int walk_up(u32 place)
 		dentry = parent;
 		end_turn();
 	}
-	s->walk.dentry = dentry;
-	s->walk.mnt = mnt;
+	s->trail.walk.dentry = dentry;
+	s->trail.walk.mnt = mnt;
 	return 1;
 }
 
-/* Where the paths end that are appended from now on. */
-static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
+/* Where walks end that begin from now on. */
+static __always_inline void set_root(struct trail *trail, struct fs_struct *fs)
 {
 	if (!may_probe())
 		return;
-	s->walk.root_mnt = (u64)get(fs, root.mnt);
-	s->walk.root_top = (u64)get(fs, root.mnt, mnt_root);
-	s->walk.root_dentry = (u64)get(fs, root.dentry);
+	trail->walk.root_mnt = (u64)get(fs, root.mnt);
+	trail->walk.root_top = (u64)get(fs, root.mnt, mnt_root);
+	trail->walk.root_dentry = (u64)get(fs, root.dentry);
 }
 
 /*
@@ -199,10 +200,10 @@ static __always_inline void begin_paths(struct scratch *s, struct fs_struct *fs)
  */
 static __always_inline void append_path(struct scratch *s, u64 mnt, u64 dentry)
 {
-	s->walk.mnt = mnt;
-	s->walk.dentry = dentry;
-	s->walk.start = used(s);
-	s->walk.begun = false;
+	s->trail.walk.mnt = mnt;
+	s->trail.walk.dentry = dentry;
+	s->trail.walk.start = used(s);
+	s->trail.walk.begun = false;
 	path_notes(s) = 0;
 	if (!may_probe() || !dentry || !mnt) {
 		path_notes(s) = PATH_UNREADABLE;
@@ -213,7 +214,7 @@ static __always_inline void append_path(struct scratch *s, u64 mnt, u64 dentry)
 			return;
 		end_turn();
 	}
-	if (s->walk.dentry != s->walk.root_dentry || s->walk.mnt != s->walk.root_mnt)
+	if (s->trail.walk.dentry != s->trail.walk.root_dentry || s->trail.walk.mnt != s->trail.walk.root_mnt)
 		path_notes(s) |= PATH_TRUNCATED;
 }
 

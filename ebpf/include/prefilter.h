@@ -120,6 +120,45 @@ struct {
 	__type(value, struct prefilters);
 } prefilter SEC(".maps");
 
+/* What a path is told apart by, without putting it together: sixteen bytes of its first two names, eight of its end. */
+struct seen_names {
+	u64 first[2];
+	u64 second[2];
+	u64 ending;
+	/* The size of the last name. */
+	u64 ending_size;
+	u64 count;
+};
+
+/* As much of a text as is looked through. */
+#define TEXT_LIMIT 256
+
+/*
+ * Room to look at a call, per CPU. A place of one's own costs more than looking does, so this is everybody's: who begins
+ * writes down which task it is, and what was found counts only where that still stands when all is done. A task that came
+ * between wrote its own, and is not undone by being come between in turn.
+ */
+struct sieve {
+	u64 task;
+	struct trail trail;
+	struct seen_names seen;
+	u8 text[TEXT_LIMIT + sizeof(u64)];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sieve);
+} sieves SEC(".maps");
+
+static __always_inline struct sieve *this_sieve(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sieves, &zero);
+}
+
 static __always_inline const struct prefilters *all_prefilters(void)
 {
 	u32 zero = 0;
@@ -154,13 +193,7 @@ static __always_inline bool is_current(u64 generation)
 /* The same sum stands in src/capture/prefilter.rs. */
 static __always_inline u32 place_of_name(u32 of, u64 a, u64 b, u64 c, u64 d)
 {
-	u64 sum = of;
-
-	sum = (sum ^ a) * 0x9e3779b97f4a7c15;
-	sum = (sum ^ (sum >> 32) ^ b) * 0x9e3779b97f4a7c15;
-	sum = (sum ^ (sum >> 32) ^ c) * 0x9e3779b97f4a7c15;
-	sum = (sum ^ (sum >> 32) ^ d) * 0x9e3779b97f4a7c15;
-	return sum >> 32;
+	return mixed(mixed(mixed(mixed(of, a), b), c), d) >> 32;
 }
 
 /* The conditions that ask for a name. */
@@ -200,18 +233,18 @@ static __always_inline void cut_name(u64 *words, u64 length)
 }
 
 /* Takes a name down on the way to the root. False where it cannot be read. */
-static __always_inline bool note_name(struct scratch *s, u64 dentry)
+static __always_inline bool note_name(struct sieve *s, u64 dentry)
 {
 	u64 at = short_name_offset();
 	u64 in_copy = at - bpf_core_field_offset(struct dentry, d_hash.pprev);
-	u64 length = in_dentry(s->head, d_name.hash_len) >> 32;
-	u64 name = in_dentry(s->head, d_name.name);
+	u64 length = in_dentry(s->trail.head, d_name.hash_len) >> 32;
+	u64 name = in_dentry(s->trail.head, d_name.name);
 	struct seen_names *seen = &s->seen;
 	u64 words[2], end = 0;
 	u64 *from;
 
 	if (in_copy >= sizeof(u64) && in_copy <= DENTRY_SPAN - SHORT_NAME && length < SHORT_NAME && name == dentry + at) {
-		from = (void *)s->head + in_copy;
+		from = (void *)s->trail.head + in_copy;
 		words[0] = from[0];
 		words[1] = from[1];
 		show_bound(length, SHORT_NAME - 1);
@@ -240,46 +273,46 @@ static __always_inline bool note_name(struct scratch *s, u64 dentry)
 }
 
 /* As walk_up(), but takes down names only. Returns 1 where there is more to go, 0 at the root, else a negative number. */
-__noinline int climb(u32 place)
+__noinline int climb(void)
 {
-	struct scratch *s = place_of(place);
+	struct sieve *s = this_sieve();
 	u64 dentry, mnt, parent;
 
 	if (!may_probe() || !s)
 		return -1;
-	dentry = s->walk.dentry;
-	mnt = s->walk.mnt;
-	if (!s->walk.begun) {
-		s->walk.begun = true;
-		if (!enter_mount(s, mnt))
+	dentry = s->trail.walk.dentry;
+	mnt = s->trail.walk.mnt;
+	if (!s->trail.walk.begun) {
+		s->trail.walk.begun = true;
+		if (!enter_mount(&s->trail, mnt))
 			return -1;
 	}
 	for (int i = 0; i < PATH_TURNS; i++) {
-		if (dentry == s->walk.root_dentry && mnt == s->walk.root_mnt)
+		if (dentry == s->trail.walk.root_dentry && mnt == s->trail.walk.root_mnt)
 			return 0;
-		if (dentry == s->walk.top) {
-			if (!leave_mount(s, &dentry, &mnt))
+		if (dentry == s->trail.walk.top) {
+			if (!leave_mount(&s->trail, &dentry, &mnt))
 				return -1;
 			continue;
 		}
-		if (bpf_probe_read_kernel(s->head, DENTRY_SPAN,
+		if (bpf_probe_read_kernel(s->trail.head, DENTRY_SPAN,
 					  (void *)dentry + bpf_core_field_offset(struct dentry, d_hash.pprev)))
 			return -1;
-		parent = in_dentry(s->head, d_parent);
+		parent = in_dentry(s->trail.head, d_parent);
 		if (parent == dentry || !note_name(s, dentry))
 			return -1;
 		dentry = parent;
 		end_turn();
 	}
-	s->walk.dentry = dentry;
-	s->walk.mnt = mnt;
+	s->trail.walk.dentry = dentry;
+	s->trail.walk.mnt = mnt;
 	return 1;
 }
 
 /* The conditions, of those asked for, that the path of an open file does not refuse. */
-__noinline int allowed_by_path(u32 place, s32 fd, u32 hook, u32 asked)
+__noinline int allowed_by_path(s32 fd, u32 hook, u32 asked)
 {
-	struct scratch *s = place_of(place);
+	struct sieve *s = this_sieve();
 	const struct prefilters *all = all_prefilters();
 	struct seen_names *seen;
 	u64 path[2] = {};
@@ -294,15 +327,15 @@ __noinline int allowed_by_path(u32 place, s32 fd, u32 hook, u32 asked)
 		return ALL_CONDITIONS;
 	/* struct path: the mount, then the dentry. */
 	bpf_probe_read_kernel(path, sizeof(path), (void *)file + bpf_core_field_offset(struct file, f_path));
-	s->walk.mnt = path[0];
-	s->walk.dentry = path[1];
-	s->walk.begun = false;
+	s->trail.walk.mnt = path[0];
+	s->trail.walk.dentry = path[1];
+	s->trail.walk.begun = false;
 	seen = &s->seen;
 	__builtin_memset(seen, 0, sizeof(*seen));
 	if (!path[0] || !path[1])
 		return ALL_CONDITIONS;
 	for (int i = 0; i < PATH_COMPONENTS / PATH_TURNS; i++) {
-		more = climb(place);
+		more = climb();
 		if (more != 1)
 			break;
 		end_turn();
@@ -324,16 +357,14 @@ __noinline int allowed_by_path(u32 place, s32 fd, u32 hook, u32 asked)
 	return asked & allowed;
 }
 
-/* As much of a text as is looked through. */
-#define TEXT_LIMIT 256
 /* Windows of eight bytes, in which three of them can begin at six places. */
 #define TEXT_WINDOWS ((TEXT_LIMIT + 5) / 6)
 #define EIGHT_TIMES(byte) (((u64)(byte) & 255) * 0x0101010101010101)
 
 /* Whether three bytes stand in a text of the process, or that cannot be told. */
-__noinline int may_contain(u32 place, u64 user, u32 part)
+__noinline int may_contain(u64 user, u32 part)
 {
-	struct scratch *s = place_of(place);
+	struct sieve *s = this_sieve();
 	u64 first = EIGHT_TIMES(part), second = EIGHT_TIMES(part >> 8), third = EIGHT_TIMES(part >> 16);
 	u64 window, differs, end;
 	u8 *text;
@@ -341,8 +372,7 @@ __noinline int may_contain(u32 place, u64 user, u32 part)
 
 	if (!s)
 		return 1;
-	/* Behind what a record of a call begins with, which is not there yet. */
-	text = &s->data[sizeof(struct call_record)];
+	text = s->text;
 	size = bpf_probe_read_user_str(text, TEXT_LIMIT, (void *)user);
 	if (size <= 0 || size >= TEXT_LIMIT)
 		return 1;
@@ -456,16 +486,42 @@ static __always_inline u32 allowed_by_facts(const struct prefilter *of, struct t
 	return of->conditions & ~refused;
 }
 
-/* Of the conditions that are left those that no name and no text refuses. The place's paths have begun. */
-static __always_inline u32 allowed_by_texts(const struct prefilter *of, const struct call *call, u32 place, u32 allowed)
+/* Of the conditions that are left those that no name and no text refuses. */
+static __always_inline u32 allowed_by_texts(const struct prefilter *of, const struct call *call, u32 allowed)
 {
 	if (allowed & ~(of->by_text | of->by_path))
 		return allowed;
-	if (allowed & of->by_text && !may_contain(place, chosen(call, of->text), of->part))
+	/* Where all ask for names too, those most likely refuse all. */
+	if (allowed & ~of->by_path && !may_contain(chosen(call, of->text), of->part))
 		allowed &= ~of->by_text;
 	if (allowed && !(allowed & ~of->by_path) && call->ret >= 0)
-		allowed &= allowed_by_path(place, call->ret, call->hook, allowed);
+		allowed &= allowed_by_path(call->ret, call->hook, allowed);
 	return allowed;
+}
+
+/* Whether the call may be of interest to a rule. */
+static __always_inline bool may_match(struct task_struct *task, const struct call *call)
+{
+	const struct prefilter *of;
+	struct sieve *s;
+	u64 generation;
+	u32 allowed;
+
+	of = prefilter_of(call->hook, &generation);
+	if (!of)
+		return true;
+	allowed = allowed_by_facts(of, task, call);
+	if (allowed && !(allowed & ~(of->by_text | of->by_path))) {
+		s = this_sieve();
+		if (!s)
+			return true;
+		*(volatile u64 *)&s->task = (u64)task;
+		set_root(&s->trail, get(task, fs));
+		allowed = allowed_by_texts(of, call, allowed);
+		if (*(volatile u64 *)&s->task != (u64)task)
+			return true;
+	}
+	return allowed || !is_current(generation);
 }
 
 #endif

@@ -40,7 +40,7 @@ static __always_inline int append_socket(struct scratch *s, struct file *file, u
 	struct sock *sk = probe(socket, sk), *other;
 	struct part *part = begin_part(s, PART_SOCKET, of);
 	struct socket_part *body;
-	void *head = s->head;
+	void *head = s->trail.head;
 
 	if (!part)
 		return 0;

@@ -181,6 +181,51 @@ static __always_inline void read_groups(struct process_record *record, struct ta
 	record->pid_ns_start = probe(ns, child_reaper, start_boottime);
 }
 
+/* An address to calculate with, which the verifier allows with no pointer: what was in memory is none to it. */
+static __always_inline u64 as_number(u64 *memory, const void *address)
+{
+	*(volatile u64 *)memory = (u64)address;
+	return *(volatile u64 *)memory;
+}
+
+/*
+ * What tells credentials from those that were there before: not only where they lie, because memory that was given back is
+ * used again, and between two events a process may change its ids more than once.
+ */
+static __always_inline u64 credentials_of(struct known *now, struct task_struct *task)
+{
+	const struct cred *cred = get(task, cred);
+	u64 sum = as_number(&now->credentials, cred);
+
+	sum = mixed(sum, get(cred, uid.val) | (u64)get(cred, gid.val) << 32);
+	sum = mixed(sum, get(cred, suid.val) | (u64)get(cred, sgid.val) << 32);
+	sum = mixed(sum, get(cred, euid.val) | (u64)get(cred, egid.val) << 32);
+	sum = mixed(sum, get(cred, fsuid.val) | (u64)get(cred, fsgid.val) << 32);
+	sum = mixed(sum, capabilities(&cred->cap_effective));
+	sum = mixed(sum, capabilities(&cred->cap_permitted));
+	return mixed(sum, capabilities(&cred->cap_inheritable));
+}
+
+/*
+ * What tells a working directory from those before: whenever one is set, or another root, the sequence goes on
+ * (set_fs_pwd() in fs/fs_struct.c). A task that is exiting has none.
+ */
+static __always_inline u64 cwd_of(struct known *now, struct fs_struct *fs)
+{
+	u64 dentry = as_number(&now->cwd, get(fs, pwd.dentry)), at = bpf_core_field_offset(struct fs_struct, seq);
+	const u32 *sequence;
+	u32 set = 0;
+
+	/* A load by itself would be of the size that the field has here, which is none. */
+	opaque(at);
+	sequence = (void *)fs + at;
+	if (tasks_are_typed())
+		set = *sequence;
+	else
+		bpf_probe_read_kernel(&set, sizeof(set), sequence);
+	return mixed(dentry, set);
+}
+
 /* What the agent should know about a task, as the task is now. */
 static __always_inline void read_known(struct known *now, const struct control *c, const struct process_key *key,
 				       struct task_struct *task, struct fs_struct *fs, u64 cgroup_id)
@@ -189,15 +234,14 @@ static __always_inline void read_known(struct known *now, const struct control *
 	now->exec_id = key->exec_id;
 	now->cgroup_id = cgroup_id;
 	now->epoch = c->epoch;
-	/* Addresses that tell one credential and one directory from another. A task that is exiting has no directory. */
-	now->cred = (u64)get(task, cred);
-	now->cwd = (u64)get(fs, pwd.dentry);
+	now->credentials = credentials_of(now, task);
+	now->cwd = cwd_of(now, fs);
 }
 
 static __always_inline bool same(const struct known *a, const struct known *b)
 {
 	return a->start == b->start && a->exec_id == b->exec_id && a->cgroup_id == b->cgroup_id &&
-	       a->epoch == b->epoch && a->cred == b->cred && a->cwd == b->cwd;
+	       a->epoch == b->epoch && a->credentials == b->credentials && a->cwd == b->cwd;
 }
 
 static __always_inline void remember(struct scratch *s, const struct control *c, const struct process_key *key,
@@ -239,7 +283,7 @@ static __always_inline int describe(struct task_struct *task, u32 hook, u32 purp
 	read_ancestors(record, task);
 
 	used(s) = sizeof(*record);
-	begin_paths(s, fs);
+	set_root(&s->trail, fs);
 	path_notes(s) = PATH_UNREADABLE;
 	mm = get(task, mm);
 	exe = mm ? get(mm, exe_file) : NULL;

@@ -304,7 +304,7 @@ const GENERAL: [Key; 42] = [
         value_name: "TIME",
         help: "How long events may wait so that the agent is woken for many at once",
         long_help: "0s wakes it for every event, which slows the load many times over.",
-        allowed: "0s to 1s, for example 2ms",
+        allowed: "0s to 1s, for example 5ms",
         choices: &[],
         heading: CAPTURE,
     },

@@ -387,7 +387,7 @@ impl Default for Settings {
                 backend: BackendChoice::Auto,
                 flows: FlowChoice::First,
                 ring_size: ByteSize::mib(8),
-                batch: Duration::from_millis(2),
+                batch: Duration::from_millis(5),
                 processes: 32_768,
             },
             loss: Loss {

@@ -203,3 +203,88 @@ fn what_was_lost_in_a_flood_is_described_again() {
         "{found}"
     );
 }
+
+/// Ids that the program below changes to, from this one on.
+const IDS: u32 = 100_001;
+const TURNS: u32 = 50;
+const CHANGES: [&str; 4] = ["edges::changes_its_ids", "--exact", "--ignored", "--nocapture"];
+const PLACE: &str = "PINHOLE_TEST_PLACE";
+
+/// Between two events that are watched a process may change its ids more than once, and its new credentials may lie where
+/// those lay that were told last.
+#[test]
+fn credentials_are_those_of_now_wherever_they_lie() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "file"]).unwrap();
+    let place = "/no/such/place";
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    tool::run(program.args(CHANGES).env(PLACE, place)).unwrap();
+    let last = format!("{place}/{}", TURNS - 1);
+    agent
+        .wait_for("the last turn", |event| event["file"]["requested_path"] == *last)
+        .unwrap();
+    for turn in 0..TURNS {
+        let path = format!("{place}/{turn}");
+        let all = agent.events().all();
+        let event = all.iter().find(|event| event["file"]["requested_path"] == *path);
+        let event = event.unwrap_or_else(|| panic!("{path} is told"));
+        assert_eq!(event["process"]["uid"], IDS + 2 * turn + 1, "{event}");
+    }
+    agent.stop().unwrap();
+}
+
+#[test]
+#[ignore = "the program that the test above starts"]
+fn changes_its_ids() {
+    /// `MEMBARRIER_CMD_GLOBAL` (include/uapi/linux/membarrier.h): returns after a grace period of RCU, which is when old
+    /// credentials are given back.
+    const GLOBAL: i32 = 1;
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else {
+        return;
+    };
+    caps::securebits::set_keepcaps(true).unwrap();
+    let change = |uid: u32| {
+        // SAFETY: no pointers; both calls concern this thread alone.
+        #[expect(unsafe_code, reason = "the C library would change the ids of all threads")]
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_setresuid, -1, 0, -1), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresuid, uid, 0, 0), 0);
+            for _ in 0..2 {
+                assert_eq!(libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0), 0);
+            }
+        }
+    };
+    for turn in 0..TURNS {
+        change(IDS + 2 * turn);
+        change(IDS + 2 * turn + 1);
+        fs::File::open(place.join(turn.to_string())).unwrap_err();
+    }
+}
+
+/// A directory may have two paths: going from the one to the other is a change of directory.
+#[test]
+fn the_working_directory_is_the_path_that_was_taken_last() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "file"]).unwrap();
+    let [one, other] = ["one", "other"].map(|name| installed.dir().join(name));
+    for path in [&one, &other] {
+        fs::create_dir(path).unwrap();
+    }
+    let script = "mount --bind $0 $1; for at in $0 $1 $0; do cd $at; read line <no-such-file; done";
+    let mut shell = Command::new("unshare");
+    shell
+        .args(["--mount", "bash", "-c", script])
+        .args([&one, &other])
+        .stderr(Stdio::null());
+    shell.status().unwrap();
+    let stopped = agent.stop().unwrap();
+    let cwds: Vec<Option<&str>> = stopped
+        .events
+        .iter()
+        .filter(|event| event["file"]["requested_path"] == "no-such-file")
+        .map(|event| event["process"]["cwd"].as_str())
+        .collect();
+    assert_eq!(cwds, [&one, &other, &one].map(|path| path.to_str()));
+}

@@ -192,7 +192,7 @@ fn a_batch_is_no_lateness() {
         &mut facts,
         "capture.batch",
         (r#""1s""#, "flag --capture-batch"),
-        (r#""2ms""#, "built-in default"),
+        (r#""5ms""#, "built-in default"),
     );
     assert_eq!(check(&facts, "PIN-LIVE-005").status, Status::Ok);
 }

@@ -152,7 +152,14 @@ fn thread(deeds: &[&Deed], theirs: &[&Call], ours: &[&Value], circumstances: Cir
         if !is_told(deed, made, circumstances) {
             continue;
         }
-        let Some(event) = ours.next_if(|event| is_of(event, made)) else {
+        // Where the same call came to the same end more than once, its arguments say which of them it is.
+        let is_anothers = |event: &Value| {
+            !fits(event, made)
+                && theirs[index + 1..]
+                    .iter()
+                    .any(|later| is_of(event, later) && fits(event, later))
+        };
+        let Some(event) = ours.next_if(|event| is_of(event, made) && !is_anothers(event)) else {
             let next = ours.peek().map_or_else(|| "nothing".to_owned(), ToString::to_string);
             untold.push(format!("{title}: next is {next}"));
             continue;
@@ -216,6 +223,11 @@ fn is_of(event: &Value, made: &Call) -> bool {
         .as_i64()
         .map(|ret| if error.is_some() { ret.max(-1) } else { ret });
     told["name"] == *made.name && ret == Some(made.ret) && error == made.error.as_deref()
+}
+
+/// Whether nothing that is told of the call differs from strace's account.
+fn fits(event: &Value, made: &Call) -> bool {
+    event["type"] != "syscall" || compared(event, made).is_empty()
 }
 
 /// The arguments against strace's.

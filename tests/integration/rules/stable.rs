@@ -171,6 +171,13 @@ fn each_rule_of_the_stable_file_alerts_once_and_a_near_miss_does_not() {
         "all",
         "--events",
         "process",
+        // This is about what is told, not about how fast a busy machine's runtime answers.
+        "--runtime-call-timeout",
+        "20s",
+        "--runtime-lookup-budget",
+        "20s",
+        "--runtime-wait-share",
+        "100%",
         "--rules",
     ]
     .map(AsRef::as_ref);
