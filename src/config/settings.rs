@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use pinhole_delivery::config::Delivery;
+use pinhole_priority::Priority;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::endpoint;
@@ -99,7 +100,7 @@ pub struct Rules {
     /// Whether an event can raise the alerts of several rules.
     pub matching: RuleMatching,
     /// The least urgent priority of rules that are evaluated.
-    pub priority: RulePriority,
+    pub priority: Priority,
     /// What is done where it is unknown whether a rule holds.
     pub unknown: WhenUnknown,
     /// Rules of which that raises an alert, whatever `unknown` says.
@@ -130,21 +131,6 @@ pub enum WhenUnknown {
     Alert,
     /// It is counted.
     Hold,
-}
-
-/// The priorities of Falco's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the words of syslog(3), the most urgent one first")]
-pub enum RulePriority {
-    Emergency,
-    Alert,
-    Critical,
-    Error,
-    Warning,
-    Notice,
-    Informational,
-    Debug,
 }
 
 /// `record`: writing what the kernel side told into a file, for `agent rules test`.
@@ -364,7 +350,7 @@ impl Default for Settings {
             rules: Rules {
                 files: Vec::new(),
                 matching: RuleMatching::First,
-                priority: RulePriority::Debug,
+                priority: Priority::Debug,
                 unknown: WhenUnknown::Alert,
                 unknown_alert: Vec::new(),
                 unknown_hold: Vec::new(),

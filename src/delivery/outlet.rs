@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use pinhole_delivery::config::Delivery;
 use pinhole_delivery::limit::{Held, Limiter};
-use pinhole_delivery::{Alert as Worded, Handed, Priority, Sender};
-use pinhole_rules::library::Priority as RulePriority;
+use pinhole_delivery::{Alert as Worded, Handed, Sender};
 
 use super::account::{Accountant, Delivered};
 use crate::rules::Alert;
@@ -67,9 +66,7 @@ impl Outlet {
 
     /// Whether an alert goes out; one that does not is counted.
     pub fn admits(&mut self, alert: &Alert<'_>, now: Instant) -> bool {
-        let admits = self
-            .limiter
-            .admits(alert.rule, priority(alert.priority), nanoseconds(alert), now);
+        let admits = self.limiter.admits(alert.rule, alert.priority, nanoseconds(alert), now);
         if !admits {
             match self.limited.get_mut(alert.rule) {
                 Some(count) => *count += 1,
@@ -199,7 +196,7 @@ impl Channels {
 /// The alert as it travels.
 fn worded(alert: &Alert<'_>, container: Option<&str>) -> Worded {
     Worded {
-        priority: priority(alert.priority),
+        priority: alert.priority,
         rule: alert.rule.to_owned(),
         time: nanoseconds(alert),
         container: container.map(str::to_owned),
@@ -211,17 +208,4 @@ fn worded(alert: &Alert<'_>, container: Option<&str>) -> Worded {
 
 fn nanoseconds(alert: &Alert<'_>) -> u64 {
     u64::try_from(alert.time.as_nanosecond()).unwrap_or_default()
-}
-
-fn priority(priority: RulePriority) -> Priority {
-    match priority {
-        RulePriority::Emergency => Priority::Emergency,
-        RulePriority::Alert => Priority::Alert,
-        RulePriority::Critical => Priority::Critical,
-        RulePriority::Error => Priority::Error,
-        RulePriority::Warning => Priority::Warning,
-        RulePriority::Notice => Priority::Notice,
-        RulePriority::Informational => Priority::Informational,
-        RulePriority::Debug => Priority::Debug,
-    }
 }

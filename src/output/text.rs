@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use pinhole_delivery::Alert as Worded;
-use pinhole_rules::library::Priority;
+use pinhole_priority::Priority;
 
 use crate::capture::record::KernelPath;
 use crate::container::{Metadata, Status};

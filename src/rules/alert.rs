@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use pinhole_priority::Priority;
 use pinhole_rules::engine::{Compiled, Reason};
-use pinhole_rules::library::Priority;
 use pinhole_rules::output::{Rendered, Template};
 use serde::{Serialize, Serializer};
 
@@ -81,7 +81,7 @@ impl<'a> Alert<'a> {
             .map(|reason| (CATALOGUE.name(&reason.field), reason.why.clone()))
             .collect();
         let at = time.strftime("%H:%M:%S%.9f");
-        let mut output = format!("{at}: {} {}", rule.priority.word(), message.text);
+        let mut output = format!("{at}: {} {}", rule.priority.as_str(), message.text);
         if !undecided.is_empty() {
             let reasons: Vec<String> = undecided.iter().map(|(field, why)| format!("{field}: {why}")).collect();
             output.push_str(" (metadata unknown: ");
@@ -138,5 +138,5 @@ fn extend(message: &mut Rendered, more: Rendered) {
 }
 
 fn word<S: Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(priority.word())
+    serializer.serialize_str(priority.as_str())
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine::{Matching, Options, Policy, RuleSet, WhenUnknown};
 use pinhole_rules::file::{Requirement, Version};
-use pinhole_rules::library::{self, Priority};
+use pinhole_rules::library;
 use pinhole_rules::output::Template;
 use pinhole_rules::problem::{Problem, Severity};
 
 use super::catalogue::CATALOGUE;
 use super::{fields, files};
 use crate::capture::{HookSet, Plan};
-use crate::config::settings::{self, RuleMatching, RulePriority, Rules};
+use crate::config::settings::{self, RuleMatching, Rules};
 
 /// The kind of events that rules may watch here.
 const SOURCE: &str = "syscall";
@@ -110,7 +110,7 @@ pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
     let mut problems = library.problems;
     problems.extend(plugins(&library.plugins));
     problems.extend(strangers(settings, &library.rules));
-    let least = priority(settings.priority);
+    let least = settings.priority;
     let (wanted, left_out): (Vec<_>, Vec<_>) = library.rules.into_iter().partition(|rule| rule.priority <= least);
     let options = Options {
         matching: match settings.matching {
@@ -191,19 +191,6 @@ impl Loaded {
 
     fn name(&self, rule: u32) -> &str {
         self.set.rules().get(rule as usize).map_or("", |rule| &rule.name)
-    }
-}
-
-fn priority(least: RulePriority) -> Priority {
-    match least {
-        RulePriority::Emergency => Priority::Emergency,
-        RulePriority::Alert => Priority::Alert,
-        RulePriority::Critical => Priority::Critical,
-        RulePriority::Error => Priority::Error,
-        RulePriority::Warning => Priority::Warning,
-        RulePriority::Notice => Priority::Notice,
-        RulePriority::Informational => Priority::Informational,
-        RulePriority::Debug => Priority::Debug,
     }
 }
 

@@ -20,8 +20,9 @@ pub mod limit;
 mod queue;
 mod sender;
 
-pub use alert::{Alert, Priority};
+pub use alert::Alert;
 pub use channel::TlsError;
 pub use courier::{Courier, EndError, Ended, StartError};
+pub use pinhole_priority::Priority;
 pub use queue::OpenError;
 pub use sender::{Handed, Sender};

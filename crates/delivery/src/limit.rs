@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use pinhole_priority::Priority;
 use serde_json::json;
 
-use crate::alert::{Alert, Priority, one_line};
+use crate::alert::{Alert, one_line};
 use crate::config::Limit;
 
 /// The name of the rule in alerts that tell what was held back.

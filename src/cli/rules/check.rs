@@ -113,7 +113,7 @@ fn as_json(examined: &Examined) -> Value {
 fn rule(rule: &pinhole_rules::library::Rule) -> Value {
     json!({
         "name": rule.name,
-        "priority": rule.priority.word(),
+        "priority": rule.priority.as_str(),
         "tags": rule.tags,
         "enabled": rule.enabled,
         "file": rule.span.source.name,

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use pinhole_priority::Priority;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::units;
-use crate::alert::Priority;
 
 /// How an alert is written where both are possible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

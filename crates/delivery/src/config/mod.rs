@@ -118,7 +118,7 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::Priority;
+    use pinhole_priority::Priority;
 
     fn read(text: &str) -> Result<Delivery, String> {
         toml::from_str(text).map_err(|error| error.to_string())

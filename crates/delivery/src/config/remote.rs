@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use pinhole_priority::Priority;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::units;
-use crate::alert::Priority;
 
 /// `delivery.http`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

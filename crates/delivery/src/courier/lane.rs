@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pinhole_priority::Priority;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::account::{Account, Shared};
-use crate::alert::{Alert, Priority};
+use crate::alert::Alert;
 use crate::backoff::Backoff;
 use crate::channel::{Channel, Failure, Kind};
 use crate::config::Retry;

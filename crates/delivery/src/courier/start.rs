@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Courier;
 use super::lane::Lane;
-use crate::alert::Priority;
+use pinhole_priority::Priority;
+
 use crate::channel::{Channel, File, Http, Journald, Otlp, Program, Syslog, TlsError};
 use crate::config::{Delivery, Invalid, Queue as QueueSettings, Retry};
 use crate::queue::{Disk, Memory, OpenError, Queue};

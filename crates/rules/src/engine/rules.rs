@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
+use pinhole_priority::Priority;
 
 use super::Subject;
 use super::classes::Classes;
@@ -15,7 +16,7 @@ use super::program::{AllClasses, Builder, Entry, Program};
 use super::test::Test;
 use crate::catalogue::{Catalogue, EVENT_TYPE, Event, EventType};
 use crate::field::Field;
-use crate::library::{Priority, Rule};
+use crate::library::Rule;
 use crate::output::Template;
 use crate::problem::{Problem, Severity, shortened};
 use crate::source::Span;

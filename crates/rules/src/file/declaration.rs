@@ -1,9 +1,9 @@
 //! What a rule file declares, in its order.
 
 use super::version::Version;
-use crate::library::Priority;
 use crate::source::Span;
 use crate::text::Text;
+use pinhole_priority::Priority;
 
 /// An entry of a rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]

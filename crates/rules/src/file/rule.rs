@@ -8,9 +8,9 @@ use super::exception;
 use super::item::Item;
 use super::read::named;
 use super::yaml::{Kind, Yaml};
-use crate::library::Priority;
 use crate::problem::{Problem, did_you_mean, shortened};
 use crate::source::Span;
+use pinhole_priority::Priority;
 
 /// Keys of a rule.
 const RULE: [&str; 15] = [
@@ -172,10 +172,10 @@ fn amendment(item: &mut Item<'_>, overrides: &BTreeMap<String, bool>) -> Option<
 
 fn priority(item: &mut Item<'_>) -> Option<Priority> {
     let text = item.optional_text("priority")?;
-    let priority = Priority::parse(text.as_str());
+    let priority = text.as_str().parse().ok();
     if priority.is_none() {
         let message = format!("`{}` is no priority", shortened(text.as_str()));
-        let known = Priority::ALL.map(Priority::word);
+        let known = Priority::ALL.map(Priority::as_str);
         let help = did_you_mean(text.as_str(), known)
             .unwrap_or_else(|| format!("it is one of {}", known.join(", ").to_uppercase()));
         let problem = Problem::error(text.whole_span(), &item.name, message).with_help(Some(help));

@@ -19,4 +19,5 @@ mod size;
 mod tests;
 
 pub use load::{ENGINE, Library, load};
-pub use rule::{Priority, Rule};
+pub use pinhole_priority::Priority;
+pub use rule::Rule;

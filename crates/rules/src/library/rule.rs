@@ -1,5 +1,7 @@
 //! Rules with nothing left to look up but their fields.
 
+use pinhole_priority::Priority;
+
 use std::collections::BTreeSet;
 
 use crate::source::Span;
@@ -36,65 +38,4 @@ pub struct Rule {
     pub whole: bool,
     /// Where it is declared: its name, in the newest definition.
     pub span: Span,
-}
-
-/// How urgent a rule is; the most urgent one is the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// `EMERGENCY`.
-    Emergency,
-    /// `ALERT`.
-    Alert,
-    /// `CRITICAL`.
-    Critical,
-    /// `ERROR`.
-    Error,
-    /// `WARNING`.
-    Warning,
-    /// `NOTICE`.
-    Notice,
-    /// `INFORMATIONAL`, also written as `INFO`.
-    Informational,
-    /// `DEBUG`.
-    Debug,
-}
-
-impl Priority {
-    /// All, the most urgent one first.
-    pub const ALL: [Self; 8] = [
-        Self::Emergency,
-        Self::Alert,
-        Self::Critical,
-        Self::Error,
-        Self::Warning,
-        Self::Notice,
-        Self::Informational,
-        Self::Debug,
-    ];
-
-    /// As alerts write it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Emergency => "Emergency",
-            Self::Alert => "Alert",
-            Self::Critical => "Critical",
-            Self::Error => "Error",
-            Self::Warning => "Warning",
-            Self::Notice => "Notice",
-            Self::Informational => "Informational",
-            Self::Debug => "Debug",
-        }
-    }
-
-    /// As rule files write it, in any case.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        if word.eq_ignore_ascii_case("info") {
-            return Some(Self::Informational);
-        }
-        Self::ALL
-            .into_iter()
-            .find(|priority| priority.word().eq_ignore_ascii_case(word))
-    }
 }

@@ -1,10 +1,11 @@
 //! From an alert to a log record. The names of attributes are the alert's own, but for the few that OpenTelemetry's semantic
 //! conventions have.
 
+use pinhole_priority::Priority;
 use serde_json::Value as Json;
 
 use super::message::{AnyValue, ArrayValue, KeyValue, KeyValueList, LogRecord, Value};
-use crate::alert::{Alert, Priority};
+use crate::alert::Alert;
 
 /// The most attributes of one record; any further ones are counted as dropped. The usual limit of collectors is 128.
 const ATTRIBUTES: usize = 128;

@@ -1,7 +1,7 @@
 //! Later declarations.
 
 use super::{conditions, fine, loaded, problems, rule, written};
-use crate::library::Priority;
+use pinhole_priority::Priority;
 
 #[test]
 fn later_definitions_replace() {

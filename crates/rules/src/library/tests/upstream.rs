@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{load, problems, written};
-use crate::library::Priority;
 use crate::source::Source;
+use pinhole_priority::Priority;
 
 /// The file that `PINHOLE_FALCO_RULES` names, or one beside a directory that holds the checkout.
 fn stable() -> Option<PathBuf> {
