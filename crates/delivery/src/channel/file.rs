@@ -84,25 +84,53 @@ impl Log {
         Ok(())
     }
 
+    /// What fails in between leaves a file that is tried again, and a gap that the next attempt fills first: the kept files are not
+    /// shifted twice.
     fn rotate(&mut self) -> io::Result<()> {
+        let shifted = self.shift();
+        self.reopen()?;
+        shifted
+    }
+
+    /// Makes room for a new file, if nobody else did.
+    fn shift(&self) -> io::Result<()> {
         let path = &self.settings.path;
         let keep = self.settings.keep;
+        if !is_there(path)? {
+            return Ok(());
+        }
         if keep == 0 {
-            fs::remove_file(path)?;
+            return missing_is_fine(fs::remove_file(path));
         }
-        for number in (0..keep).rev() {
+        let mut last = 1;
+        while last < keep && is_there(&old(path, last))? {
+            last += 1;
+        }
+        for number in (0..last).rev() {
             let from = if number == 0 { path.clone() } else { old(path, number) };
-            match fs::rename(&from, old(path, number + 1)) {
-                Err(error) if number > 0 && error.kind() == io::ErrorKind::NotFound => {}
-                done => done?,
-            }
+            missing_is_fine(fs::rename(&from, old(path, number + 1)))?;
         }
-        self.reopen()
+        Ok(())
     }
 
     fn reopen(&mut self) -> io::Result<()> {
         (self.file, self.length) = open(&self.settings.path)?;
         Ok(())
+    }
+}
+
+fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        looked => looked.map(|_| true),
+    }
+}
+
+/// Somebody else may move or remove the same files.
+fn missing_is_fine(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -218,6 +246,41 @@ mod tests {
             files(&directory),
             [("alerts.log".to_owned(), 1), ("moved".to_owned(), 2)]
         );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_taken_away_is_made_anew_and_the_kept_ones_stay() {
+        for keep in [0, 2] {
+            let directory = TempDir::new().unwrap();
+            let settings = settings(&directory, alert(10).json.len() as u64 + 1, keep);
+            let mut file = File::open(&settings).unwrap();
+            file.deliver(&alerts(10..13)).await.unwrap();
+            let kept = files(&directory).len() - 1;
+            assert_eq!(kept, keep as usize);
+            fs::remove_file(&settings.path).unwrap();
+            file.deliver(&alerts(13..14)).await.unwrap();
+            assert_eq!(files(&directory).len(), 1 + kept);
+            assert!(fs::read_to_string(&settings.path).unwrap().contains("o 13"));
+        }
+    }
+
+    #[tokio::test]
+    async fn attempts_that_fail_do_not_shift_the_kept_files_again() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, alert(10).json.len() as u64 + 1, 3);
+        let mut file = File::open(&settings).unwrap();
+        file.deliver(&alerts(10..13)).await.unwrap();
+        let held = |number| fs::read_to_string(old(&settings.path, number)).unwrap();
+        // As if opening failed each time.
+        for _ in 0..3 {
+            file.0.lock().unwrap().shift().unwrap();
+        }
+        assert!(held(1).contains("o 12") && held(2).contains("o 11") && held(3).contains("o 10"));
+        // As if the first of them could not be renamed: its place stays free.
+        file.deliver(&alerts(13..14)).await.unwrap();
+        fs::remove_file(old(&settings.path, 1)).unwrap();
+        file.deliver(&alerts(14..15)).await.unwrap();
+        assert!(held(1).contains("o 13") && held(2).contains("o 11") && held(3).contains("o 10"));
     }
 
     #[tokio::test]
