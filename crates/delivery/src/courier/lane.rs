@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pinhole_priority::Priority;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout_at};
 
 use crate::account::{Account, Shared};
 use crate::alert::Alert;
@@ -70,6 +71,7 @@ impl Lane {
             retry: retry.clone(),
             failing_since: None,
             alone: 0,
+            is_ending: false,
         };
         Self {
             name,
@@ -152,6 +154,8 @@ struct Worker<C> {
     failing_since: Option<Instant>,
     /// So many of the oldest go one by one, because together they were refused.
     alone: usize,
+    /// A pause has seen that nothing more comes.
+    is_ending: bool,
 }
 
 impl<C: Channel> Worker<C> {
@@ -233,8 +237,30 @@ impl<C: Channel> Worker<C> {
                     self.done(rest.min(1), false);
                     self.alone = rest.saturating_sub(1);
                 }
-                let pause = self.backoff.pause(asked);
-                sleep(pause).await;
+                self.pause(asked).await;
+            }
+        }
+    }
+
+    /// Waits before the next attempt. Whoever asks to open anew may have mended what was wrong, so that ends it. At the end of the
+    /// run time is short: there is one attempt at once, and then no pause is longer than the first, whatever the receiver asked for.
+    async fn pause(&mut self, asked: Option<Duration>) {
+        let mut pause = self.backoff.pause(asked);
+        if self.is_ending {
+            pause = pause.min(self.retry.first);
+        }
+        let until = Instant::now() + pause;
+        loop {
+            if self.state.reopen.load(Ordering::Relaxed) {
+                return;
+            }
+            if !self.is_ending && self.state.closing.load(Ordering::Relaxed) {
+                self.is_ending = true;
+                return;
+            }
+            // What else wakes it is a new alert, which waits behind the one that failed.
+            if timeout_at(until, self.state.wake.notified()).await.is_err() {
+                return;
             }
         }
     }

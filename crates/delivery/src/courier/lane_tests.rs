@@ -96,6 +96,7 @@ async fn failures_are_tried_again_with_longer_and_longer_pauses() {
     let channel = Scripted::new((0..5).map(|_| Err(Failure::later("away"))));
     let lane = channel.start(0);
     push(&lane, 0..2);
+    tokio::time::sleep(Duration::from_secs(100)).await;
     let account = finish(lane, 3600).await;
     assert_eq!(
         (account.delivered, account.retried, account.failed, account.dropped),
@@ -121,9 +122,46 @@ async fn a_receiver_that_asks_for_time_gets_it() {
     let channel = Scripted::new([Err(refused(kind))]);
     let lane = channel.start(0);
     push(&lane, 0..1);
+    tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(finish(lane, 3600).await.delivered, 1);
     let attempts = &channel.script().attempts;
     assert!(attempts[1].0 - attempts[0].0 >= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_run_shortens_pauses() {
+    let kind = || Err(refused(Kind::Later(Some(Duration::from_secs(600)))));
+    let channel = Scripted::new([kind(), kind(), kind()]);
+    let lane = channel.start(0);
+    push(&lane, 0..1);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let closed = Instant::now();
+    assert_eq!(finish(lane, 5).await.delivered, 1);
+    let script = channel.script();
+    assert_eq!(script.attempts.len(), 4);
+    assert_eq!(script.attempts[1].0, closed, "one attempt at once");
+    for pair in script.attempts[1..].windows(2) {
+        let pause = pair[1].0 - pair[0].0;
+        assert!(
+            pause >= Duration::from_millis(500) && pause <= Duration::from_millis(1002),
+            "{pause:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_open_anew_ends_a_pause_and_a_new_alert_does_not() {
+    let channel = Scripted::new([Err(refused(Kind::Later(Some(Duration::from_secs(600)))))]);
+    let lane = channel.start(0);
+    push(&lane, 0..1);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    push(&lane, 1..2);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(channel.script().attempts.len(), 1);
+    lane.reopen();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(lane.account().delivered, 2);
+    assert_eq!(channel.script().reopened, 1);
 }
 
 #[tokio::test(start_paused = true)]
