@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::{Answer, TlsError, tls};
@@ -44,7 +44,7 @@ pub(in crate::channel) struct Client {
 enum PostError {
     /// There is no connection.
     Connect(io::Error),
-    /// It failed before an answer came.
+    /// It failed before the head of an answer came.
     Exchange(hyper::Error),
     /// It took too long.
     TimedOut,
@@ -137,20 +137,24 @@ impl Client {
             .body(Full::new(body))
             .unwrap_or_default();
         *request.headers_mut() = self.headers.clone();
-        let exchanged = timeout(self.timeout, async {
+        let deadline = Instant::now() + self.timeout;
+        let exchanged = timeout_at(deadline, async {
             // It may still be on its way from the last answer to being ready.
             connection.ready().await?;
-            let response = connection.send_request(request).await?;
-            read(response).await
+            connection.send_request(request).await
         });
-        let (response, body, is_whole) = exchanged
+        let (head, mut body) = exchanged
             .await
             .map_err(|_| PostError::TimedOut)?
-            .map_err(PostError::Exchange)?;
-        if is_whole {
+            .map_err(PostError::Exchange)?
+            .into_parts();
+        // The head says what became of the alerts. What goes wrong with the body costs the connection, and sends nothing twice.
+        let mut read = Vec::new();
+        let is_whole = timeout_at(deadline, read_body(&mut body, &mut read)).await;
+        if is_whole.unwrap_or(false) {
             self.connection = Some(connection);
         }
-        Ok(Answer::new(&response, body))
+        Ok(Answer::new(&Response::from_parts(head, ()), read.into()))
     }
 
     async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
@@ -198,23 +202,21 @@ where
     Ok(sender)
 }
 
-/// Reads the body as far as the limit. True where that was all of it.
-async fn read<B>(response: Response<B>) -> Result<(Response<()>, Bytes, bool), B::Error>
+/// Reads the body as far as the limit, and as far as it comes. True where that was all of it.
+async fn read_body<B>(body: &mut B, read: &mut Vec<u8>) -> bool
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (head, mut body) = response.into_parts();
-    let response = Response::from_parts(head, ());
-    let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            bytes.extend_from_slice(&data);
+        let Ok(frame) = frame else { return false };
+        if let Ok(data) = frame.into_data() {
+            read.extend_from_slice(&data);
         }
-        if bytes.len() > BODY_LIMIT {
-            return Ok((response, bytes.into(), false));
+        if read.len() > BODY_LIMIT {
+            return false;
         }
     }
-    Ok((response, bytes.into(), true))
+    true
 }
 
 /// An error and what it came from: hyper's own words alone say little.

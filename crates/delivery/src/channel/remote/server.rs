@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     OkThenClose,
     /// An answer without an end.
     Endless,
+    /// 200 and half a body, then nothing for so long, then it closes.
+    Half(Duration),
 }
 
 /// A request as it came.
@@ -154,6 +156,11 @@ impl Server {
             Answer::OkThenClose => {
                 write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
                 stream.flush()?;
+            }
+            Answer::Half(time) => {
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha")?;
+                stream.flush()?;
+                thread::sleep(time);
             }
             Answer::Endless => {
                 write!(stream, "HTTP/1.1 200 OK\r\n\r\n")?;

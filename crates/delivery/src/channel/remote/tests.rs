@@ -112,6 +112,22 @@ async fn an_answer_without_an_end_is_cut_off() {
 }
 
 #[tokio::test]
+async fn the_head_counts_where_the_body_breaks_off_or_stalls() {
+    let whole = Answer::Status(200, "", Vec::new());
+    let (cut, stalled) = (Answer::Half(Duration::ZERO), Answer::Half(Duration::from_secs(10)));
+    let server = Server::start([whole, cut, stalled]);
+    let mut client = plain(&server);
+    assert_eq!(post(&mut client).await, Ok(Verdict::Taken));
+    for _ in 0..2 {
+        let answer = client.post(Bytes::from("{}")).await.unwrap();
+        assert_eq!((answer.verdict(), answer.body), (Verdict::Taken, Bytes::from("ha")));
+    }
+    assert_eq!(post(&mut client).await, Ok(Verdict::Taken));
+    let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 0, 1, 2], "nothing is posted twice, and the connection is given up");
+}
+
+#[tokio::test]
 async fn nobody_there() {
     let mut client = client("http://127.0.0.1:1/", &Tls::default()).unwrap();
     assert!(words(post(&mut client).await).contains("cannot connect: 127.0.0.1:1"));
