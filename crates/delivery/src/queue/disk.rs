@@ -107,15 +107,23 @@ impl Disk {
                 fs::remove_file(segment::path(&self.directory, number))?;
                 continue;
             }
-            let file = segment::open(&segment::path(&self.directory, number), false)?;
+            let path = segment::path(&self.directory, number);
+            let file = segment::open(&path, false)?;
             let end = file.metadata()?.len();
             let from = if number == current { delivered.min(end) } else { 0 };
             if self.segments.is_empty() {
                 self.delivered = from;
             }
             // Only what was written last can be torn by a crash; whatever else is wrong shows when it is read.
-            let (records, length) = segment::count(&file, from, end, Some(number) == newest)?;
+            let is_newest = Some(number) == newest;
+            let (records, readable) = segment::count(&file, from, end, is_newest)?;
+            let length = if is_newest { readable } else { end };
             if length < end {
+                tracing::warn!(
+                    "{}: the last {} bytes are no whole alerts and are cut off",
+                    path.display(),
+                    end - length
+                );
                 file.set_len(length)?;
             }
             self.segments.push_back(Segment {
@@ -124,6 +132,10 @@ impl Disk {
                 length,
                 records,
             });
+            // What is appended from now on must not pass for delivered at the next start.
+            if number == current && delivered > from {
+                self.write_position();
+            }
         }
         Ok(())
     }
@@ -230,6 +242,12 @@ impl Disk {
     /// Gives up what cannot be read of the first segment.
     fn skip_first(&mut self) {
         if let Some(first) = self.segments.front_mut() {
+            tracing::warn!(
+                "{}: {} bytes from {} on are no whole alerts and are skipped",
+                segment::path(&self.directory, first.number).display(),
+                first.length - self.delivered,
+                self.delivered
+            );
             self.damaged += std::mem::take(&mut first.records);
             self.delivered = first.length;
         }

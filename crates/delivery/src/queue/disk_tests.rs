@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -97,6 +99,95 @@ fn a_torn_record_is_cut_off() {
     assert_eq!(disk.len(), 2);
     push(&mut disk, 7..8);
     assert_eq!(drain(&mut disk, 10), ["Rule 0", "Rule 1", "Rule 7"]);
+}
+
+/// What was logged meanwhile.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+    impl tracing::field::Visit for Log {
+        fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            *self.0.lock().unwrap() += &format!("{value:?}\n");
+        }
+    }
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), work);
+    log.0.lock().unwrap().clone()
+}
+
+#[test]
+fn zeros_at_the_end_are_no_alerts_and_are_told() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..3);
+    drop(disk);
+    let path = segments(&directory).pop().unwrap();
+    let length = fs::metadata(&path).unwrap().len();
+    segment::open(&path, false).unwrap().set_len(length + 8000).unwrap();
+    let log = logged(|| {
+        let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+        assert_eq!(disk.len(), 3);
+        push(&mut disk, 3..4);
+        assert_eq!(drain(&mut disk, 10), rules(0..4));
+        assert_eq!(disk.take_damaged(), 0);
+    });
+    let expected = format!("{}: the last 8000 bytes", path.display());
+    assert!(log.contains(&expected), "{log}");
+}
+
+#[test]
+fn an_older_segment_is_not_cut_but_skipped_and_that_is_told() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..1000);
+    let first = usize::try_from(disk.segments[0].records).unwrap();
+    drop(disk);
+    let path = segments(&directory).remove(0);
+    let file = segment::open(&path, false).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length + 100).unwrap();
+    let log = logged(|| {
+        let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), length + 100);
+        assert_eq!(disk.len(), 1000);
+        assert_eq!(drain(&mut disk, first), rules(0..1000));
+        assert_eq!((disk.take_damaged(), disk.len()), (0, 0));
+    });
+    let expected = format!("{}: 100 bytes from {length} on", path.display());
+    assert!(log.contains(&expected), "{log}");
+}
+
+#[test]
+fn a_position_beyond_the_end_hides_nothing_that_comes_later() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..4);
+    disk.front(4);
+    disk.pop(4);
+    drop(disk);
+    let one = segment::record(&alert(0)).unwrap().len() as u64;
+    let path = segments(&directory).pop().unwrap();
+    segment::open(&path, false).unwrap().set_len(one).unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 5..6);
+    drop(disk);
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    assert_eq!(drain(&mut disk, 10), rules(5..6));
 }
 
 #[test]

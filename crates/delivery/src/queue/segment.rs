@@ -90,6 +90,7 @@ fn length(file: &File, offset: u64, end: u64) -> io::Result<Option<usize>> {
     let mut length = [0; 4];
     file.read_exact_at(&mut length, offset)?;
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    let fits = length <= frame::LIMIT && offset + (HEADER + length) as u64 <= end;
+    // Zeros are no records: a file whose length reached the disk before its contents did ends in them, and they are their own checksum.
+    let fits = (1..=frame::LIMIT).contains(&length) && offset + (HEADER + length) as u64 <= end;
     Ok(fits.then_some(length))
 }
