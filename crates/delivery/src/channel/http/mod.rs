@@ -59,8 +59,9 @@ impl Channel for Http {
         let good = alerts.iter().take_while(|alert| alert.object().is_some()).count();
         if good > 0 {
             let answer = self.client.post(self.body(&alerts[..good])).await?;
-            if answer.verdict() != Verdict::Taken {
-                return Err(answer.failure(self.client.url()));
+            let verdict = answer.verdict();
+            if verdict != Verdict::Taken {
+                return Err(answer.failure(self.client.url(), verdict));
             }
         }
         match good == alerts.len() {

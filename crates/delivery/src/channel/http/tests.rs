@@ -92,10 +92,11 @@ async fn refusals_become_failures() {
         Answer::Status(413, "", Vec::new()),
         Answer::Status(503, "retry-after: 9\r\n", Vec::new()),
         Answer::Status(401, "", b"who are you".to_vec()),
+        Answer::Status(410, "", Vec::new()),
     ]);
     let mut http = http(&server, 10, BatchFormat::Array);
     let mut failures = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         failures.push(http.deliver(&alerts(1..4)).await.unwrap_err());
     }
     let kinds: Vec<Kind> = failures.iter().map(|failure| failure.kind).collect();
@@ -104,6 +105,7 @@ async fn refusals_become_failures() {
         [
             Kind::RefusedTogether,
             Kind::Later(Some(Duration::from_secs(9))),
+            Kind::Later(None),
             Kind::RefusedAll
         ]
     );

@@ -77,8 +77,9 @@ impl Channel for Otlp {
     async fn deliver(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
         let body = self.request(alerts, now()).encode_to_vec();
         let answer = self.client.post(body.into()).await?;
-        if answer.verdict() != Verdict::Taken {
-            return Err(answer.failure(self.client.url()));
+        let verdict = answer.otlp_verdict();
+        if verdict != Verdict::Taken {
+            return Err(answer.failure(self.client.url(), verdict));
         }
         // A collector may take a request and refuse some of its records, without saying which. It must not be sent them again.
         let partial = Response::decode(answer.body).ok().and_then(|body| body.partial_success);

@@ -132,6 +132,7 @@ async fn records_that_the_collector_refuses_are_counted_and_not_sent_again() {
         Answer::Status(200, "", partial(0)),
         Answer::Status(200, "", b"no protobuf".to_vec()),
         Answer::Status(503, "retry-after: 1\r\n", Vec::new()),
+        Answer::Status(500, "", Vec::new()),
     ]);
     let mut otlp = otlp(&server);
     let failure = otlp.deliver(&alerts(0..5)).await.unwrap_err();
@@ -141,4 +142,6 @@ async fn records_that_the_collector_refuses_are_counted_and_not_sent_again() {
     otlp.deliver(&alerts(0..5)).await.unwrap();
     let failure = otlp.deliver(&alerts(0..5)).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(1))));
+    let failure = otlp.deliver(&alerts(0..5)).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::RefusedTogether);
 }

@@ -24,7 +24,7 @@ pub(in crate::channel) struct Answer {
 pub(in crate::channel) enum Verdict {
     /// 2xx.
     Taken,
-    /// The receiver is overloaded, or has a fault: it may take the same later.
+    /// The receiver is overloaded or has a fault, or address or credentials are not right: it may take the same later.
     Later,
     /// Something of what was sent is not to its liking, so parts of it may be.
     Content,
@@ -45,6 +45,7 @@ impl Answer {
     pub(in crate::channel) fn verdict(&self) -> Verdict {
         match self.status.as_u16() {
             200..=299 => Verdict::Taken,
+            status if is_about_the_way(status) => Verdict::Later,
             // Request Timeout, Too Early, Too Many Requests, and whatever the receiver is to blame for but cannot speak at all.
             408 | 425 | 429 | 500 | 502..=504 | 507..=599 => Verdict::Later,
             // Bad Request, Content Too Large, Unprocessable Content.
@@ -53,8 +54,20 @@ impl Answer {
         }
     }
 
+    /// The same for OTLP, which says itself what may be tried again (OTLP 1.7, "OTLP/HTTP Response").
+    pub(in crate::channel) fn otlp_verdict(&self) -> Verdict {
+        match self.status.as_u16() {
+            429 | 502..=504 => Verdict::Later,
+            status if is_about_the_way(status) => Verdict::Later,
+            // It may be one of the records that a collector fails at.
+            500 => Verdict::Content,
+            408 | 425 | 505..=599 => Verdict::Never,
+            _ => self.verdict(),
+        }
+    }
+
     /// The failure that a refusal is.
-    pub(in crate::channel) fn failure(&self, url: &str) -> Failure {
+    pub(in crate::channel) fn failure(&self, url: &str, verdict: Verdict) -> Failure {
         let words = String::from_utf8_lossy(&self.body);
         let words: String = shortened(words.trim())
             .chars()
@@ -63,7 +76,7 @@ impl Answer {
         let separator = if words.is_empty() { "" } else { ": " };
         Failure {
             taken: 0,
-            kind: match self.verdict() {
+            kind: match verdict {
                 Verdict::Taken | Verdict::Later => Kind::Later(self.retry_after),
                 Verdict::Content => Kind::RefusedTogether,
                 Verdict::Never => Kind::RefusedAll,
@@ -71,6 +84,12 @@ impl Answer {
             error: format!("{url} answers {}{separator}{words}", self.status),
         }
     }
+}
+
+/// Redirects, Unauthorized, Forbidden, Not Found, Proxy Authentication Required: they tell of the address or the credentials and
+/// not of the alerts. Somebody can put that right, and until then every alert would be refused.
+const fn is_about_the_way(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 403 | 404 | 407)
 }
 
 /// How long the receiver wants to be left alone: seconds or a date (RFC 9110, section 10.2.3).
@@ -101,8 +120,9 @@ mod tests {
         for (verdict, statuses) in [
             (Verdict::Taken, &[200, 201, 202, 204][..]),
             (Verdict::Later, &[408, 425, 429, 500, 502, 503, 504, 520]),
+            (Verdict::Later, &[301, 308, 401, 403, 404, 407]),
             (Verdict::Content, &[400, 413, 422]),
-            (Verdict::Never, &[301, 308, 401, 403, 404, 405, 410, 415, 501, 505]),
+            (Verdict::Never, &[405, 410, 415, 501, 505]),
         ] {
             for status in statuses {
                 assert_eq!(answer(*status, "").verdict(), verdict, "{status}");
@@ -111,11 +131,26 @@ mod tests {
     }
 
     #[test]
+    fn otlp_has_verdicts_of_its_own() {
+        for (verdict, statuses) in [
+            (Verdict::Taken, &[200, 202][..]),
+            (Verdict::Later, &[429, 502, 503, 504]),
+            (Verdict::Later, &[307, 401, 403, 404, 407]),
+            (Verdict::Content, &[400, 413, 422, 500]),
+            (Verdict::Never, &[405, 408, 415, 425, 501, 505, 507, 520]),
+        ] {
+            for status in statuses {
+                assert_eq!(answer(*status, "").otlp_verdict(), verdict, "{status}");
+            }
+        }
+    }
+
+    #[test]
     fn a_failure_says_what_the_receiver_said() {
-        let failure = answer(429, " slow\ndown ").failure("http://h/");
+        let failure = answer(429, " slow\ndown ").failure("http://h/", Verdict::Later);
         assert_eq!(failure.error, "http://h/ answers 429 Too Many Requests: slow down");
         assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(7))));
-        let failure = answer(404, "").failure("http://h/");
+        let failure = answer(404, "").failure("http://h/", Verdict::Later);
         assert_eq!(failure.error, "http://h/ answers 404 Not Found");
     }
 

@@ -75,17 +75,18 @@ async fn refusals_carry_what_the_receiver_wants() {
     let server = Server::start([
         Answer::Status(429, "retry-after: 3\r\n", b"busy".to_vec()),
         Answer::Status(500, "", Vec::new()),
-        Answer::Status(404, "", Vec::new()),
+        Answer::Status(405, "", Vec::new()),
         Answer::Status(307, "location: http://127.0.0.1:1/\r\n", Vec::new()),
     ]);
     let mut client = plain(&server);
     let answer = client.post(Bytes::new()).await.unwrap();
-    assert_eq!(answer.failure("u").kind, Kind::Later(Some(Duration::from_secs(3))));
+    let failure = answer.failure("u", answer.verdict());
+    assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(3))));
     assert_eq!(post(&mut client).await, Ok(Verdict::Later));
     assert_eq!(post(&mut client).await, Ok(Verdict::Never));
     assert_eq!(
         post(&mut client).await,
-        Ok(Verdict::Never),
+        Ok(Verdict::Later),
         "redirects are not followed"
     );
     assert_eq!(server.seen().len(), 4);
@@ -124,7 +125,11 @@ async fn the_head_counts_where_the_body_breaks_off_or_stalls() {
     }
     assert_eq!(post(&mut client).await, Ok(Verdict::Taken));
     let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
-    assert_eq!(connections, [0, 0, 1, 2], "nothing is posted twice, and the connection is given up");
+    assert_eq!(
+        connections,
+        [0, 0, 1, 2],
+        "nothing is posted twice, and the connection is given up"
+    );
 }
 
 #[tokio::test]
