@@ -11,6 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,11 +28,21 @@ const LIVED: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// How long one that was killed is waited for.
+const KILLED: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(crate) struct Program {
     settings: config::Program,
     running: Option<Running>,
     starts: Backoff,
+}
+
+enum Ended {
+    Yes(ExitStatus),
+    No,
+    /// It cannot be waited for, so its number may be another's.
+    Unknown,
 }
 
 struct Running {
@@ -58,7 +70,8 @@ impl Program {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?))
-            // An interrupt at the terminal is the agent's to answer: the program ends when its input does.
+            // An interrupt at the terminal is the agent's to answer: the program ends when its input does. What it starts can be
+            // stopped with it.
             .process_group(0);
         let own = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PINHOLE_"));
         own.for_each(|(name, _)| {
@@ -158,24 +171,35 @@ impl Program {
 }
 
 impl Running {
-    /// Closes its input and waits for its end; stops it if that takes too long. Tells how it ended by itself.
+    /// Closes its input and waits for its end; stops it, and what it started, if that takes too long. Tells how it ended by itself.
     async fn end(mut self, time: Duration) -> Option<ExitStatus> {
         self.input = None;
-        let deadline = Instant::now() + time;
+        match self.ended_by(Instant::now() + time).await {
+            Ended::Yes(status) => return Some(status),
+            Ended::Unknown => return None,
+            Ended::No => {}
+        }
+        // Its process group has its number, which is nobody else's until it is waited for.
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        // The signal cannot be refused, but a system call that hangs is ended first.
+        self.ended_by(Instant::now() + KILLED).await;
+        None
+    }
+
+    async fn ended_by(&mut self, deadline: Instant) -> Ended {
         let mut pause = Duration::from_millis(1);
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => return Ended::Yes(status),
                 Ok(None) if Instant::now() < deadline => {}
-                _ => break,
+                Ok(None) => return Ended::No,
+                Err(_) => return Ended::Unknown,
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
-        // The signal cannot be refused, so the wait is short.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        None
     }
 }
 

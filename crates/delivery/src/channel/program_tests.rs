@@ -129,6 +129,22 @@ async fn one_for_each_alert_reads_one_and_its_end_counts() {
 }
 
 #[tokio::test]
+async fn what_it_started_is_stopped_with_it() {
+    let mut shell = Shell::new("sleep 1000 & echo $! > $OUT; wait", false);
+    let failure = shell.program.deliver(&alerts(1..2)).await.unwrap_err();
+    assert!(failure.error.contains("stopped after 1s"), "{}", failure.error);
+    let started = shell.lines(1).await.remove(0);
+    // Whoever inherits it may not have waited for it yet.
+    for _ in 0..200 {
+        match std::fs::read_to_string(format!("/proc/{started}/stat")) {
+            Ok(stat) if !stat.contains(") Z") => sleep(Duration::from_millis(20)).await,
+            _ => return,
+        }
+    }
+    panic!("process {started} lives on");
+}
+
+#[tokio::test]
 async fn one_that_is_not_there_is_tried_again() {
     for keep_alive in [true, false] {
         let mut program = Program::new(&config::Program {
