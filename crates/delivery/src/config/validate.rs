@@ -86,14 +86,14 @@ pub(super) fn delivery(delivery: &Delivery) -> Result<(), Invalid> {
         remote("delivery.http", &http.url, &http.headers, http.batch)?;
         waits("delivery.http", http.connect_timeout, http.timeout, &http.retry)?;
         queue("delivery.http", &http.queue)?;
-        tls("delivery.http", &http.tls)?;
+        tls("delivery.http", &http.url, &http.tls)?;
     }
     if delivery.otlp.enabled {
         let otlp = &delivery.otlp;
         remote("delivery.otlp", &otlp.url, &otlp.headers, otlp.batch)?;
         waits("delivery.otlp", otlp.connect_timeout, otlp.timeout, &otlp.retry)?;
         queue("delivery.otlp", &otlp.queue)?;
-        tls("delivery.otlp", &otlp.tls)?;
+        tls("delivery.otlp", &otlp.url, &otlp.tls)?;
         if otlp.resource.len() > 64 {
             return invalid("delivery.otlp.resource", "too many attributes", "at most 64");
         }
@@ -220,15 +220,23 @@ fn queue(section: &str, queue: &Queue) -> Result<(), Invalid> {
     size(&key, queue.disk, ByteSize::mib(1), ByteSize::tib(1))
 }
 
-fn tls(section: &str, tls: &Tls) -> Result<(), Invalid> {
+fn tls(section: &str, url: &str, tls: &Tls) -> Result<(), Invalid> {
+    let is_plain = url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"));
     for (name, path) in [
         ("ca_file", &tls.ca_file),
         ("certificate", &tls.certificate),
         ("key", &tls.key),
     ] {
-        if !path.as_os_str().is_empty() {
-            absolute(&format!("{section}.tls.{name}"), path)?;
+        if path.as_os_str().is_empty() {
+            continue;
         }
+        let key = format!("{section}.tls.{name}");
+        // Whoever sets it believes that the receiver is checked.
+        if is_plain {
+            let problem = format!("{section}.url is http://, which is sent without TLS");
+            return invalid(&key, problem, "none with http://, or an address of https://");
+        }
+        absolute(&key, path)?;
     }
     match (tls.certificate.as_os_str().is_empty(), tls.key.as_os_str().is_empty()) {
         (false, true) => invalid(
@@ -286,6 +294,15 @@ mod tests {
             key_of(|s| s.http.tls.key = "/k".into()),
             "delivery.http.tls.certificate"
         );
+        assert_eq!(
+            key_of(|s| s.otlp.tls.ca_file = "/ca".into()),
+            "delivery.otlp.tls.ca_file"
+        );
+        let plain = |s: &mut Delivery| {
+            s.http.url = "HTTP://receiver/".to_owned();
+            (s.http.tls.certificate, s.http.tls.key) = ("/c".into(), "/k".into());
+        };
+        assert_eq!(key_of(plain), "delivery.http.tls.certificate");
         assert_eq!(
             key_of(|s| s.otlp.retry.longest = Duration::ZERO),
             "delivery.otlp.retry.longest"
