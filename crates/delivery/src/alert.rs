@@ -17,10 +17,10 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// The alert as one line of JSON, in Falco's shape, without a newline.
-    #[serde(deserialize_with = "line")]
+    #[serde(deserialize_with = "json")]
     pub json: String,
     /// The alert as one line of text, without a newline.
-    #[serde(deserialize_with = "line")]
+    #[serde(deserialize_with = "text")]
     pub text: String,
 }
 
@@ -39,17 +39,40 @@ impl Alert {
     }
 }
 
-/// A text without line ends. They would let an alert pass for two in whatever is read line by line, so they become spaces.
-fn line<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// JSON without line ends. They would let an alert pass for two in whatever is read line by line, so they become spaces, which mean
+/// the same between tokens.
+fn json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let json = String::deserialize(deserializer)?;
+    Ok(match json.contains(['\n', '\r', '\0']) {
+        true => json.replace(['\n', '\r', '\0'], " "),
+        false => json,
+    })
+}
+
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(one_line(text))
 }
 
+/// A text that stays one line and is shown as it was written: what would end the line, steer a terminal or turn the direction of
+/// reading is escaped. A process may have chosen it.
 pub(crate) fn one_line(text: String) -> String {
-    match text.contains(['\n', '\r', '\0']) {
-        true => text.replace(['\n', '\r', '\0'], " "),
-        false => text,
+    if !text.contains(is_hostile) {
+        return text;
     }
+    let mut line = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match is_hostile(letter) {
+            true => line.extend(letter.escape_default()),
+            false => line.push(letter),
+        }
+    }
+    line
+}
+
+/// Control characters, and those that override the direction of reading, which are none.
+pub(crate) fn is_hostile(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -72,12 +95,26 @@ pub(crate) mod tests {
         }
     }
 
+    fn again(alert: &Alert) -> Alert {
+        serde_json::from_str(&serde_json::to_string(alert).unwrap()).unwrap()
+    }
+
     #[test]
     fn an_alert_stays_one_line() {
         let mut alert = alert(1);
         alert.text = "a\nb\rc\0d".to_owned();
-        let read: Alert = serde_json::from_str(&serde_json::to_string(&alert).unwrap()).unwrap();
-        assert_eq!(read.text, "a b c d");
+        alert.json = "{\n\r\0}".to_owned();
+        let read = again(&alert);
+        assert_eq!((read.text.as_str(), read.json.as_str()), (r"a\nb\rc\u{0}d", "{   }"));
+    }
+
+    #[test]
+    fn a_text_neither_steers_a_terminal_nor_reads_backwards() {
+        let mut alert = alert(1);
+        alert.text = "\x1b[2J\u{9b}1m\x7f\u{202e}gpj\u{2066}.ä\\".to_owned();
+        let read = again(&alert);
+        assert_eq!(read.text, r"\u{1b}[2J\u{9b}1m\u{7f}\u{202e}gpj\u{2066}.ä\");
+        assert_eq!(again(&read), read, "once is enough");
     }
 
     #[test]

@@ -257,6 +257,20 @@ fn a_lost_position_delivers_again_rather_than_not_at_all() {
 }
 
 #[test]
+fn the_largest_alert_is_read_again_though_it_grew_when_it_was_escaped() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), 8 * LIMIT).unwrap();
+    let mut large = alert(1);
+    large.text = "\x7f".repeat(crate::frame::LIMIT - 1000);
+    large.text = crate::alert::one_line(large.text);
+    disk.push(&Arc::new(large)).unwrap();
+    push(&mut disk, 2..3);
+    drop(disk);
+    let mut disk = Disk::open(directory.path(), 8 * LIMIT).unwrap();
+    assert_eq!(drain(&mut disk, 10), rules(1..3));
+}
+
+#[test]
 fn two_processes_do_not_share_a_directory() {
     let directory = TempDir::new().unwrap();
     let _disk = Disk::open(directory.path(), LIMIT).unwrap();

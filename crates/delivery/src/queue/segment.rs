@@ -16,6 +16,8 @@ use crate::frame;
 
 /// Bytes before the payload.
 const HEADER: usize = 8;
+/// The largest payload, in bytes. An alert was a frame, and what was escaped in it since then has grown: a byte to seven at most.
+const LIMIT: usize = 8 * frame::LIMIT;
 
 /// What a segment's file is called.
 pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
@@ -91,6 +93,6 @@ fn length(file: &File, offset: u64, end: u64) -> io::Result<Option<usize>> {
     file.read_exact_at(&mut length, offset)?;
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
     // Zeros are no records: a file whose length reached the disk before its contents did ends in them, and they are their own checksum.
-    let fits = (1..=frame::LIMIT).contains(&length) && offset + (HEADER + length) as u64 <= end;
+    let fits = (1..=LIMIT).contains(&length) && offset + (HEADER + length) as u64 <= end;
     Ok(fits.then_some(length))
 }
