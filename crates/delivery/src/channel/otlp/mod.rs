@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-use super::remote::{Client, TlsError, Verdict};
+use super::remote::{Client, TlsError, Verdict, words};
 use super::{Channel, Failure, Kind};
 use crate::alert::Alert;
 use crate::config::Otlp as Settings;
@@ -94,7 +94,7 @@ impl Channel for Otlp {
                 "{} refuses {rejected} of {}: {}",
                 self.client.url(),
                 alerts.len(),
-                partial.error_message
+                words(&partial.error_message)
             ),
         })
     }

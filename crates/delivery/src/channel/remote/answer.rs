@@ -8,6 +8,7 @@ use hyper::header::RETRY_AFTER;
 use hyper::{Response, StatusCode};
 
 use crate::account::shortened;
+use crate::alert::is_hostile;
 use crate::channel::{Failure, Kind};
 
 /// An answer, read as far as anybody wants it.
@@ -68,11 +69,7 @@ impl Answer {
 
     /// The failure that a refusal is.
     pub(in crate::channel) fn failure(&self, url: &str, verdict: Verdict) -> Failure {
-        let words = String::from_utf8_lossy(&self.body);
-        let words: String = shortened(words.trim())
-            .chars()
-            .map(|letter| if letter.is_control() { ' ' } else { letter })
-            .collect();
+        let words = words(&String::from_utf8_lossy(&self.body));
         let separator = if words.is_empty() { "" } else { ": " };
         Failure {
             taken: 0,
@@ -84,6 +81,14 @@ impl Answer {
             error: format!("{url} answers {}{separator}{words}", self.status),
         }
     }
+}
+
+/// What a receiver says, fit for the log: its beginning, on one line.
+pub(in crate::channel) fn words(text: &str) -> String {
+    shortened(text.trim())
+        .chars()
+        .map(|letter| if is_hostile(letter) { ' ' } else { letter })
+        .collect()
 }
 
 /// Redirects, Unauthorized, Forbidden, Not Found, Proxy Authentication Required: they tell of the address or the credentials and

@@ -5,7 +5,7 @@ mod answer;
 mod client;
 mod tls;
 
-pub(super) use answer::{Answer, Verdict};
+pub(super) use answer::{Answer, Verdict, words};
 pub(super) use client::Client;
 pub use tls::TlsError;
 
