@@ -153,7 +153,8 @@ static __always_inline int append_descriptor(struct scratch *s, struct files_str
 	bpf_probe_read_kernel(head, INODE_HEAD, (void *)inode);
 	mode = copied_as(u16, head, INODE_HEAD, struct inode, i_mode);
 	number = copied(head, INODE_HEAD, struct inode, i_ino);
-	if ((mode & S_IFMT) == S_IFSOCK) {
+	/* The file of a unix socket can be opened with O_PATH, and is no socket then. */
+	if ((mode & S_IFMT) == S_IFSOCK && probe(file, private_data)) {
 		s->flow.socket = (u64)file;
 		s->flow.inode = number;
 		return append_socket(s, file, number, of);

@@ -43,7 +43,7 @@ int process_fork(u64 *ctx)
 	struct kernfs_node *cgroup;
 	struct fork_record *record;
 	struct scratch *s;
-	bool introduced;
+	bool introduced, alike;
 
 	if (!line || !c)
 		return 0;
@@ -71,8 +71,12 @@ int process_fork(u64 *ctx)
 		record->header.flags |= append_cgroup(s, cgroup);
 	record->cgroup_size = used(s) - sizeof(*record);
 	record->reserved = 0;
-	/* The child is what its caller was, so it needs no introduction, unless the caller itself is unknown. */
-	if (send(c, line, s, 0) && introduced)
+	/*
+	 * The child is what its caller was, so it needs no introduction, unless the caller itself is unknown or the child was born
+	 * into a user namespace of its own (CLONE_NEWUSER), where it has every capability.
+	 */
+	alike = contents_of(get(task, cred), &s->now.credentials) == contents_of(get(child, cred), &s->now.credentials);
+	if (send(c, line, s, 0) && introduced && alike)
 		remember(s, c, &record->child, child, get(child, fs), record->child_cgroup_id);
 	release(s);
 	return 0;

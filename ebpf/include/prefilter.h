@@ -133,13 +133,9 @@ struct seen_names {
 /* As much of a text as is looked through. */
 #define TEXT_LIMIT 256
 
-/*
- * Room to look at a call, per CPU. A place of one's own costs more than looking does, so this is everybody's: who begins
- * writes down which task it is, and what was found counts only where that still stands when all is done. A task that came
- * between wrote its own, and is not undone by being come between in turn.
- */
+/* Room to look at a call, one per CPU, claimed as those in which records are put together. */
 struct sieve {
-	u64 task;
+	u64 users;
 	struct trail trail;
 	struct seen_names seen;
 	u8 text[TEXT_LIMIT + sizeof(u64)];
@@ -515,11 +511,13 @@ static __always_inline bool may_match(struct task_struct *task, const struct cal
 		s = this_sieve();
 		if (!s)
 			return true;
-		*(volatile u64 *)&s->task = (u64)task;
-		set_root(&s->trail, get(task, fs));
-		allowed = allowed_by_texts(of, call, allowed);
-		if (*(volatile u64 *)&s->task != (u64)task)
-			return true;
+		/* A task that came between two steps of another's look tells: nobody has seen what it is about. */
+		__sync_fetch_and_add(&s->users, 1);
+		if (*(volatile u64 *)&s->users == 1) {
+			set_root(&s->trail, get(task, fs));
+			allowed = allowed_by_texts(of, call, allowed);
+		}
+		__sync_fetch_and_add(&s->users, -1);
 	}
 	return allowed || !is_current(generation);
 }

@@ -188,14 +188,10 @@ static __always_inline u64 as_number(u64 *memory, const void *address)
 	return *(volatile u64 *)memory;
 }
 
-/*
- * What tells credentials from those that were there before: not only where they lie, because memory that was given back is
- * used again, and between two events a process may change its ids more than once.
- */
-static __always_inline u64 credentials_of(struct known *now, struct task_struct *task)
+/* What credentials say, in one number. room is for the address of a namespace. */
+static __always_inline u64 contents_of(const struct cred *cred, u64 *room)
 {
-	const struct cred *cred = get(task, cred);
-	u64 sum = as_number(&now->credentials, cred);
+	u64 sum = as_number(room, get(cred, user_ns));
 
 	sum = mixed(sum, get(cred, uid.val) | (u64)get(cred, gid.val) << 32);
 	sum = mixed(sum, get(cred, suid.val) | (u64)get(cred, sgid.val) << 32);
@@ -207,11 +203,24 @@ static __always_inline u64 credentials_of(struct known *now, struct task_struct 
 }
 
 /*
+ * What tells credentials from those that were there before: not only where they lie, because memory that was given back is
+ * used again, and between two events a process may change its ids more than once.
+ */
+static __always_inline u64 credentials_of(struct known *now, struct task_struct *task)
+{
+	const struct cred *cred = get(task, cred);
+	u64 contents = contents_of(cred, &now->credentials);
+
+	return mixed(contents, as_number(&now->credentials, cred));
+}
+
+/*
  * What tells a working directory from those before: whenever one is set, or another root, the sequence goes on
- * (set_fs_pwd() in fs/fs_struct.c). A task that is exiting has none.
+ * (set_fs_pwd() in fs/fs_struct.c), and begins anew only in another fs_struct. A task that is exiting has none.
  */
 static __always_inline u64 cwd_of(struct known *now, struct fs_struct *fs)
 {
+	u64 mnt = as_number(&now->cwd, get(fs, pwd.mnt));
 	u64 dentry = as_number(&now->cwd, get(fs, pwd.dentry)), at = bpf_core_field_offset(struct fs_struct, seq);
 	const u32 *sequence;
 	u32 set = 0;
@@ -223,7 +232,7 @@ static __always_inline u64 cwd_of(struct known *now, struct fs_struct *fs)
 		set = *sequence;
 	else
 		bpf_probe_read_kernel(&set, sizeof(set), sequence);
-	return mixed(dentry, set);
+	return mixed(mixed(mnt, dentry), set);
 }
 
 /* What the agent should know about a task, as the task is now. */

@@ -233,7 +233,7 @@ fn of_file(subject: &Subject<'_>) -> Class {
         Some("directory") => Class::Directory,
         Some("fifo") if path.starts_with("pipe:[") => Class::Pipe,
         Some("anonymous") => anonymous(path.strip_prefix("anon_inode:").unwrap_or(path)),
-        Some("socket") => Class::Other,
+        Some("socket") if !path.starts_with('/') => Class::Other,
         Some(_) if path.starts_with("memfd:") => Class::Memfd,
         _ => Class::File,
     }
@@ -264,7 +264,7 @@ impl<'e> Descriptor<'e> {
         match self.behind {
             Behind::Plain(_) => Name::Known(Cow::Borrowed(b"")),
             Behind::File { path, .. } => self.file_name(subject, call, path),
-            _ if descriptor_is_opened(call) => self.asked(call).into(),
+            _ if descriptor_is_opened(call) => self.asked(subject, call).into(),
             _ => match Connection::of(subject) {
                 Some(connection) => connection.name(),
                 None if matches!(self.behind, Behind::Nothing) => Name::Absent,
@@ -274,10 +274,10 @@ impl<'e> Descriptor<'e> {
     }
 
     /// The path that was asked for, absolute.
-    fn asked(&self, call: &CallBody<'_>) -> Result<Cow<'_, [u8]>, &'static str> {
+    fn asked(&self, subject: &Subject<'_>, call: &CallBody<'_>) -> Result<Cow<'_, [u8]>, &'static str> {
         let asked = self.asked.get_or_init(|| {
             let index = call.call.args.iter().position(|arg| matches!(arg.kind, Kind::Path(_)));
-            path::absolute(call, index.ok_or(reasons::REQUEST_UNKNOWN)?)
+            path::absolute(subject, call, index.ok_or(reasons::REQUEST_UNKNOWN)?)
         });
         match asked {
             Ok(path) => Ok(Cow::Borrowed(path)),
@@ -293,13 +293,13 @@ impl<'e> Descriptor<'e> {
         let path = subject.files().0.as_ref().and_then(|file| file.path.as_deref());
         match path {
             // The kernel knows this directory by a number only. Rules know it by the name that every process can use.
-            Some(path) if opened && path.starts_with("/proc/") => match self.asked(call) {
+            Some(path) if opened && path.starts_with("/proc/") => match self.asked(subject, call) {
                 Ok(asked) if is_of_itself(&asked, path.as_bytes()) => Name::Known(asked),
                 _ => Name::Known(Cow::Borrowed(path.as_bytes())),
             },
             Some(path) => Name::Known(Cow::Borrowed(path.as_bytes())),
             // Without the right to read the kernel's memory, what was asked for is what upstream goes by, too.
-            None if opened => self.asked(call).into(),
+            None if opened => self.asked(subject, call).into(),
             None => Name::Unknown(reasons::PATH_UNREADABLE),
         }
     }

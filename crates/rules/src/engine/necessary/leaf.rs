@@ -194,10 +194,14 @@ fn text(matcher: &Matcher, axis: &'static Axis, part: Part, can: Patterns, clean
 /// Patterns of the whole text of which one fits where the part of it fits; nothing where there are none.
 fn patterns(matcher: &Matcher, part: Part, can: Patterns, clean: bool) -> Option<Vec<Pattern>> {
     let equal = |text: &[u8]| match part {
-        Part::Whole => Pattern::Equal(text.into()),
-        Part::Directory if text.ends_with(b"/") => Pattern::Begins(text.into()),
-        Part::Directory => Pattern::Begins([text, b"/"].concat().into()),
-        Part::Name => Pattern::Name(text.into()),
+        Part::Whole => vec![Pattern::Equal(text.into())],
+        Part::Directory if text.ends_with(b"/") => vec![Pattern::Begins(text.into())],
+        // That of a directory that was opened is itself.
+        Part::Directory => vec![
+            Pattern::Begins([text, b"/"].concat().into()),
+            Pattern::Equal(text.into()),
+        ],
+        Part::Name => vec![Pattern::Name(text.into())],
     };
     let begins = |text: &[u8]| match part {
         // The directory is the beginning of the whole.
@@ -210,14 +214,14 @@ fn patterns(matcher: &Matcher, part: Part, can: Patterns, clean: bool) -> Option
         Part::Directory => Pattern::Contains(text.into()),
     };
     match matcher {
-        Matcher::Texts(texts) => Some(texts.iter().map(equal).collect()),
+        Matcher::Texts(texts) => Some(texts.iter().flat_map(equal).collect()),
         Matcher::StartsWith(text) => Some(vec![begins(text)]),
         Matcher::EndsWith(text) => Some(vec![ends(text)]),
         Matcher::Contains(text) => Some(vec![Pattern::Contains(text.needle().into())]),
         Matcher::Glob(glob) => {
             let literals = glob.literals()?;
             if let Some(whole) = literals.whole {
-                return Some(vec![equal(&whole)]);
+                return Some(equal(&whole));
             }
             // A single slash says little of a path.
             let short = |text: &[u8]| text.len() < 2;
@@ -239,10 +243,10 @@ fn patterns(matcher: &Matcher, part: Part, can: Patterns, clean: bool) -> Option
                 .beginnings()
                 .flat_map(|(path, open)| {
                     let below = || Pattern::Begins([path.as_slice(), b"/"].concat().into());
-                    match (open, part) {
-                        (true, _) => vec![Pattern::Begins(path.into())],
-                        (false, Part::Directory) => vec![below()],
-                        (false, _) => vec![below(), Pattern::Equal(path.into())],
+                    if open {
+                        vec![Pattern::Begins(path.into())]
+                    } else {
+                        vec![below(), Pattern::Equal(path.into())]
                     }
                 })
                 .collect(),

@@ -341,10 +341,10 @@ fn says_what_it_should() {
         (&["not evt.rawres = oneof (0, 1)"], "always"),
         (
             &["fd.directory in (/a, /b) or fd.name = /a/x or fd.name = /c"],
-            "path in (/c, /a/*, /b/*)",
+            "path in (/a, /b, /c, /a/*, /b/*)",
         ),
         (&["fd.name pmatch (/a, /b/*/c)"], "path in (/a, /a/*, /b/*)"),
-        (&["fd.directory pmatch (/a, /b/*/c)"], "path in (/a/*, /b/*)"),
+        (&["fd.directory pmatch (/a, /b/*/c)"], "path in (/a, /a/*, /b/*)"),
         (&["fd.name pmatch (/)"], "always"),
         (&["fd.name glob '/home/*/.ssh/*'"], "path in (/home/*)"),
         // A filter that knows prefixes only.
