@@ -75,6 +75,7 @@ pub fn parts(settings: &Delivery) -> Vec<seccomp::Part> {
         (Part::Network, network),
         (Part::Files, !directories(settings).is_empty()),
         (Part::Sockets, sockets),
+        (Part::NetworkAlone, network && !sockets),
         (Part::Program, settings.program.enabled),
     ]
     .into_iter()
@@ -208,7 +209,7 @@ mod tests {
         );
         settings.http.enabled = true;
         let needs_of_http = needs(&settings);
-        assert_eq!(parts(&settings), [Part::Network]);
+        assert_eq!(parts(&settings), [Part::Network, Part::NetworkAlone]);
         assert_eq!(needs_of_http.ports, [443, DNS]);
         assert!(
             needs_of_http.read.contains(&"/etc/pinhole/tls".into()),
@@ -225,7 +226,10 @@ mod tests {
         assert!(local.ports.is_empty() && local.read.is_empty());
         settings.syslog.target = Target::Tcp("h:601".to_owned());
         settings.program.enabled = true;
-        assert_eq!(parts(&settings), [Part::Network, Part::Files, Part::Program]);
+        assert_eq!(
+            parts(&settings),
+            [Part::Network, Part::Files, Part::NetworkAlone, Part::Program]
+        );
         assert_eq!(needs(&settings).ports, [601, DNS]);
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use seccompiler::{BpfProgram, TargetArch};
 use serde_json::{Value, json};
 
-use self::policy::{Condition, Operator, Otherwise, Policy};
+use self::policy::{Condition, Operator, Otherwise, Policy, When};
 use super::status::{self, SeccompMode, ThreadStatus};
 
 /// The policy that the agent runs under.
@@ -42,6 +42,8 @@ pub enum Part {
     Files,
     /// Unix sockets of other daemons.
     Sockets,
+    /// Receivers over the network and no unix sockets.
+    NetworkAlone,
     /// Programs, which have a policy of their own instead of parts.
     Program,
 }
@@ -54,6 +56,7 @@ impl Part {
             Self::Network => "network",
             Self::Files => "files",
             Self::Sockets => "sockets",
+            Self::NetworkAlone => "network-alone",
             Self::Program => "program",
         }
     }
@@ -116,38 +119,22 @@ impl Filter {
     fn compile_for(policy: &Policy, arch: TargetArch) -> Result<Self, Error> {
         let (names, skipped) = split_names(policy, arch)?;
         let mut programs = Vec::new();
+        let rules_of = |calls: &BTreeMap<String, When>| -> Vec<Value> {
+            let present = calls.iter().filter(|(name, _)| names.contains(name));
+            present.flat_map(|(name, when)| rules(name, when)).collect()
+        };
         for (errno, refused) in &policy.refused {
-            let rules: Vec<Value> = refused
-                .iter()
-                .filter(|name| names.contains(name))
-                .map(|name| rule(name, None))
-                .collect();
-            programs.push(program(&json!("allow"), &json!({ "errno": errno }), &rules, arch)?);
+            let refused = rules_of(refused);
+            programs.push(program(&json!("allow"), &json!({ "errno": errno }), &refused, arch)?);
         }
-        let refused = policy
-            .refused
-            .values()
-            .flatten()
-            .map(|name| (name, &policy::Allowance::Always));
-        let mut rules = Vec::new();
-        for (name, allowance) in policy
-            .allowed
-            .iter()
-            .chain(refused)
-            .filter(|(name, _)| names.contains(name))
-        {
-            match allowance {
-                policy::Allowance::Always => rules.push(rule(name, None)),
-                policy::Allowance::When(alternatives) => {
-                    rules.extend(alternatives.iter().map(|conditions| rule(name, Some(conditions))));
-                }
-            }
-        }
+        // What one program refuses this one has to let pass: of their answers the harshest counts.
+        let mut allowed = rules_of(&policy.allowed);
+        allowed.extend(policy.refused.values().flat_map(rules_of));
         let otherwise = match policy.default {
             Otherwise::Kill => json!("kill_process"),
             Otherwise::Refuse(errno) => json!({ "errno": errno }),
         };
-        programs.push(program(&otherwise, &json!("allow"), &rules, arch)?);
+        programs.push(program(&otherwise, &json!("allow"), &allowed, arch)?);
         Ok(Self { programs, skipped })
     }
 
@@ -282,6 +269,17 @@ fn split_names(policy: &Policy, arch: TargetArch) -> Result<(Vec<String>, Vec<St
 /// seccompiler keeps its table of numbers to itself, so it is asked by compiling a filter with the one name.
 fn exists(name: &str, arch: TargetArch) -> bool {
     program(&json!("kill_process"), &json!("allow"), &[rule(name, None)], arch).is_ok()
+}
+
+/// The rules for one system call.
+fn rules(name: &str, when: &When) -> Vec<Value> {
+    match when {
+        When::Always => vec![rule(name, None)],
+        When::Any(alternatives) => alternatives
+            .iter()
+            .map(|conditions| rule(name, Some(conditions)))
+            .collect(),
+    }
 }
 
 /// One rule in seccompiler's own JSON.

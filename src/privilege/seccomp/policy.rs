@@ -1,7 +1,7 @@
 //! A system call policy as data: the part of the OCI runtime specification's `linux.seccomp` object that the agent uses,
 //! read strictly. What the specification allows and this cannot express is an error, never ignored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -17,8 +17,8 @@ pub enum Error {
     /// An entry says nothing about why it is there.
     #[error("the seccomp policy gives no reason (comment) for {0}")]
     NoComment(String),
-    /// A refusal without the errno, with conditions, or beside an allowance of the same call.
-    #[error("the seccomp policy's SCMP_ACT_ERRNO entry for {0} needs errnoRet, no args and no second entry")]
+    /// A refusal without the errno, or one without conditions beside another entry of the same call.
+    #[error("the seccomp policy's SCMP_ACT_ERRNO entry for {0} needs errnoRet, and without args no second entry")]
     Refusal(String),
     /// An unconditional allowance would make the conditional one for the same call meaningless.
     #[error("the seccomp policy allows {0} both always and under conditions")]
@@ -34,9 +34,9 @@ pub struct Policy {
     /// What becomes of everything that is not listed.
     pub default: Otherwise,
     /// What is allowed, and when.
-    pub allowed: BTreeMap<String, Allowance>,
-    /// What is refused, by errno.
-    pub refused: BTreeMap<u32, BTreeSet<String>>,
+    pub allowed: BTreeMap<String, When>,
+    /// What is refused, by errno, and when.
+    pub refused: BTreeMap<u32, BTreeMap<String, When>>,
 }
 
 /// What becomes of a system call that is not listed.
@@ -48,13 +48,13 @@ pub enum Otherwise {
     Refuse(u32),
 }
 
-/// When a system call is allowed.
+/// When an entry for a system call counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allowance {
+pub enum When {
     /// Whatever its arguments.
     Always,
     /// When all conditions of at least one alternative hold.
-    When(Vec<Vec<Condition>>),
+    Any(Vec<Vec<Condition>>),
 }
 
 /// A condition on one argument.
@@ -173,41 +173,45 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Every system call that is named, once.
+    /// Every system call that is named; one that is allowed and refused, twice.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.allowed
             .keys()
-            .chain(self.refused.values().flatten())
+            .chain(self.refused.values().flat_map(BTreeMap::keys))
             .map(String::as_str)
     }
 
     fn add(&mut self, name: &str, entry: &Entry) -> Result<(), Error> {
-        let refused = self.refused.values().any(|names| names.contains(name));
+        let always = entry.args.is_empty();
+        let mut refused = self.refused.values().filter_map(|calls| calls.get(name));
+        let is_refused = refused.any(|when| always || *when == When::Always);
+        let shadowed = match self.allowed.get(name) {
+            Some(when) => always || *when == When::Always,
+            None => false,
+        };
         match (entry.action, entry.errno_ret) {
-            (Action::Errno, Some(errno)) if entry.args.is_empty() && !refused && !self.allowed.contains_key(name) => {
-                self.refused.entry(errno).or_default().insert(name.to_owned());
-                Ok(())
+            (Action::Errno, Some(errno)) if !is_refused && !shadowed => {
+                enter(self.refused.entry(errno).or_default(), name, &entry.args)
             }
             (Action::Errno, _) => Err(Error::Refusal(name.to_owned())),
-            (Action::Allow, None) if refused => Err(Error::Refusal(name.to_owned())),
-            (Action::Allow, None) => self.allow(name, &entry.args),
+            (Action::Allow, None) if is_refused => Err(Error::Refusal(name.to_owned())),
+            (Action::Allow, None) => enter(&mut self.allowed, name, &entry.args),
             (Action::Allow | Action::KillProcess, _) => Err(Error::Action(name.to_owned())),
         }
     }
+}
 
-    fn allow(&mut self, name: &str, conditions: &[Condition]) -> Result<(), Error> {
-        match (self.allowed.get_mut(name), conditions.is_empty()) {
-            (None, true) => {
-                self.allowed.insert(name.to_owned(), Allowance::Always);
-            }
-            (None, false) => {
-                self.allowed
-                    .insert(name.to_owned(), Allowance::When(vec![conditions.to_vec()]));
-            }
-            (Some(Allowance::When(alternatives)), false) => alternatives.push(conditions.to_vec()),
-            (Some(Allowance::Always), true) => {}
-            (Some(_), _) => return Err(Error::Shadowed(name.to_owned())),
+fn enter(calls: &mut BTreeMap<String, When>, name: &str, conditions: &[Condition]) -> Result<(), Error> {
+    match (calls.get_mut(name), conditions.is_empty()) {
+        (None, true) => {
+            calls.insert(name.to_owned(), When::Always);
         }
-        Ok(())
+        (None, false) => {
+            calls.insert(name.to_owned(), When::Any(vec![conditions.to_vec()]));
+        }
+        (Some(When::Any(alternatives)), false) => alternatives.push(conditions.to_vec()),
+        (Some(When::Always), true) => {}
+        (Some(_), _) => return Err(Error::Shadowed(name.to_owned())),
     }
+    Ok(())
 }

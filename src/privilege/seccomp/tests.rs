@@ -203,6 +203,8 @@ fn unusable_policies_are_refused() {
         (format!("{when},{allow}"), "close both always and under conditions"),
         (format!("{allow},{refuse}"), "SCMP_ACT_ERRNO entry for close"),
         (format!("{refuse},{allow}"), "SCMP_ACT_ERRNO entry for close"),
+        (format!("{refuse},{when}"), "SCMP_ACT_ERRNO entry for close"),
+        (format!("{when},{refuse}"), "SCMP_ACT_ERRNO entry for close"),
         (
             r#"{"names":["close"],"action":"SCMP_ACT_ERRNO","comment":"c"}"#.to_owned(),
             "needs errnoRet",
@@ -401,6 +403,11 @@ fn the_delivery_process_reaches_what_its_channels_need() {
     assert_eq!(socket(&[Part::Sockets], libc::AF_INET), KILL);
     assert_eq!(socket(&[Part::Network], libc::AF_INET6), ALLOW);
     assert_eq!(socket(&[Part::Network, Part::Files], libc::AF_PACKET), KILL);
+    // The C library asks nscd, and goes on without: where no channel has a unix socket, nobody reaches a runtime's.
+    let eacces = libc::SECCOMP_RET_ERRNO | libc::EACCES.unsigned_abs();
+    assert_eq!(socket(&[Part::Network, Part::NetworkAlone], libc::AF_UNIX), eacces);
+    assert_eq!(socket(&[Part::Network, Part::NetworkAlone], libc::AF_INET), ALLOW);
+    assert_eq!(socket(&[Part::Network, Part::Sockets], libc::AF_UNIX), ALLOW);
     let written = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
     assert_eq!(
         (open(&[], libc::O_RDONLY), open(&[Part::Network], written)),

@@ -2,9 +2,10 @@
 //! rule is for until its process is killed.
 
 use std::fs;
+use std::io;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl Receivers {
         let (port, run) = (self.port, run.display());
         match part {
             // The second receiver speaks no TLS: its channel fails, and reads its authorities again on SIGHUP.
-            None | Some("network") => format!(
+            None | Some("network" | "network-alone") => format!(
                 "[delivery.http]\nenabled = true\nurl = \"http://receiver.test:{port}/\"\nretry.first = \"100ms\"\n\
                  [delivery.otlp]\nenabled = true\nurl = \"https://127.0.0.1:{port}/\"\ntls.ca_file = \"{run}/ca.crt\"\n\
                  retry.first = \"100ms\"\nretry.longest = \"200ms\"\n"
@@ -165,9 +166,14 @@ impl Receivers {
         let log = "log.level = \"info,pinhole::delivery=debug\"";
         let text = format!("rules.files = [{rules:?}]\n{log}\n{}", self.settings(part, &run));
         fs::write(&config, text).unwrap();
-        let syslog = UnixDatagram::bind(&socket).unwrap();
+        // One of streams: datagrams are tried first, so it wants all that they want and more.
+        let syslog = UnixListener::bind(&socket).unwrap();
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
-        std::thread::spawn(move || while syslog.recv(&mut [0; 1 << 16]).is_ok() {});
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = syslog.accept() {
+                let _ = io::copy(&mut stream, &mut io::sink());
+            }
+        });
         let running = installed.spawn(["--config", config.to_str().unwrap()])?;
         self.lives(&running, &installed)
     }
