@@ -193,8 +193,23 @@ impl Channels {
     }
 }
 
+/// How much is left of each field, in bytes, where an alert is too large to travel: the first that is enough. Whoever is
+/// watched chooses how long his command line is, and should not choose whether anybody hears of it.
+const SHORTER: [usize; 4] = [4096, 1024, 256, 64];
+
 /// The alert as it travels.
 fn worded(alert: &Alert<'_>, container: Option<&str>) -> Worded {
+    let mut worded = put(alert, container);
+    for limit in SHORTER {
+        if worded.fits() {
+            break;
+        }
+        worded = put(&alert.shortened(limit), container);
+    }
+    worded
+}
+
+fn put(alert: &Alert<'_>, container: Option<&str>) -> Worded {
     Worded {
         priority: alert.priority,
         rule: alert.rule.to_owned(),

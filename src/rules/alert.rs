@@ -56,6 +56,9 @@ pub struct Extras {
     /// Why fields of the message are null that have a value, by the field.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,
+    /// What is shortened, because it was too large to be handed on: `output`, and fields of the message.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub shortened: BTreeSet<String>,
     /// Present where it is unknown whether the rule holds: the fields that this hangs on, and why they are not known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub undecided: BTreeMap<String, String>,
@@ -107,6 +110,7 @@ impl<'a> Alert<'a> {
                 lost_before: (lost_before > 0).then_some(lost_before),
                 metadata: subject.outcome.metadata,
                 missing,
+                shortened: BTreeSet::new(),
                 undecided,
             },
             priority: rule.priority,
@@ -116,6 +120,33 @@ impl<'a> Alert<'a> {
             time,
         }
     }
+}
+
+impl Alert<'_> {
+    /// The same, with no field of the message longer than so many bytes, and the message no longer than four times as many. A
+    /// field that is no text becomes one.
+    #[must_use]
+    pub fn shortened(&self, limit: usize) -> Self {
+        let mut alert = self.clone();
+        let cut = &mut alert.pinhole.shortened;
+        for (name, value) in &mut alert.output_fields {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if text.len() > limit {
+                *value = beginning(&text, limit).into();
+                cut.insert(name.clone());
+            }
+        }
+        if alert.output.len() > 4 * limit {
+            alert.output = beginning(&alert.output, 4 * limit);
+            cut.insert("output".to_owned());
+        }
+        alert
+    }
+}
+
+/// So many bytes of a text, whole characters, and a sign that there was more.
+fn beginning(text: &str, bytes: usize) -> String {
+    format!("{}…", &text[..text.floor_char_boundary(bytes)])
 }
 
 /// Whether no event has a value of this field here, as a template writes it.
@@ -139,4 +170,47 @@ fn extend(message: &mut Rendered, more: Rendered) {
 
 fn word<S: Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(priority.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::Outcome;
+
+    #[test]
+    fn what_is_long_is_cut_between_characters_and_named() {
+        let long = "é".repeat(3000);
+        let tags = BTreeSet::new();
+        let fields = serde_json::json!({ "proc.cmdline": long, "proc.aname": ["x".repeat(2000)], "proc.name": "sh" });
+        let serde_json::Value::Object(output_fields) = fields else {
+            panic!("an object")
+        };
+        let alert = Alert {
+            hostname: "n",
+            output: format!("12:00:00.000000000: Warning {long}"),
+            output_fields,
+            pinhole: Extras {
+                exec_id: "a-1-0".to_owned(),
+                lost_before: None,
+                metadata: Outcome::host().metadata,
+                missing: BTreeMap::new(),
+                shortened: BTreeSet::new(),
+                undecided: BTreeMap::new(),
+            },
+            priority: Priority::Warning,
+            rule: "R",
+            source: "syscall",
+            tags: &tags,
+            time: Timestamp::UNIX_EPOCH,
+        };
+        let cut = alert.shortened(1025);
+        let named: Vec<&str> = cut.pinhole.shortened.iter().map(String::as_str).collect();
+        assert_eq!(named, ["output", "proc.aname", "proc.cmdline"]);
+        assert_eq!(cut.output_fields["proc.cmdline"], format!("{}…", "é".repeat(512)));
+        assert_eq!(cut.output_fields["proc.name"], "sh");
+        assert!(cut.output_fields["proc.aname"].as_str().unwrap().starts_with("[\"xxx"));
+        assert!(cut.output.len() <= 4 * 1025 + '…'.len_utf8(), "{}", cut.output.len());
+        let same = alert.shortened(1 << 20);
+        assert!(same.pinhole.shortened.is_empty() && same.output == alert.output);
+    }
 }

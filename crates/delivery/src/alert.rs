@@ -4,6 +4,8 @@ use pinhole_priority::Priority;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::frame;
+
 /// An alert. Fields that it does not know are passed over: a queue on disk may have been written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -30,6 +32,15 @@ impl Alert {
     pub fn size(&self) -> usize {
         let container = self.container.as_ref().map_or(0, String::len);
         size_of::<Self>() + self.rule.len() + container + self.json.len() + self.text.len()
+    }
+
+    /// Whether a frame surely has room for it, whatever its texts are escaped to: JSON in JSON at most doubles, and a byte of
+    /// any other text becomes six at most.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let texts = self.rule.len() + self.container.as_ref().map_or(0, String::len) + self.text.len();
+        // The keys, the time and the priority.
+        256 + 2 * self.json.len() + 6 * texts <= frame::LIMIT
     }
 
     /// The JSON, if it is an object: whoever pastes it into another document relies on that.
@@ -78,6 +89,7 @@ pub(crate) fn is_hostile(letter: char) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::frame::Message;
 
     /// An alert to try things with.
     pub(crate) fn alert(number: usize) -> Alert {
@@ -97,6 +109,25 @@ pub(crate) mod tests {
 
     fn again(alert: &Alert) -> Alert {
         serde_json::from_str(&serde_json::to_string(alert).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_fits_has_a_frame_whatever_it_consists_of() {
+        for byte in ['\u{1}', '"', 'a'] {
+            let mut large = alert(1);
+            let mut sizes = (0..frame::LIMIT).step_by(997);
+            let sized = |size: usize, alert: &mut Alert| {
+                alert.text = byte.to_string().repeat(size);
+                alert.json = serde_json::to_string(&serde_json::json!({ "output": alert.text })).unwrap();
+            };
+            let last = sizes.find(|size| {
+                sized(*size, &mut large);
+                !large.fits()
+            });
+            assert!(last.is_some_and(|size| size > 10_000), "{byte:?}: {last:?}");
+            sized(last.unwrap() - 997, &mut large);
+            Message::Alert(Box::new(large.clone())).encode().unwrap();
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(super) const KEYS: [Key; 67] = [
         value_name: "SIZE",
         help: "Memory for alerts that the delivery process has not taken yet",
         long_help: "",
-        allowed: "64KiB to 1GiB",
+        allowed: "512KiB to 1GiB",
         choices: &[],
         heading: HEADING,
     },

@@ -69,3 +69,35 @@ fn a_directory_that_is_not_there_is_told_at_the_start() {
         left.stderr
     );
 }
+
+/// Whoever is watched chooses the length and the bytes of a command line, and so does not choose whether an alert comes.
+#[test]
+fn an_alert_that_is_too_large_is_shortened_and_not_lost() {
+    let _turn = Turn::take().unwrap();
+    let node = Node::new("[delivery.file]\nenabled = true\npath = \"RUN/alerts.log\"\n");
+    let agent = node.start();
+    let path = node.run("alerts.log");
+    // Each byte becomes six in JSON, and that is put into JSON once more.
+    mark(&"\u{1}".repeat(15_000));
+    mark("next");
+    until("both alerts", &agent, || (lines(&path).len() == 2).then_some(()));
+    let alerts = lines(&path);
+    assert_eq!(
+        alerts[0]["pinhole"]["shortened"],
+        serde_json::json!(["output", "proc.cmdline"])
+    );
+    let cut = alerts[0]["output_fields"]["proc.cmdline"].as_str().unwrap();
+    assert!(
+        cut.starts_with("true pinhole-mark-\u{1}") && cut.ends_with('…'),
+        "{} bytes",
+        cut.len()
+    );
+    assert!(tells_of(&alerts[1], "next") && alerts[1]["pinhole"].get("shortened").is_none());
+    let stopped = agent.stop().unwrap();
+    let whole = stopped.events.iter().find(|event| event.get("rule").is_some()).unwrap();
+    assert!(whole["output_fields"]["proc.cmdline"].as_str().unwrap().len() > 15_000);
+    assert_eq!(
+        stopped.summary().unwrap()["delivery"]["channels"]["file"]["delivered"],
+        2
+    );
+}

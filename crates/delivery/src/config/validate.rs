@@ -27,7 +27,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn delivery(delivery: &Delivery) -> Result<(), Invalid> {
-    size("delivery.buffer", delivery.buffer, ByteSize::kib(64), ByteSize::gib(1))?;
+    // A frame that is larger than the buffer would never be handed over.
+    size("delivery.buffer", delivery.buffer, ByteSize::kib(512), ByteSize::gib(1))?;
     time("delivery.patience", delivery.patience, Duration::ZERO, SECOND)?;
     time("delivery.grace", delivery.grace, Duration::ZERO, 10 * MINUTE)?;
     let limit = &delivery.limit;
