@@ -118,10 +118,11 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
     let node = node_name(settings);
     let sender = channels(settings, &node)?;
 
-    // What is wrong with rules is told before anything else can go wrong.
+    // What is wrong with rules is told before anything else can go wrong. The files may change from here on.
+    let seen = rules::reload::look(&settings.rules.files);
     let rules = rules::loaded::load(&settings.rules)?;
-    for warning in rules.iter().flat_map(|rules| &rules.warnings) {
-        tracing::warn!("{warning}");
+    if let Some(rules) = &rules {
+        rules.warn();
     }
 
     // 1. What is granted, and nothing beyond it, before anything else happens.
@@ -206,7 +207,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         capture.prefilter(&rules::prefilter::of(&rules, filtered));
         Alerting {
             detector: Detector::new(rules),
-            reloader: Arc::new(Reloader::new(settings.rules.clone(), sources, attached, filtered)),
+            reloader: Arc::new(Reloader::new(settings.rules.clone(), seen, sources, attached, filtered)),
             host,
             outlet,
         }

@@ -439,11 +439,7 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, colour: bool) -> io::Result
         write!(out, "  rule {}: matched {}", Safe(name), count.matched)?;
         let unknown = count.undecided + count.held_back;
         if unknown > 0 {
-            write!(
-                out,
-                ", unknown for want of metadata {unknown} ({} alerted)",
-                count.undecided
-            )?;
+            write!(out, ", undecided {unknown} times ({} alerted)", count.undecided)?;
         }
         if count.limited > 0 {
             write!(out, ", {} of its alerts held back by the limit", count.limited)?;

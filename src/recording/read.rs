@@ -25,6 +25,7 @@ pub struct Reader<R> {
     buffer: Vec<u64>,
     at: u64,
     boot: i64,
+    is_cut: bool,
 }
 
 impl Reader<File> {
@@ -72,6 +73,7 @@ impl<R: Read> Reader<R> {
             outcomes: HashMap::new(),
             host: Arc::new(Outcome::host()),
             buffer: Vec::new(),
+            is_cut: false,
         })
     }
 
@@ -79,6 +81,12 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn beginning(&self) -> &Beginning {
         &self.beginning
+    }
+
+    /// Whether what was read ended in the middle of a frame, because the agent was killed or the file was shortened.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Hands the records over in their order, each with the clock, as [`BootClock::boot`](crate::event::BootClock::boot) tells it, and
@@ -98,7 +106,10 @@ impl<R: Read> Reader<R> {
             if size > LONGEST_FRAME {
                 return Err(broken(format!("a frame of {size} bytes")));
             }
-            let Some(bytes) = self.part(size)? else { return Ok(()) };
+            let Some(bytes) = self.part(size)? else {
+                self.is_cut = true;
+                return Ok(());
+            };
             match kind {
                 kind::OUTCOME => {
                     let (id, json) = bytes
@@ -144,14 +155,20 @@ impl<R: Read> Reader<R> {
     fn part(&mut self, size: usize) -> Result<Option<&[u8]>, Error> {
         self.buffer.resize(self.buffer.len().max(size.div_ceil(8)), 0);
         let bytes = &mut self.buffer.as_mut_bytes()[..size];
-        match self.from.read_exact(bytes) {
-            Ok(()) => {
-                self.at += size as u64;
-                Ok(Some(bytes))
+        let mut filled = 0;
+        while filled < size {
+            match self.from.read(&mut bytes[filled..]) {
+                Ok(0) => {
+                    self.is_cut |= filled > 0;
+                    return Ok(None);
+                }
+                Ok(more) => filled += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error.into()),
         }
+        self.at += size as u64;
+        Ok(Some(bytes))
     }
 }
 

@@ -98,6 +98,16 @@ fn a_recording_ends_at_its_limit_and_is_read_to_where_it_was_cut() {
     for length in (line..whole.len()).step_by(97) {
         assert!(read(&whole[..length]).unwrap().len() <= records.len());
     }
+    let is_cut = |bytes: &[u8]| {
+        let mut reader = Reader::new(Cursor::new(bytes)).unwrap();
+        reader.each(|_, _, _| {}).unwrap();
+        reader.is_cut()
+    };
+    assert!(!is_cut(&whole) && !is_cut(&cut) && !is_cut(&whole[..line]));
+    for missing in [1, 7, 9] {
+        assert!(is_cut(&whole[..whole.len() - missing]), "{missing} bytes");
+    }
+    assert!(is_cut(&whole[..line + 3]));
 }
 
 #[test]

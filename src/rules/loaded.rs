@@ -189,6 +189,16 @@ impl Loaded {
         all.filter(|event| self.set.rules_of(*event).next().is_some())
     }
 
+    /// Logs what a reader should know.
+    pub fn warn(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+        if self.set.rules().is_empty() {
+            tracing::warn!("the rule files have no rule that is enabled: nothing can be alerted");
+        }
+    }
+
     fn name(&self, rule: u32) -> &str {
         self.set.rules().get(rule as usize).map_or("", |rule| &rule.name)
     }

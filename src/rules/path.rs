@@ -3,7 +3,11 @@
 //! No link is followed. Where the kernel told its own path of a file, that is the better one: see [`super::descriptor`].
 
 use super::reasons;
+use super::subject::Subject;
+use crate::capture::arg::Kind;
 use crate::capture::call::{CallBody, Of, What};
+use crate::capture::calls::Result as Returns;
+use crate::capture::record::KernelPath;
 use crate::capture::wire::path_flag;
 
 /// The text in an argument, byte for byte.
@@ -26,19 +30,19 @@ pub(super) fn requested<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e 
 ///
 /// # Errors
 /// As [`requested`], and where the directory is not known from which a relative path starts.
-pub(super) fn absolute(call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, &'static str> {
+pub(super) fn absolute(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, &'static str> {
     let path = requested(call, index)?;
     if path.starts_with(b"/") {
         return Ok(normal(b"", path));
     }
-    Ok(normal(directory(call, index)?.as_bytes(), path))
+    Ok(normal(directory(subject, call, index)?.as_bytes(), path))
 }
 
 /// The directory from which a relative path in an argument starts.
 ///
 /// # Errors
 /// The kernel did not tell it, or not the whole of it.
-pub(super) fn directory(call: &CallBody<'_>, index: usize) -> Result<String, &'static str> {
+pub(super) fn directory(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<String, &'static str> {
     let names = parts(call, index).find_map(|what| match what {
         What::Directory(names) => Some(names),
         _ => None,
@@ -46,8 +50,31 @@ pub(super) fn directory(call: &CallBody<'_>, index: usize) -> Result<String, &'s
     match names {
         Some(names) if names.flags & path_flag::TRUNCATED != 0 => Err(reasons::PATH_TRUNCATED),
         Some(names) => names.path().map(|path| path.text).ok_or(reasons::DIRECTORY_UNKNOWN),
+        None if is_from_cwd(call, index) => cwd(subject).map(str::to_owned),
         None => Err(reasons::DIRECTORY_UNKNOWN),
     }
+}
+
+/// The working directory of the process, as it was told last; whoever goes to another is described anew.
+///
+/// # Errors
+/// The kernel could not tell it.
+pub(super) fn cwd<'s>(subject: &'s Subject<'_>) -> Result<&'s str, &'static str> {
+    let cwd = subject.process.and_then(|process| process.cwd.as_ref());
+    cwd.and_then(KernelPath::known).ok_or(reasons::DIRECTORY_UNKNOWN)
+}
+
+/// Whether a relative path starts from the working directory, and the kernel side has left that out: of a file that was opened it
+/// tells what it is and not how one came there.
+fn is_from_cwd(call: &CallBody<'_>, index: usize) -> bool {
+    let from = call.call.args.get(index).map(|arg| arg.kind);
+    let base = match from {
+        Some(Kind::Path(None)) => libc::AT_FDCWD,
+        // A descriptor is an int, whatever stands in the upper half of the register.
+        Some(Kind::Path(Some(base))) => call.args[usize::from(base)] as u32 as i32,
+        _ => return false,
+    };
+    base == libc::AT_FDCWD && call.ret >= 0 && call.call.result == Returns::Descriptor
 }
 
 /// What was read of an argument.

@@ -54,15 +54,15 @@ struct State {
     rules: Vec<Rule>,
 }
 
-/// What the file system says of rule files: path, device, inode, size, time of the last change.
-type Seen = Vec<(PathBuf, [i64; 5])>;
+/// What the file system says of rule files: path, device, inode, size, when they were written last, when anything of them
+/// changed last, which is what making them readable does.
+pub type Seen = Vec<(PathBuf, [i64; 7])>;
 
 impl Reloader {
-    /// Looks after the files of these settings, whose rules were loaded already. `filtered` are those of the attached hooks that
-    /// nobody but rules looks at.
+    /// Looks after the files of these settings, whose rules were loaded already, after [`look`] had `seen` this. `filtered` are
+    /// those of the attached hooks that nobody but rules looks at.
     #[must_use]
-    pub fn new(settings: Rules, rules: Vec<Rule>, attached: HookSet, filtered: HookSet) -> Self {
-        let seen = look(&settings.files);
+    pub fn new(settings: Rules, seen: Option<Seen>, rules: Vec<Rule>, attached: HookSet, filtered: HookSet) -> Self {
         let state = State {
             known: seen.clone(),
             last: seen,
@@ -113,14 +113,13 @@ impl Reloader {
             problems,
             ..
         } = examined;
-        let Some(loaded) = loaded else {
+        let Some(mut loaded) = loaded else {
             let error = loaded::Error::Refused(problems);
             tracing::error!(%error, "the rules are refused: the old ones stay");
             return;
         };
-        for warning in &problems {
-            tracing::warn!("{warning}");
-        }
+        loaded.warnings = problems;
+        loaded.warn();
         let beyond = loaded.beyond(self.attached);
         for (hook, names) in beyond {
             tracing::error!(
@@ -143,8 +142,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// None where the files cannot be looked at: that is a state too, and told once.
-fn look(paths: &[PathBuf]) -> Option<Seen> {
+/// What the file system says of rule files now. None where they cannot be looked at: that is a state too, and told once.
+#[must_use]
+pub fn look(paths: &[PathBuf]) -> Option<Seen> {
     let files = files::list(paths).ok()?;
     files
         .into_iter()
@@ -153,11 +153,12 @@ fn look(paths: &[PathBuf]) -> Option<Seen> {
         .collect()
 }
 
-fn stat(path: &Path) -> Option<[i64; 5]> {
+fn stat(path: &Path) -> Option<[i64; 7]> {
     let it = fs::metadata(path).ok()?;
     let unsigned = [it.dev(), it.ino(), it.size()].map(u64::cast_signed);
     let [dev, ino, size] = unsigned;
-    Some([dev, ino, size, it.mtime(), it.mtime_nsec()])
+    let (written, changed) = ([it.mtime(), it.mtime_nsec()], [it.ctime(), it.ctime_nsec()]);
+    Some([dev, ino, size, written[0], written[1], changed[0], changed[1]])
 }
 
 /// What became another.
@@ -202,8 +203,9 @@ mod tests {
     fn reloader(file: &Path, attached: HookSet) -> Reloader {
         let mut settings = Settings::default().rules;
         settings.files = vec![file.to_owned()];
+        let seen = look(&settings.files);
         let rules = loaded::examine(&settings).unwrap().rules;
-        Reloader::new(settings, rules, attached, HookSet::NONE)
+        Reloader::new(settings, seen, rules, attached, HookSet::NONE)
     }
 
     fn names(loaded: &Loaded) -> Vec<&str> {
@@ -227,6 +229,22 @@ mod tests {
         reloader.ask();
         reloader.turn();
         assert!(reloader.take().is_some(), "asked for");
+    }
+
+    #[test]
+    fn a_change_while_the_agent_starts_is_one() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("rules.yaml");
+        let mut settings = Settings::default().rules;
+        settings.files = vec![file.clone()];
+        fs::write(&file, ONE).unwrap();
+        let seen = look(&settings.files);
+        let rules = loaded::examine(&settings).unwrap().rules;
+        fs::write(&file, format!("{ONE}{TWO}")).unwrap();
+        let reloader = Reloader::new(settings, seen, rules, HookSet::BASE, HookSet::NONE);
+        reloader.turn();
+        reloader.turn();
+        assert_eq!(names(&reloader.take().unwrap().rules), ["One", "Two"]);
     }
 
     #[test]

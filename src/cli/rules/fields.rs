@@ -1,8 +1,13 @@
 //! `agent rules fields`: the fields that rules may use.
 
 use crate::cli::exit::Exit;
-use crate::cli::say;
+use crate::cli::{complain, say};
 use crate::rules::catalogue;
+
+/// A beginning that no field has.
+#[derive(Debug, thiserror::Error)]
+#[error("no field's name begins with `{0}`")]
+struct Unknown(String);
 
 /// Prints those whose names begin so.
 pub(super) fn run(prefix: &str) -> Exit {
@@ -13,6 +18,9 @@ pub(super) fn run(prefix: &str) -> Exit {
             Some(why) => format!("never known: {why}"),
         };
         page.push_str(&format!("{:<34} {:<8} {what}\n", row.name(), row.kind()));
+    }
+    if page.is_empty() {
+        return complain(&Unknown(prefix.to_owned()), Exit::Usage);
     }
     say(page.as_bytes())
 }

@@ -68,7 +68,15 @@ fn attempt(arguments: &RulesTestArgs, rules: &Rules, settings: &Loaded) -> Resul
     sink.flush()?;
     drop(sink);
     let tallies = detector.tallies();
-    let missed = missed(&expected, &detector, &tallies);
+    let mut missed = missed(&expected, &detector, &tallies);
+    if reader.is_cut() {
+        let what = "the recording ends in the middle of a record: what followed is not in it";
+        if expected.is_empty() {
+            let _ = writeln!(io::stderr(), "warning: {what}");
+        } else {
+            missed.push(format!("expected a whole recording: {what}"));
+        }
+    }
     let page = account(&replayed, &detector, &tallies, &missed);
     // Alerts are for programs, the account is for people.
     let said = match format {
@@ -141,7 +149,7 @@ fn account(
         page.push_str(&format!("  {:>6} x {name}", tally.matched));
         if tally.undecided + tally.held_back > 0 {
             let often = tally.undecided + tally.held_back;
-            page.push_str(&format!(" (and {often} times unknown for want of metadata)"));
+            page.push_str(&format!(" (and {often} times undecided, because a value was unknown)"));
         }
         page.push('\n');
     }

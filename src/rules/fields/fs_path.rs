@@ -11,7 +11,6 @@ use crate::capture::arg::Kind as Arg;
 use crate::capture::call::CallBody;
 use crate::rules::descriptor::descriptor_is_opened;
 use crate::rules::path;
-use crate::rules::reasons;
 use crate::rules::subject::Subject;
 
 /// The fields.
@@ -126,7 +125,7 @@ fn find<'s>(subject: &'s Subject<'_>, which: Which, form: Form) -> Answer<'s> {
     };
     let path = match (form, arg.kind) {
         (Form::Raw, _) => path::requested(call, index).map(<[u8]>::to_vec),
-        (Form::Absolute, Arg::Path(_)) => path::absolute(call, index),
+        (Form::Absolute, Arg::Path(_)) => path::absolute(subject, call, index),
         (Form::Absolute, _) => from_cwd(subject, call, index),
     };
     match path {
@@ -142,9 +141,5 @@ fn from_cwd(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<
     if text.starts_with(b"/") {
         return Ok(path::normal(b"", text));
     }
-    let cwd = subject
-        .process
-        .and_then(|process| process.cwd.as_ref())
-        .and_then(|cwd| cwd.known());
-    Ok(path::normal(cwd.ok_or(reasons::DIRECTORY_UNKNOWN)?.as_bytes(), text))
+    Ok(path::normal(path::cwd(subject)?.as_bytes(), text))
 }

@@ -214,7 +214,7 @@ fn argument(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Given {
     };
     let value = match (told, arg.kind) {
         (Told::Nothing, Kind::Unread) => return Given::Unknown(reasons::ARGUMENT_NOT_READ),
-        (_, Kind::Path(_)) => return path_text(call, index),
+        (_, Kind::Path(_)) => return path_text(subject, call, index),
         (_, Kind::Text) if !matches!(told, Told::Nothing) => return raw_text(call, index),
         (Told::Value(value), _) => value,
         (told, _) => return missing(told),
@@ -271,8 +271,8 @@ fn plain(value: &Told_<'_>) -> Given {
 }
 
 /// A path: absolute, with what was asked for before it in `evt.args` where that is another.
-fn path_text(call: &CallBody<'_>, index: usize) -> Given {
-    match path::absolute(call, index) {
+fn path_text(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Given {
+    match path::absolute(subject, call, index) {
         Ok(text) => Given::Known(Text { text, number: None }),
         Err(why) => Given::Unknown(why),
     }

@@ -35,6 +35,24 @@ fn an_open_tells_flags_and_paths() {
         ]);
 }
 
+/// Of what was opened the kernel side does not tell from where: the working directory is known.
+#[test]
+fn a_relative_path_of_an_open_file_starts_at_the_working_directory() {
+    let opened = |base: u64| {
+        Run::of("openat", 3, &[base, 0x1000, 0, 0])
+            .read(1, text("x/../secret"))
+            .behind(regular("secret\0root\0"))
+    };
+    opened(CWD).check(&[
+        ("evt.arg.name", "'/root/secret'"),
+        ("evt.abspath", "'/root/secret'"),
+        ("evt.arg[2]", "'/root/secret'"),
+    ]);
+    opened(7).check(&[("evt.arg.name", "unknown: directory_unknown")]);
+    let failed = Run::of("openat", -2, &[CWD, 0x1000, 0, 0]).read(1, text("secret"));
+    failed.check(&[("evt.arg.name", "unknown: directory_unknown")]);
+}
+
 #[test]
 fn access_modes_and_makings_are_told_apart() {
     for (flags, read, write, made) in [

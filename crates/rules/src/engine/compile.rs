@@ -333,7 +333,7 @@ impl<'c> Compiler<'c> {
         Broken
     }
 
-    pub(super) fn tell(&mut self, severity: Severity, span: &Span, message: String, help: Option<String>) {
+    pub(crate) fn tell(&mut self, severity: Severity, span: &Span, message: String, help: Option<String>) {
         self.problems.push(Problem {
             severity,
             span: span.clone(),

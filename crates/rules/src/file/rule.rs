@@ -9,7 +9,6 @@ use super::item::Item;
 use super::read::named;
 use super::yaml::{Kind, Yaml};
 use crate::problem::{Problem, did_you_mean, shortened};
-use crate::source::Span;
 use pinhole_priority::Priority;
 
 /// Keys of a rule.
@@ -186,13 +185,13 @@ fn priority(item: &mut Item<'_>) -> Option<Priority> {
 
 /// Recordings of events are asked for by rule, and are not made.
 fn captures(item: &mut Item<'_>) {
-    let wanted: Vec<Span> = ["capture", "capture_duration"]
-        .into_iter()
-        .filter(|key| item.get(key).is_some_and(|value| !is_off(value)))
-        .map(|key| item.key(key))
-        .collect();
-    for span in wanted {
-        item.warn(span, "no recording is made here");
+    for key in ["capture", "capture_duration"] {
+        if item.get(key).is_some_and(|value| !is_off(value)) {
+            item.warn(
+                item.key(key),
+                format!("`{key}` does nothing: no recording is made here"),
+            );
+        }
     }
 }
 

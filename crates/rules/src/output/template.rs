@@ -25,6 +25,10 @@ const DEEPEST: usize = 8;
 /// The widest field, so that no template makes a message of any size.
 const WIDEST: usize = 4096;
 
+/// What outputs had where the container was to be shown. Upstream has put that behind every output ever since there is an option
+/// for it, and takes this out (falcosecurity/falco, rule_loader_compiler.cpp).
+const CONTAINER_INFO: &str = "container.info";
+
 /// A template.
 #[derive(Debug)]
 pub struct Template(Vec<Part>);
@@ -202,6 +206,13 @@ impl<'t> Reader<'t, '_, '_> {
             self.at += 1;
             let width = self.width();
             let from = self.at;
+            if self.rest().starts_with(CONTAINER_INFO) && word(self.rest()) == CONTAINER_INFO.len() {
+                self.at += CONTAINER_INFO.len();
+                let span = self.text.span(from..self.at);
+                let message = format!("output: %{CONTAINER_INFO} stands for nothing any more: it can be left out");
+                self.compiler.tell(Severity::Warning, &span, message, None);
+                continue;
+            }
             if let Ok((operand, _)) = self.operand(0) {
                 parts.push(Part::Field {
                     name: self.text.as_str()[from..self.at].to_owned(),

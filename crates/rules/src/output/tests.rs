@@ -96,6 +96,25 @@ fn fields() {
 }
 
 #[test]
+fn what_older_files_have_for_the_container_stands_for_nothing() {
+    let output = "sh (user=%user.name %container.info) %container.information";
+    let (_, problems) = RuleSet::compile(&[with_output("sh %container.info!")], &catalogue(), &all());
+    assert_eq!(
+        shown(&problems),
+        ["rules.yaml:1:5: warning: rule R: output: %container.info stands for nothing any more: it can be left out"]
+    );
+    let (_, problems) = RuleSet::compile(&[with_output(output)], &catalogue(), &all());
+    let errors: Vec<String> = shown(&problems)
+        .into_iter()
+        .filter(|problem| problem.contains("error"))
+        .collect();
+    assert!(
+        errors.iter().any(|error| error.contains("container.information")),
+        "{errors:?}"
+    );
+}
+
+#[test]
 fn what_is_wrong() {
     for (output, wanted) in [
         (

@@ -159,7 +159,7 @@ pub(super) fn abspath<'s>(subject: &'s Subject<'_>, nth: usize) -> Answer<'s> {
         .filter(|(_, arg)| matches!(arg.kind, Arg::Path(Some(_))))
         .nth(nth)
         .map(|(index, _)| index);
-    match index.map(|index| path::absolute(call, index)) {
+    match index.map(|index| path::absolute(subject, call, index)) {
         Some(Ok(path)) => bytes(path),
         Some(Err(why)) => Answer::Unknown(why),
         None => Answer::Absent,

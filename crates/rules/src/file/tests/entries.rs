@@ -199,7 +199,7 @@ fn mistakes_have_their_places() {
         ),
         (
             "- rule: R\n  condition: a\n  desc: d\n  output: o\n  priority: INFO\n  capture: true\n",
-            "f:6:3: warning: rule R: no recording is made here",
+            "f:6:3: warning: rule R: `capture` does nothing: no recording is made here",
         ),
         (
             "- required_engine_version: new\n",
