@@ -1,8 +1,13 @@
 //! Where the kernel's view and the obvious one differ: each was a way to be told something wrong.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -287,4 +292,82 @@ fn the_working_directory_is_the_path_that_was_taken_last() {
         .map(|event| event["process"]["cwd"].as_str())
         .collect();
     assert_eq!(cwds, [&one, &other, &one].map(|path| path.to_str()));
+}
+
+/// Whoever is born into a user namespace of its own has every capability there, unlike its parent.
+#[test]
+fn a_child_in_a_user_namespace_of_its_own_is_not_what_its_parent_is() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "file"]).unwrap();
+    let place = "/no/such/namespace";
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    let words = [
+        "edges::has_a_child_in_a_namespace",
+        "--exact",
+        "--ignored",
+        "--nocapture",
+    ];
+    tool::run(program.args(words).env(PLACE, place).uid(65_534).gid(65_534)).unwrap();
+    let child = agent
+        .wait_for("the child", |event| {
+            event["file"]["requested_path"] == format!("{place}/child")
+        })
+        .unwrap();
+    let all = agent.events().all();
+    let parent = all
+        .iter()
+        .find(|event| event["file"]["requested_path"] == format!("{place}/parent"));
+    let effective = |event: &Value| {
+        let caps = event["process"]["caps"]["effective"].as_str();
+        u64::from_str_radix(caps.unwrap_or("0"), 16).unwrap()
+    };
+    assert_eq!(effective(parent.unwrap()), 0, "{parent:?}");
+    assert_ne!(effective(&child), 0, "{child}");
+}
+
+#[test]
+#[ignore = "the program that the test above starts"]
+fn has_a_child_in_a_namespace() {
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else {
+        return;
+    };
+    let path = |name: &str| CString::new(place.join(name).into_os_string().into_vec()).unwrap();
+    let (parents, childs) = (path("parent"), path("child"));
+    // SAFETY: the paths outlive both calls; the child, which has a copy of one thread, makes system calls and nothing else.
+    #[expect(unsafe_code, reason = "fork(2) takes no flags")]
+    let child = unsafe {
+        assert_eq!(libc::open(parents.as_ptr(), libc::O_RDONLY), -1);
+        let child = libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER | libc::SIGCHLD, 0, 0, 0, 0);
+        if child == 0 {
+            libc::open(childs.as_ptr(), libc::O_RDONLY);
+            libc::_exit(0);
+        }
+        child
+    };
+    assert!(child > 0, "{}", std::io::Error::last_os_error());
+    nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(i32::try_from(child).unwrap()), None).unwrap();
+}
+
+/// The file of a unix socket is a file to whoever opens it as a path, and lies where the kernel came to.
+#[test]
+fn a_sockets_file_that_is_opened_as_a_path_has_one() {
+    let _turn = Turn::take().unwrap();
+    let installed = Installed::new(agent()).unwrap();
+    let agent = installed.run(["--events", "file"]).unwrap();
+    let [place, link] = ["place", "link"].map(|name| installed.dir().join(name));
+    fs::create_dir(&place).unwrap();
+    std::os::unix::fs::symlink(&place, &link).unwrap();
+    let _listener = UnixListener::bind(place.join("socket")).unwrap();
+    let mut options = fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH);
+    options.open(link.join("socket")).unwrap();
+    let requested = link.join("socket");
+    let event = agent
+        .wait_for("the open", |event| {
+            event["file"]["requested_path"] == requested.to_str().unwrap()
+        })
+        .unwrap();
+    assert_eq!(event["file"]["path"], place.join("socket").to_str().unwrap(), "{event}");
+    assert_eq!(event["file"]["type"], "socket", "{event}");
 }
