@@ -167,7 +167,7 @@ pub(super) static ROWS: &[Row] = &[
         Kind::Text,
         Several::One,
         Argument::Key,
-        "as `evt.arg.`, by name or by place from 0",
+        "as `evt.arg.`, by name or, of a system call, by place from 0",
         argument,
     ),
     never("evt.rawarg.flags", Kind::Number, Argument::None, OWN_NUMBERS),
