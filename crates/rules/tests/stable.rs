@@ -187,8 +187,8 @@ fn prefixes_and_one_part_of_the_request_are_enough() {
     let wanted = [
         "descriptor in (file) and reads in (yes) and requested path in (*../*) and result in (0 to 2, more)",
         "or descriptor in (file) and requested path in (*../*) and result in (failed)",
-        "or descriptor in (file) and path in (/etc/pam.conf, /etc/security/pwquality.conf, /etc/shadow, /etc/sudoers, \
-         /etc/pam.d/*, /etc/sudoers.d/*) and reads in (yes) and result in (0 to 2, more)",
+        "or descriptor in (file) and path in (/etc/pam.conf, /etc/pam.d, /etc/security/pwquality.conf, /etc/shadow, \
+         /etc/sudoers, /etc/sudoers.d, /etc/pam.d/*, /etc/sudoers.d/*) and reads in (yes) and result in (0 to 2, more)",
     ];
     assert_eq!(reads, wanted);
 }
