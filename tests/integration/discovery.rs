@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
 
 use pinhole::container::own;
 use pinhole::control::client::Client;
@@ -54,7 +53,7 @@ fn of_two_containerds_the_one_with_pods_counts_more() {
     lead(&host.join("run/k3s/containerd"), &k3s);
     let prefix = ["--profile", "generic", "--runtime-host-prefix"].map(AsRef::<std::ffi::OsStr>::as_ref);
     let agent = installed.run(prefix.into_iter().chain([host.as_os_str()])).unwrap();
-    let deadline = Duration::from_secs(5);
+    let deadline = crate::lab::agent::ARRIVES;
     let mut client = Client::connect(&installed.control_socket(), deadline).unwrap();
     let runtimes = client.status(deadline).unwrap().runtimes;
     let of = |part: &str| {

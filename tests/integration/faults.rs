@@ -242,7 +242,7 @@ fn meet_all(faults: &[Fault]) {
     let _turn = Turn::take().unwrap();
     let lab = Containerd::start().unwrap();
     let mut proxy = Proxy::start(&lab.socket()).unwrap();
-    let installed = Installed::new(agent()).unwrap();
+    let installed = Installed::new(agent()).unwrap().with_default_limits();
     let pod = Pod::run(&lab, PodSpec::new("shop", "web-7d9c5b", UID)).unwrap();
     for (attempt, fault) in (0..).zip(faults) {
         meets(fault, &installed, &mut proxy, &pod, attempt);

@@ -21,10 +21,10 @@ use crate::lab::turn::Turn;
 
 /// How late a change of health may show: a heartbeat, a call that is not answered, the time a condition has to hold, and a
 /// machine that is busy.
-const SHOWS: Duration = Duration::from_secs(40);
+const SHOWS: Duration = Duration::from_secs(180);
 
 /// How long the admin socket may take to answer.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// What curl gets on the admin socket: the status and the text.
 pub(crate) fn curl(installed: &Installed, path: &str, header: &str) -> (u16, String) {

@@ -19,7 +19,7 @@ use crate::lab::turn::Turn;
 /// How many are made at a time, each in a pod of its own.
 const HANDS: usize = 8;
 /// How long one of them may take while the others are made.
-const EACH: Duration = Duration::from_secs(2);
+const EACH: Duration = Duration::from_secs(10);
 /// What there is besides: the sandboxes, the last events.
 const BESIDES: Duration = Duration::from_secs(40);
 
@@ -127,7 +127,7 @@ fn assert_each_by_its_own_name(jobs: &HashMap<String, Job>, sandboxes: &[&str], 
 fn all_are_known(count: usize) {
     let _turn = Turn::take().unwrap();
     let lab = Containerd::start().unwrap();
-    let installed = Installed::new(agent()).unwrap();
+    let installed = Installed::new(agent()).unwrap().with_default_limits();
     let socket = lab.socket();
     let arguments = ["--events", "process", "--runtime-socket"].map(AsRef::<OsStr>::as_ref);
     let agent = installed

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pinhole::control::client::Client;
 use serde_json::Value;
@@ -120,6 +120,7 @@ fn a_storm_of_opens_on_every_cpu_costs_no_process_and_no_cgroup() {
         let agent = installed
             .run_as("count", ["--capture-ring-size", ring, "--events", "process,file"])
             .unwrap();
+        let before = processes();
         std::thread::scope(|scope| {
             for _ in 0..cpus {
                 scope.spawn(|| {
@@ -141,6 +142,8 @@ fn a_storm_of_opens_on_every_cpu_costs_no_process_and_no_cgroup() {
             }
         });
         let stopped = agent.stop().unwrap();
+        // The room that is kept free is for a node's processes; those of other tests come beside ours.
+        let others = (processes() - before).saturating_sub(PROCESSES + cpus);
         let summary = stopped.summary().expect("the last line is the summary");
         let hooks = balanced_hooks(summary);
         let of = |wanted: &str| hooks.iter().find(|(name, _)| name == wanted).unwrap().1;
@@ -150,11 +153,21 @@ fn a_storm_of_opens_on_every_cpu_costs_no_process_and_no_cgroup() {
         for hook in ["exec", "fork", "exit", "cgroup_mkdir", "cgroup_rmdir"] {
             let [_, _, delivered, lost] = of(hook);
             assert!(delivered >= PROCESSES, "{ring}, {hook}: {summary}");
-            assert_eq!(lost, 0, "{ring}, {hook}: {summary}");
+            assert!(
+                lost <= others,
+                "{ring}, {hook}, with {others} processes of others: {summary}"
+            );
         }
-        assert_eq!(of("snapshot")[3], 0, "{ring}: {summary}");
+        assert!(of("snapshot")[3] <= others, "{ring}: {summary}");
     }
     assert!(dropped > 0, "no ring overflowed, so nothing had to be kept free");
+}
+
+/// How many processes and threads were made since the machine started (`proc_stat(5)`).
+fn processes() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let line = stat.lines().find_map(|line| line.strip_prefix("processes ")).unwrap();
+    line.parse().unwrap()
 }
 
 #[test]
@@ -212,7 +225,7 @@ fn without_pressure_nothing_is_lost() {
     agent
         .wait_for("an open", |event| event["file"]["path"].as_str() == path.to_str())
         .unwrap();
-    let deadline = Duration::from_secs(5);
+    let deadline = ARRIVES;
     let mut client = Client::connect(&installed.control_socket(), deadline).unwrap();
     let status = client.status(deadline).unwrap();
     assert!(status.hooks["exec"].missed.is_some(), "{status:?}");

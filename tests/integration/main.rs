@@ -45,6 +45,7 @@ mod kernels;
 mod landlock;
 mod ledger;
 mod limits;
+mod lost;
 mod manifest;
 mod memory;
 mod output;

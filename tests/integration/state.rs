@@ -94,7 +94,7 @@ fn a_program_without_a_file_is_one_of_a_memfd() {
     let agent = installed.run(["--events", "process"]).unwrap();
     // A name alone makes no memfd.
     let named = installed.dir().join("memfd:named");
-    fs::copy("/bin/true", &named).unwrap();
+    tool::copy_program("/bin/true".as_ref(), &named).unwrap();
     let mut actor = actor::command(Role::Memfd, installed.dir()).spawn().unwrap();
     assert!(actor.wait().unwrap().success());
     assert!(Command::new(&named).status().unwrap().success());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,12 +25,20 @@ use super::tool;
 /// The user and group the agent runs as.
 pub(crate) const AGENT_ID: u32 = 65532;
 /// How long the agent may take to attach its hooks and answer on its admin socket.
-pub(crate) const READY: Duration = Duration::from_secs(20);
+pub(crate) const READY: Duration = Duration::from_secs(120);
 /// How long an event may take from the kernel to the output, the lookup of its container included. The machine may be
 /// busy with other tests; a missing event is what this ends.
-pub(crate) const ARRIVES: Duration = Duration::from_secs(20);
+pub(crate) const ARRIVES: Duration = Duration::from_secs(120);
 /// How long the agent may take to end after it was asked to.
-pub(crate) const ENDS: Duration = Duration::from_secs(10);
+pub(crate) const ENDS: Duration = Duration::from_secs(60);
+
+/// Lookups may take longer than an agent grants them by default: what a test asks for is whether they find, and its machine
+/// may be busy.
+const PATIENCE: &[(&str, &str)] = &[
+    ("PINHOLE_RUNTIME_CALL_TIMEOUT", "20s"),
+    ("PINHOLE_RUNTIME_LOOKUP_BUDGET", "20s"),
+    ("PINHOLE_RUNTIME_WAIT_SHARE", "100%"),
+];
 
 /// A copy of the agent's binary with file capabilities, and a run directory that its user owns.
 pub(crate) struct Installed {
@@ -38,6 +46,7 @@ pub(crate) struct Installed {
     groups: &'static str,
     bounding: &'static str,
     entry: Vec<String>,
+    limits: &'static [(&'static str, &'static str)],
 }
 
 impl Installed {
@@ -50,8 +59,7 @@ impl Installed {
     pub(crate) fn with_file_capabilities(binary: &Path, capabilities: &str) -> Result<Self> {
         let place = Place::new()?;
         let copy = place.path().join("agent");
-        fs::copy(binary, &copy).map_err(LabError::file("copy", binary))?;
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).map_err(LabError::file("change", &copy))?;
+        tool::copy_program(binary, &copy)?;
         tool::run(
             Command::new(tool::find("setcap", "libcap2-bin")?)
                 .arg(capabilities)
@@ -64,7 +72,14 @@ impl Installed {
             groups: "0",
             bounding: "-all,+bpf,+perfmon",
             entry: Vec::new(),
+            limits: PATIENCE,
         })
+    }
+
+    /// Lookups have the time that they have by default.
+    pub(crate) fn with_default_limits(mut self) -> Self {
+        self.limits = &[];
+        self
     }
 
     /// Runs without the supplementary group that may use the runtime's socket.
@@ -151,7 +166,7 @@ impl Installed {
         let mut words: Vec<OsString> = ["run", "--output", format].map(OsString::from).into();
         words.extend(args.into_iter().map(|word| word.as_ref().to_owned()));
         let mut command = self.command(words)?;
-        Agent::start(self, &mut command)
+        Agent::start(self, command.envs(self.limits.iter().copied()))
     }
 }
 

@@ -20,7 +20,7 @@ use super::runtimes::Release;
 use super::{image, tool};
 
 /// How long one call to the runtime may take. Generous: the machine may be busy, and a hang is what it guards against.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(180);
 
 /// A running containerd with the lab's images in it.
 pub(crate) struct Containerd {

@@ -15,7 +15,7 @@ use super::runtimes::Release;
 use super::{image, tool};
 
 /// How long the runtime may take to answer its first call.
-pub(crate) const READY: Duration = Duration::from_secs(30);
+pub(crate) const READY: Duration = Duration::from_secs(180);
 
 /// The address of every pod that has a network of its own, for use within it.
 pub(crate) const POD_ADDRESS: &str = "192.0.2.1";

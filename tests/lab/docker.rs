@@ -18,7 +18,7 @@ use super::runtimes::Release;
 use super::{image, tool};
 
 /// How long the daemon may take to answer.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(180);
 
 /// A Docker Engine with the lab's images.
 pub(crate) struct Docker {

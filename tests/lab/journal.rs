@@ -12,7 +12,7 @@ use super::process::{Contained, Own};
 use super::tool;
 
 /// How long journald may take to open its sockets.
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(120);
 
 /// The socket that programs log to.
 const SOCKET: &str = "/run/systemd/journal/socket";

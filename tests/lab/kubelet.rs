@@ -31,7 +31,7 @@ use log::ContainerLog;
 use spec::{Container, Objects, PodSpec, Probe};
 
 /// How long a pod may take to become ready, or a container to end.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(400);
 
 /// What the kubelet knows of its node.
 #[derive(Debug, Clone)]

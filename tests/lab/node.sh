@@ -38,7 +38,7 @@ wait_for() {
     tries=0
     until "$@"; do
         kill -0 $runtime 2>/dev/null || return 1
-        tries=$((tries + 1)); [ $tries -lt 1200 ] || return 1
+        tries=$((tries + 1)); [ $tries -lt 6000 ] || return 1
         usleep 100000
     done
 }

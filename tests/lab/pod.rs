@@ -17,7 +17,7 @@ use super::error::{LabError, Result};
 use super::{image, tool};
 
 /// How long a command in a container, or a container that is meant to end, may take.
-const ENDS: Duration = Duration::from_secs(60);
+const ENDS: Duration = Duration::from_secs(400);
 
 /// What a pod is called.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::process::{Contained, Own};
 use super::{image, tool};
 
 /// How long the API may take to listen.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(180);
 
 /// The low-level runtime that starts a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

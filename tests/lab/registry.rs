@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::error::{LabError, Result};
 
 /// How long a client may take to say what it wants, or to take it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest request, in bytes.
 const REQUEST_LIMIT: u64 = 16 << 10;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -1,6 +1,6 @@
 //! Finding and running the tools that the lab is built on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,13 @@ pub(crate) fn shown(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Copies a program, to be run at once. Another process does it: one that this process starts meanwhile, in another thread,
+/// would hold the copy open for writing for a moment, and what is open for writing cannot be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path) -> Result<()> {
+    run(Command::new("install").args(["-m", "755", "--"]).args([from, to]))?;
+    Ok(())
 }
 
 /// Runs a command to its end and wants it to succeed.

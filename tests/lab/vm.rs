@@ -16,7 +16,7 @@ use super::tool;
 /// How the result line that ends a scenario begins.
 const END: &str = "@@pinhole-vm-exit ";
 /// How long a machine may run. Booting takes 2 to 5 seconds on an idle machine.
-const RUNS: Duration = Duration::from_secs(180);
+const RUNS: Duration = Duration::from_secs(900);
 
 /// Everything that the emulator has, but for cmpxchg16b: QEMU 7.2 corrupts the flags register on it now and then, and the
 /// kernel's allocator uses it from 6.4 on where it is offered.

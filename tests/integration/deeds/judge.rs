@@ -13,6 +13,7 @@ use super::account::Deed;
 use super::actor::call;
 use super::words::{is_pointer, same};
 use crate::lab::strace::{self, Call};
+use crate::lost::lost;
 
 /// What was asked for, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,18 +82,6 @@ impl Verdict {
             println!("  {}", untold.split(": next is").next().unwrap_or(untold));
         }
     }
-}
-
-/// How many events were lost, by the agent's account.
-fn lost(summary: &Value) -> u64 {
-    let of = |account: &Value| {
-        ["dropped", "missed"]
-            .iter()
-            .filter_map(|key| account[key].as_u64())
-            .sum::<u64>()
-    };
-    let hooks = summary["hooks"].as_object().expect("a summary has hooks");
-    hooks.values().map(of).sum::<u64>() + of(&summary["dispatcher"])
 }
 
 /// Holds the accounts against each other.

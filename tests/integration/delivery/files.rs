@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::{Node, mark, printed, tells_of, until};
 use crate::lab::turn::Turn;
 
-/// The alerts in a file.
+/// The alerts in a file that may be written just now.
 fn lines(path: &std::path::Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]

@@ -21,7 +21,7 @@ wait_for() {
     tries=0
     until "$@"; do
         kill -0 $agent 2>/dev/null || { cat /tmp/log; return 1; }
-        tries=$((tries + 1)); [ $tries -lt 600 ] || { cat /tmp/log; return 1; }
+        tries=$((tries + 1)); [ $tries -lt 3000 ] || { cat /tmp/log; return 1; }
         usleep 100000
     done
 }

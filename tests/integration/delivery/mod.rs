@@ -26,7 +26,7 @@ use crate::lab::error::Result;
 use crate::lab::tool;
 
 /// How long the admin socket may take to answer.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 /// The rule of these tests.
 const RULE: &str = "Marked";
 

@@ -22,7 +22,7 @@ fn one_program_reads_all_and_ends_with_the_agent() {
     }
     let alerts = ["one", "two"].map(|word| printed(&agent, word));
     until("both alerts", &agent, || {
-        (text(&node.run("got")).lines().count() == 2).then_some(())
+        (text(&node.run("got")).matches('\n').count() == 2).then_some(())
     });
     let got: Vec<serde_json::Value> = text(&node.run("got"))
         .lines()

@@ -210,7 +210,7 @@ fn what_the_binary_carries_is_named() {
     let kubelet = node::kubelet(&lab);
     let mut verdict = table::Verdict::default();
     for (name, capabilities, roots) in CARRIED {
-        let mut manifest = Manifest::of("generic");
+        let mut manifest = Manifest::of("generic").patient();
         manifest.container()["image"] = json!(carrying(&lab, name, capabilities));
         let report = node::cold(&kubelet, &manifest, "runc");
         verdict.expect(&format!("file capabilities: {name}"), &report, roots);

@@ -26,6 +26,14 @@ impl Manifest {
         }
     }
 
+    /// Lookups may take longer than by default: where they are not what is tried, a busy machine must not make findings of
+    /// them.
+    pub(super) fn patient(mut self) -> Self {
+        self.set("PINHOLE_RUNTIME_CALL_TIMEOUT", "20s");
+        self.set("PINHOLE_RUNTIME_LOOKUP_BUDGET", "20s");
+        self
+    }
+
     /// As a kubelet reads them.
     pub(super) fn objects(&self) -> Objects {
         Objects::of_list(&self.list).unwrap()

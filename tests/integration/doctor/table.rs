@@ -9,7 +9,7 @@ use crate::lab::containerd::Containerd;
 use crate::lab::kubelet::Kubelet;
 
 /// How long a running agent may take to notice that something changed: a call that hangs, a window, a pause, a busy machine.
-const NOTICES: Duration = Duration::from_secs(40);
+pub(super) const NOTICES: Duration = Duration::from_secs(180);
 
 /// A pod that lacks one thing, or has one too many.
 pub(super) struct Case {
@@ -82,7 +82,7 @@ pub(super) fn cold(lab: &Containerd, profile: &str, cases: &[Case]) {
     let kubelet = node::kubelet(lab);
     let mut verdict = Verdict::default();
     for case in cases {
-        let mut manifest = Manifest::of(profile);
+        let mut manifest = Manifest::of(profile).patient();
         (case.harm)(&mut manifest, &kubelet);
         let report = node::cold(&kubelet, &manifest, "runc");
         if !verdict.expect(case.name, &report, case.roots) {

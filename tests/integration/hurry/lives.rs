@@ -34,7 +34,7 @@ const PARTS: u64 = 5;
 /// How long the containers of one part may take.
 const LONGEST: Duration = Duration::from_secs(400);
 /// How long the kernel may take to let go of a cgroup whose process was waited for.
-const LETS_GO: Duration = Duration::from_secs(5);
+const LETS_GO: Duration = Duration::from_secs(60);
 
 /// A pod's cgroup, in the hierarchy that names containers.
 fn pod_cgroup(replay: &Replay, recording: &Recording) -> PathBuf {
@@ -144,7 +144,7 @@ fn growth(cache: u64, before: u64, all: u64) -> i64 {
     let recording = Arc::new(recording.telling_the_same_of_everything(CONTAINER).unwrap());
     let replay = Replay::start(Arc::clone(&recording)).unwrap();
     let pod = pod_cgroup(&replay, &recording);
-    let installed = Installed::new(agent()).unwrap();
+    let installed = Installed::new(agent()).unwrap().with_default_limits();
     let agent = installed
         .run([
             "--events=process".to_owned(),

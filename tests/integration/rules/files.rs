@@ -52,6 +52,17 @@ fn everything_that_is_wrong_is_told_with_its_place() {
     ] {
         assert!(said.contains(&wanted), "{wanted} is not in:\n{said}");
     }
+    // A path that is none hides nothing of the others.
+    let output = checked(&["/no/such/rules.yaml", name, "/no/such/dir"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for wanted in [
+        "error: cannot read the rules in /no/such/rules.yaml: ",
+        "/no/such/dir: ",
+        "rule Shut",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in:\n{said}");
+    }
     let output = checked(&[name, "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["usable"], false, "{report}");

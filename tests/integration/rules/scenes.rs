@@ -215,12 +215,12 @@ pub(super) const SCENES: [Scene; 25] = [
         rule: "Debugfs Launched in Privileged Container",
         trigger: |stage| {
             let program = stage.dir.join("debugfs");
-            fs::copy("/bin/true", &program).unwrap();
+            tool::copy_program("/bin/true".as_ref(), &program).unwrap();
             (stage.privileged)(&program);
         },
         near_miss: |stage| {
             let program = stage.dir.join("debugger");
-            fs::copy("/bin/true", &program).unwrap();
+            tool::copy_program("/bin/true".as_ref(), &program).unwrap();
             (stage.privileged)(&program);
         },
         contained: true,

@@ -56,7 +56,7 @@ fn hangs_for(time: Duration) {
     let _turn = Turn::take().unwrap();
     let lab = Containerd::start().unwrap();
     let proxy = Proxy::start(&lab.socket()).unwrap();
-    let installed = Installed::new(agent()).unwrap();
+    let installed = Installed::new(agent()).unwrap().with_default_limits();
     let file = installed.dir().join("rules.yaml");
     fs::write(&file, rules()).unwrap();
     let (file, socket) = (file.to_str().unwrap(), proxy.socket());

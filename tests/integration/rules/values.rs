@@ -47,8 +47,7 @@ fn an_executable_and_its_session_are_told_as_the_kernel_has_them() {
     let _turn = Turn::take().unwrap();
     let installed = Installed::new(agent()).unwrap();
     let (rules_file, program) = (installed.dir().join("rules.yaml"), installed.dir().join("values"));
-    fs::copy(tool::find("true", "coreutils").unwrap(), &program).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    tool::copy_program(&tool::find("true", "coreutils").unwrap(), &program).unwrap();
     fs::write(&rules_file, rules(&program)).unwrap();
     let running = installed
         .run(["--rules", rules_file.to_str().unwrap(), "--rules-matching", "all"])

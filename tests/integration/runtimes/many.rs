@@ -18,7 +18,7 @@ const HANDS: usize = 4;
 /// How long making them all may take.
 const MADE: Duration = Duration::from_secs(400);
 /// How long the agent may take to know them all, with nothing happening in any of them.
-const KNOWN: Duration = Duration::from_secs(10);
+const KNOWN: Duration = Duration::from_secs(120);
 
 /// Starts the containers of a pod, several at a time: the runtime is what takes the time.
 fn fill<'a>(pod: &Pod<'a>, until: Instant) -> Result<Vec<PodContainer<'a>>> {

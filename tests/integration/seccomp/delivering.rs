@@ -48,7 +48,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
 /// Whom the machine asks for names in this test.
 const NAME_SERVER: &str = "127.77.0.1";
 /// How long the agent is given to answer one call.
-const CALL: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(60);
 /// More alerts than a segment of the smallest queue holds, and a file of the smallest size.
 const ALERTS: usize = 160;
 

@@ -33,7 +33,7 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// How long the agent is given to answer one call.
-const CALL: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(60);
 
 /// What the agent does in its life, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,7 +39,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 
 /// How long a container may take to be ready, or to end.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A container's directory, and the runtime that it may ask.
 struct Bundle {
