@@ -21,10 +21,10 @@ use crate::delivery::{Outlet, process};
 use crate::event::BootClock;
 use crate::health::{Monitor, port};
 use crate::output::{Account, Format, Sink, Stdout, log};
-use crate::pipeline::driver::{Alerting, Parts};
+use crate::pipeline::driver::Parts;
 use crate::pipeline::signals::Signals;
 use crate::pipeline::vitals::Given;
-use crate::pipeline::{Losses, Pipeline, Vitals, pulse};
+use crate::pipeline::{Alerting, Losses, Pipeline, Vitals, pulse};
 use crate::privilege::guard::{self, Guard};
 use crate::privilege::{capabilities, drop, landlock, limits, posture, seccomp};
 use crate::recording::{self, Recorder};
@@ -205,12 +205,8 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         let attached = vitals.attached();
         let filtered = filtered(settings, attached);
         capture.prefilter(&rules::prefilter::of(&rules, filtered));
-        Alerting {
-            detector: Detector::new(rules),
-            reloader: Arc::new(Reloader::new(settings.rules.clone(), seen, sources, attached, filtered)),
-            host,
-            outlet,
-        }
+        let reloader = Reloader::new(settings.rules.clone(), seen, sources, attached, filtered);
+        Alerting::new(Detector::new(rules), Arc::new(reloader), host, outlet)
     });
     let mut duties = vec![
         canary(),
@@ -218,7 +214,7 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         privileges(Arc::clone(&vitals)),
         accounts(Arc::clone(&vitals)),
     ];
-    duties.extend(alerting.iter().map(|alerting| reload(Arc::clone(&alerting.reloader))));
+    duties.extend(alerting.iter().map(|alerting| reload(Arc::clone(alerting.reloader()))));
     let control = server::spawn(Doors { admin, health: port }, answers, duties)?;
 
     // 7. The filter over both threads, then the kernel's own word on all of it, now and again and again.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::alerting::Alerting;
 use super::complaints::{Complaint, Complaints};
 use super::held;
 use super::latency::Unwritten;
@@ -21,15 +22,12 @@ use crate::capture::{Capture, Content, Hook, HookSet, Record};
 use crate::container::outcome::Status;
 use crate::container::{CgroupName, Outcome, Resolver};
 use crate::control::watch::ExecWatches;
-use crate::delivery::Outlet;
 use crate::event::build::{Context, cgroup_id};
 use crate::event::{BootClock, build};
 use crate::output::{Sink, json};
 use crate::process::{Process, ProcessTable};
 use crate::recording::Recorder;
-use crate::rules::reload::Ready;
-use crate::rules::subject::{Host, Known, Subject};
-use crate::rules::{Detector, Reloader};
+use crate::rules::subject::Known;
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
@@ -75,8 +73,6 @@ struct Stages<W> {
     clock: BootClock,
     clock_read: Instant,
     lost: LostCount,
-    /// The same for alerts.
-    lost_alerts: LostCount,
     alerting: Option<Alerting>,
     recorder: Option<Recorder>,
     /// How many events there were.
@@ -121,19 +117,6 @@ pub struct Parts<W> {
     pub recorder: Option<Recorder>,
 }
 
-/// Rules at work, and what they ask about beyond the event.
-#[derive(Debug)]
-pub struct Alerting {
-    /// The rules.
-    pub detector: Detector,
-    /// Who reads them again.
-    pub reloader: Arc<Reloader>,
-    /// Names of the host.
-    pub host: Host,
-    /// Where alerts go.
-    pub outlet: Outlet,
-}
-
 impl<W: Write> Pipeline<W> {
     /// Puts the parts together.
     #[must_use]
@@ -148,7 +131,6 @@ impl<W: Write> Pipeline<W> {
             clock: parts.clock,
             clock_read: Instant::now(),
             lost: LostCount::default(),
-            lost_alerts: LostCount::default(),
             alerting: parts.alerting,
             recorder: parts.recorder,
             events: 0,
@@ -176,7 +158,7 @@ impl<W: Write> Pipeline<W> {
         let ended = self.turn_until_stopped(capture);
         // Where it was not asked to end, channels have their time all the same.
         if let Some(alerting) = &mut self.stages.alerting {
-            alerting.outlet.finish();
+            alerting.finish();
         }
         match ended {
             Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -193,9 +175,9 @@ impl<W: Write> Pipeline<W> {
             let taken = stages.drain(capture)?;
             stages.vitals.reporting().grant(|hooks| capture.report(hooks));
             stages.answer();
-            stages.renew(capture);
             if let Some(alerting) = &mut stages.alerting {
-                alerting.outlet.flush();
+                alerting.renew(capture);
+                alerting.flush();
             }
             while let Some(request) = self.signals.next() {
                 if request == Request::Reload {
@@ -207,7 +189,9 @@ impl<W: Write> Pipeline<W> {
                     capture.quiesce();
                     stages.drain_dry(capture)?;
                     stages.look_for_losses(capture, true)?;
-                    stages.end_alerting().map_err(Error::Output)?;
+                    if let Some(alerting) = &mut stages.alerting {
+                        alerting.end(&mut stages.sink).map_err(Error::Output)?;
+                    }
                 }
                 stages.publish_now();
                 stages.sink.summary(&stages.vitals.summary()).map_err(Error::Output)?;
@@ -249,7 +233,9 @@ impl<W: Write> Stages<W> {
             }
             self.look_for_losses(capture, false)?;
             self.look_at_the_output()?;
-            self.tell_held_back(false).map_err(Error::Output)?;
+            if let Some(alerting) = &mut self.alerting {
+                alerting.tell_held_back(&mut self.sink, false).map_err(Error::Output)?;
+            }
             self.publish_now();
         }
         if self.drifted && self.introduced_anew.elapsed() >= INTRODUCE_AGAIN {
@@ -392,26 +378,10 @@ impl<W: Write> Stages<W> {
         Ok(())
     }
 
-    /// Somebody wants the rules read again, which the control thread does, and files of channels opened anew, which their process does.
     fn reload(&mut self) {
         match &mut self.alerting {
-            Some(alerting) => {
-                alerting.outlet.reopen();
-                alerting.reloader.ask();
-            }
+            Some(alerting) => alerting.reload(),
             None => tracing::warn!("SIGHUP reads rules again, and there are none"),
-        }
-    }
-
-    /// Goes on with the rules that were read again, where there are such.
-    fn renew(&mut self, capture: &Capture) {
-        if let Some(Alerting { detector, reloader, .. }) = &mut self.alerting
-            && let Some(Ready { rules, prefilters }) = reloader.take()
-        {
-            detector.replace(rules);
-            // The old prefilters may keep back what the new rules want, but before this nobody had promised those.
-            capture.prefilter(&prefilters);
-            tracing::debug!("the new rules are in force");
         }
     }
 
@@ -430,75 +400,20 @@ impl<W: Write> Stages<W> {
         process: Option<&Process>,
         outcome: &Outcome,
     ) -> io::Result<()> {
-        let Some(Alerting {
-            detector, host, outlet, ..
-        }) = &mut self.alerting
-        else {
+        let Some(alerting) = &mut self.alerting else {
             return Ok(());
         };
-        self.lost_alerts.note(header.cpu, header.lost);
-        if !detector.watches(header.hook) {
-            return Ok(());
-        }
-        let subject = Subject::new(Known {
+        let known = Known {
             header,
             body,
             key,
             process,
             table: &self.table,
             outcome,
-            host,
             clock: &self.clock,
             number: self.events,
-        });
-        let (lost, sink, unwritten) = (&mut self.lost_alerts, &mut self.sink, &mut self.unwritten);
-        let container = outcome.container.as_ref().map(|container| &*container.id);
-        // What an alert that is held back would have told of losses.
-        let mut untold = 0;
-        let judged = detector.judge(
-            &subject,
-            || lost.take(),
-            |alert| {
-                if !outlet.admits(alert, Instant::now()) {
-                    untold += alert.pinhole.lost_before.unwrap_or_default();
-                    return Ok(());
-                }
-                outlet.hand_over(alert, container);
-                if !outlet.writes() {
-                    return Ok(());
-                }
-                unwritten.add(header.time);
-                sink.alert(alert)
-            },
-        );
-        lost.give_back(untold);
-        judged
-    }
-
-    /// Alerts of what the limit held back; at the end of all that is not told yet.
-    fn tell_held_back(&mut self, last: bool) -> io::Result<()> {
-        let Some(Alerting { outlet, .. }) = &mut self.alerting else {
-            return Ok(());
         };
-        let told = if last {
-            outlet.rest()
-        } else {
-            outlet.due(Instant::now())
-        };
-        let to_stdout = outlet.writes();
-        told.iter()
-            .filter(|_| to_stdout)
-            .try_for_each(|alert| self.sink.worded(alert))
-    }
-
-    /// Nothing raises an alert any more: what was held back is told, and channels have their time.
-    fn end_alerting(&mut self) -> io::Result<()> {
-        self.tell_held_back(true)?;
-        if let Some(Alerting { outlet, .. }) = &mut self.alerting {
-            self.sink.flush()?;
-            outlet.finish();
-        }
-        Ok(())
+        alerting.judge(known, &mut self.sink, &mut self.unwritten)
     }
 
     /// The agent's own canary has come through the ring. It goes the rest of an event's way, but is not printed: an event as
@@ -620,12 +535,8 @@ impl<W: Write> Stages<W> {
     fn publish_now(&mut self) {
         self.published = Some(self.resolver.revision());
         self.vitals.publish_runtimes(&self.resolver);
-        if let Some(Alerting { detector, outlet, .. }) = &mut self.alerting {
-            let mut tallies = detector.tallies();
-            for (rule, limited) in outlet.limited() {
-                tallies.entry(rule.clone()).or_default().limited = *limited;
-            }
-            self.vitals.publish_rules(tallies, outlet.account());
+        if let Some(alerting) = &mut self.alerting {
+            alerting.publish(&self.vitals);
         }
     }
 

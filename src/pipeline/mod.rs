@@ -3,6 +3,7 @@
 //! There is no queue between the two: the ring is the queue, and what does not fit there is counted by the kernel side.
 //! Because the lookup of a container's metadata happens here, before the event is written, no event can overtake it.
 
+mod alerting;
 mod calendar;
 pub mod canary;
 mod complaints;
@@ -22,6 +23,7 @@ mod told;
 pub mod vitals;
 mod window;
 
+pub use alerting::Alerting;
 pub use driver::{Error, Pipeline};
 pub use loss::Losses;
 pub use lost_before::LostCount;

@@ -58,19 +58,18 @@ pub fn replay<R: Read, E: From<Error>>(
         replayed.judged += 1;
         let clock = BootClock::of_boot(boot);
         let outcome = outcome_of(cgroup_id(&header, &body));
-        let subject = Subject::new(Known {
+        let known = Known {
             header: &header,
             body: &body,
             key,
             process: process.as_deref(),
             table: &table,
             outcome: &outcome,
-            host,
             clock: &clock,
             number: replayed.events,
-        });
+        };
         raised = detector.judge(
-            &subject,
+            &Subject::new(known, host),
             || lost.take(),
             |alert| {
                 replayed.alerts += 1;

@@ -157,7 +157,7 @@ fn is_never_known(name: &str) -> bool {
     };
     CATALOGUE
         .field(name, argument)
-        .is_ok_and(|field| CATALOGUE.definition(field.id).never.is_some())
+        .is_ok_and(|field| CATALOGUE.definition(field.id).never(&field.argument).is_some())
 }
 
 /// The same message, and what is appended to each.

@@ -54,28 +54,45 @@ pub enum Error {
     TooMany,
 }
 
-/// Reads these files, and those in these directories, in their order.
-///
-/// # Errors
-/// The first that cannot be read.
-pub fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Error> {
-    let files = list(paths)?;
-    files.iter().map(|file| source(file).map(Arc::new)).collect()
+/// Files in their order, and why others cannot be had.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// Those that can.
+    pub files: Vec<T>,
+    /// What is wrong with the others.
+    pub errors: Vec<Error>,
 }
 
-/// The files, and those in the directories, in their order.
-///
-/// # Errors
-/// As [`read`].
-pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(files(path)?);
-        if all.len() > MAX_FILES {
-            return Err(Error::TooMany);
+/// Reads these files, and those in these directories.
+#[must_use]
+pub fn read(paths: &[PathBuf]) -> Found<Arc<Source>> {
+    let Found { files, mut errors } = list(paths);
+    let mut read = Vec::with_capacity(files.len());
+    for file in &files {
+        match source(file) {
+            Ok(source) => read.push(Arc::new(source)),
+            Err(error) => errors.push(error),
         }
     }
-    Ok(all)
+    Found { files: read, errors }
+}
+
+/// The files, and those in the directories. There is an end where there are too many.
+#[must_use]
+pub fn list(paths: &[PathBuf]) -> Found<PathBuf> {
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        match files(path) {
+            Ok(files) => all.extend(files),
+            Err(error) => errors.push(error),
+        }
+        if all.len() > MAX_FILES {
+            all.truncate(MAX_FILES);
+            errors.push(Error::TooMany);
+            break;
+        }
+    }
+    Found { files: all, errors }
 }
 
 /// The file, or the rule files of the directory by their names. Hidden ones are not rules: a ConfigMap keeps its versions in
@@ -159,7 +176,8 @@ mod tests {
         ] {
             fs::write(path(name), name).unwrap();
         }
-        let read = read(&[path("z.txt"), path("rules.d")]).unwrap();
+        let Found { files: read, errors } = read(&[path("z.txt"), path("absent"), path("rules.d")]);
+        assert_eq!(errors.len(), 1, "the others are read all the same: {errors:?}");
         let texts: Vec<&str> = read.iter().map(|source| source.text.as_str()).collect();
         assert_eq!(texts, ["z.txt", "rules.d/a.yml", "rules.d/b.yaml"]);
         assert_eq!(read[0].name, path("z.txt").display().to_string());
@@ -180,7 +198,7 @@ mod tests {
             ("large", "is larger than"),
             ("fifo", "no file and no directory"),
         ] {
-            let error = read(&[path(name)]).unwrap_err().to_string();
+            let error = read(&[path(name)]).errors[0].to_string();
             assert!(error.contains(said) && error.contains(name), "{error}");
         }
     }

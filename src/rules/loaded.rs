@@ -37,12 +37,25 @@ pub struct Loaded {
 /// Why rules cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The files cannot be read.
-    #[error(transparent)]
-    Files(#[from] files::Error),
+    /// Files cannot be read.
+    #[error("{}", Unread(.0))]
+    Files(Vec<files::Error>),
     /// Something is wrong with them.
     #[error("{}", Told(.0))]
     Refused(Vec<Problem>),
+}
+
+/// Why files cannot be read, a line each.
+struct Unread<'a>(&'a [files::Error]);
+
+impl fmt::Display for Unread<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}{error}")?;
+        }
+        Ok(())
+    }
 }
 
 /// All problems, and how many of them are errors.
@@ -60,15 +73,17 @@ impl fmt::Display for Told<'_> {
 /// Rule files, looked at in full: what is usable of them, and everything that is wrong.
 #[derive(Debug)]
 pub struct Examined {
-    /// How many files there are.
+    /// How many files were read.
     pub files: usize,
+    /// Why others were not.
+    pub unread: Vec<files::Error>,
     /// All rules that nothing is wrong with, those that are not evaluated among them.
     pub rules: Vec<library::Rule>,
     /// The newest language that a file asks for.
     pub engine: Option<Version>,
     /// Everything that is wrong, errors and warnings.
     pub problems: Vec<Problem>,
-    /// The rules, where there is no error.
+    /// The rules, where there is no error and every file was read.
     pub loaded: Option<Loaded>,
 }
 
@@ -83,9 +98,13 @@ pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
     let Examined {
         loaded,
         rules,
+        unread,
         mut problems,
         ..
-    } = examine(settings)?;
+    } = examine(settings);
+    if !unread.is_empty() {
+        return Err(Error::Files(unread));
+    }
     match loaded {
         Some(mut loaded) => {
             loaded.warnings = problems;
@@ -101,11 +120,12 @@ pub fn load(settings: &Rules) -> Result<Option<Loaded>, Error> {
 }
 
 /// Looks at everything in the files that the settings name.
-///
-/// # Errors
-/// They cannot be read.
-pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
-    let sources = files::read(&settings.files)?;
+#[must_use]
+pub fn examine(settings: &Rules) -> Examined {
+    let files::Found {
+        files: sources,
+        errors: unread,
+    } = files::read(&settings.files);
     let library = library::load(&sources, &[SOURCE]);
     let mut problems = library.problems;
     problems.extend(plugins(&library.plugins));
@@ -132,8 +152,8 @@ pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
         (file.unwrap_or(usize::MAX), problem.span.range.start)
     };
     problems.sort_by_key(place);
-    let fine = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Ok(Examined {
+    let fine = unread.is_empty() && problems.iter().all(|problem| problem.severity == Severity::Warning);
+    Examined {
         files: sources.len(),
         engine: library.engine,
         loaded: set.filter(|_| fine).map(|set| Loaded {
@@ -143,8 +163,9 @@ pub fn examine(settings: &Rules) -> Result<Examined, files::Error> {
             sources: Vec::new(),
         }),
         rules: wanted.into_iter().chain(left_out).collect(),
+        unread,
         problems,
-    })
+    }
 }
 
 impl Loaded {

@@ -100,19 +100,22 @@ impl Reloader {
             return;
         }
         state.known = seen;
-        match loaded::examine(&self.settings) {
-            Err(error) => tracing::error!(%error, "the rules cannot be read again: the old ones stay"),
-            Ok(examined) => self.consider(&mut state, examined),
-        }
+        self.consider(&mut state, loaded::examine(&self.settings));
     }
 
     fn consider(&self, state: &mut State, examined: Examined) {
         let Examined {
             rules,
             loaded,
+            unread,
             problems,
             ..
         } = examined;
+        if !unread.is_empty() {
+            let error = loaded::Error::Files(unread);
+            tracing::error!(%error, "the rules cannot be read again: the old ones stay");
+            return;
+        }
         let Some(mut loaded) = loaded else {
             let error = loaded::Error::Refused(problems);
             tracing::error!(%error, "the rules are refused: the old ones stay");
@@ -145,9 +148,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What the file system says of rule files now. None where they cannot be looked at: that is a state too, and told once.
 #[must_use]
 pub fn look(paths: &[PathBuf]) -> Option<Seen> {
-    let files = files::list(paths).ok()?;
+    let found = files::list(paths);
+    if !found.errors.is_empty() {
+        return None;
+    }
+    let files = found.files.into_iter();
     files
-        .into_iter()
         .map(|path| Some((stat(&path)?, path)))
         .map(|it| it.map(|(stat, path)| (path, stat)))
         .collect()
@@ -204,7 +210,7 @@ mod tests {
         let mut settings = Settings::default().rules;
         settings.files = vec![file.to_owned()];
         let seen = look(&settings.files);
-        let rules = loaded::examine(&settings).unwrap().rules;
+        let rules = loaded::examine(&settings).rules;
         Reloader::new(settings, seen, rules, attached, HookSet::NONE)
     }
 
@@ -239,7 +245,7 @@ mod tests {
         settings.files = vec![file.clone()];
         fs::write(&file, ONE).unwrap();
         let seen = look(&settings.files);
-        let rules = loaded::examine(&settings).unwrap().rules;
+        let rules = loaded::examine(&settings).rules;
         fs::write(&file, format!("{ONE}{TWO}")).unwrap();
         let reloader = Reloader::new(settings, seen, rules, HookSet::BASE, HookSet::NONE);
         reloader.turn();
@@ -295,7 +301,7 @@ mod tests {
             fs::write(&file, text).unwrap();
             let mut settings = Settings::default().rules;
             settings.files = vec![file];
-            loaded::examine(&settings).unwrap().rules
+            loaded::examine(&settings).rules
         };
         let (one, both) = (rules(ONE), rules(&format!("{TWO}{ONE}")));
         assert!(change(&one, &one).ends_with("they say the same as before"));

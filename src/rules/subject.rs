@@ -53,8 +53,6 @@ pub struct Known<'e> {
     pub table: &'e ProcessTable,
     /// How the lookup of its container went.
     pub outcome: &'e Outcome,
-    /// What stays the same.
-    pub host: &'e Host,
     /// The clock.
     pub clock: &'e BootClock,
     /// The number of the event since the start, from 1.
@@ -65,15 +63,17 @@ pub struct Known<'e> {
 #[derive(Debug)]
 pub struct Subject<'e> {
     known: Known<'e>,
+    /// What stays the same.
+    pub(super) host: &'e Host,
     lazy: Lazy<'e>,
 }
 
 impl<'e> Subject<'e> {
     /// The event of which this is known.
     #[must_use]
-    pub fn new(known: Known<'e>) -> Self {
+    pub fn new(known: Known<'e>, host: &'e Host) -> Self {
         let lazy = Lazy::default();
-        Self { known, lazy }
+        Self { known, host, lazy }
     }
 
     /// When it happened.

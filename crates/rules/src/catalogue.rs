@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::field::{Argument, Definition, Field, Given, Id, Kind, Several};
+use crate::field::{Argument, Definition, Field, Given, Id, Kind, Several, Values};
 use crate::problem::did_you_mean;
 
 /// The name of the field that rules are sorted by.
@@ -99,7 +99,7 @@ impl Catalogue {
             kind: Kind::Text,
             several: Several::One,
             argument: Argument::None,
-            never: Some("it is not of this catalogue"),
+            values: Values::Never("it is not of this catalogue"),
         };
         self.definitions.get(usize::from(id.0)).unwrap_or(&NOTHING)
     }
@@ -122,14 +122,14 @@ impl Catalogue {
     pub fn field(&self, name: &str, argument: Option<&str>) -> Result<Field, Refusal> {
         if let Some(&id) = self.names.get(name) {
             let argument = read(self.definition(id).argument, name, argument)?;
-            return Ok(Field { id, argument });
+            return self.keyed(Field { id, argument });
         }
         let member = self
             .families
             .iter()
             .find_map(|&(family, id)| Some((id, name.strip_prefix(family).filter(|rest| !rest.is_empty())?)));
         match (member, argument) {
-            (Some((id, rest)), None) => Ok(Field {
+            (Some((id, rest)), None) => self.keyed(Field {
                 id,
                 argument: Given::Key(rest.into()),
             }),
@@ -139,6 +139,26 @@ impl Catalogue {
                 help: did_you_mean(name, self.definitions.iter().map(|it| it.name)),
             }),
         }
+    }
+
+    /// The field, where its key is one that there is.
+    fn keyed(&self, field: Field) -> Result<Field, Refusal> {
+        if let (Values::Keyed(keys), Given::Key(key)) = (self.definition(field.id).values, &field.argument)
+            && !keys().contains_key(&**key)
+            && !key.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            let named = |key: &str| {
+                self.name(&Field {
+                    id: field.id,
+                    argument: Given::Key(key.into()),
+                })
+            };
+            let others: Vec<String> = keys().keys().map(|key| named(key)).collect();
+            let name = named(key);
+            let help = did_you_mean(&name, others.iter().map(String::as_str));
+            return Err(Refusal::Unknown { name, help });
+        }
+        Ok(field)
     }
 
     /// All types of events.

@@ -1,5 +1,6 @@
 //! Fields: the catalogue of what a host program can answer, and a field as a rule names it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The type of a field's values.
@@ -44,6 +45,20 @@ pub enum Argument {
     Key,
 }
 
+/// What values a field can have in this host program, whatever the event.
+#[derive(Debug, Clone, Copy)]
+pub enum Values {
+    /// Those of its type.
+    Any,
+    /// This one, always, as a rule would write it.
+    Always(&'static str),
+    /// None, ever, for this reason: a rule that hangs on it cannot match.
+    Never(&'static str),
+    /// What stands in brackets or behind the dot decides, and there are no other words than these. Those that never have a
+    /// value have the reason beside them. Numbers may stand there too.
+    Keyed(fn() -> &'static BTreeMap<&'static str, Option<&'static str>>),
+}
+
 /// A field that a host program knows.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
@@ -56,8 +71,20 @@ pub struct Definition {
     pub several: Several,
     /// What stands in brackets.
     pub argument: Argument,
-    /// Why it has no value ever in this host program, where it has none: a rule that hangs on it cannot match.
-    pub never: Option<&'static str>,
+    /// What values it can have.
+    pub values: Values,
+}
+
+impl Definition {
+    /// Why it never has a value with what stands in brackets, where it never has one.
+    #[must_use]
+    pub fn never(&self, given: &Given) -> Option<&'static str> {
+        match (self.values, given) {
+            (Values::Never(why), _) => Some(why),
+            (Values::Keyed(keys), Given::Key(key)) => keys().get(&**key).copied().flatten(),
+            _ => None,
+        }
+    }
 }
 
 /// The number of a definition in the host's catalogue.

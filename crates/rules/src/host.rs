@@ -1,10 +1,11 @@
 //! A host program for tests: a small catalogue, and events that are maps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use crate::catalogue::{Catalogue, Event as EventName, EventType};
 use crate::engine::{Matching, Options, Outcome, RuleSet, Scratch, Subject};
-use crate::field::{Argument, Definition, Field, Kind, Several};
+use crate::field::{Argument, Definition, Field, Kind, Several, Values};
 use crate::library::{Priority, Rule};
 use crate::problem::Problem;
 use crate::syntax;
@@ -17,7 +18,7 @@ const fn field(name: &'static str, kind: Kind, several: Several, argument: Argum
         kind,
         several,
         argument,
-        never: None,
+        values: Values::Any,
     }
 }
 
@@ -25,7 +26,7 @@ const fn one(name: &'static str, kind: Kind) -> Definition {
     field(name, kind, Several::One, Argument::None)
 }
 
-static FIELDS: [Definition; 22] = [
+static FIELDS: [Definition; 24] = [
     one("evt.type", Kind::Text),
     one("evt.num", Kind::Number),
     one("evt.is_open_read", Kind::Boolean),
@@ -48,10 +49,24 @@ static FIELDS: [Definition; 22] = [
     one("container.image.repository", Kind::Text),
     field("k8s.pod.label", Kind::Text, Several::One, Argument::Key),
     Definition {
-        never: Some("no program measures it"),
+        values: Values::Never("no program measures it"),
         ..one("thread.cpu", Kind::Number)
     },
+    Definition {
+        values: Values::Always("<"),
+        ..one("evt.dir", Kind::Text)
+    },
+    Definition {
+        values: Values::Keyed(keys),
+        ..field("evt.rawarg.", Kind::Text, Several::One, Argument::Key)
+    },
 ];
+
+fn keys() -> &'static BTreeMap<&'static str, Option<&'static str>> {
+    static KEYS: LazyLock<BTreeMap<&'static str, Option<&'static str>>> =
+        LazyLock::new(|| BTreeMap::from([("flags", None), ("whence", Some("nothing reads it"))]));
+    &KEYS
+}
 
 const fn seen(name: &'static str) -> EventName {
     EventName { name, never: None }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Arg, Args, Subcommand, ValueEnum};
 
 use super::ReportFormat;
 use crate::config::Overrides;
+use crate::config::keys::KEYS;
 
 /// `agent rules`.
 #[derive(Debug, Subcommand)]
@@ -28,8 +29,18 @@ pub enum RulesCommand {
     },
 }
 
+/// The flags of settings that are not about rules are taken, so that a configuration can be tried as it is, and not shown.
+fn about_rules(argument: Arg) -> Arg {
+    let name = argument.get_id().as_str();
+    let other = KEYS.iter().any(|key| key.name == name) && !name.starts_with("rules.");
+    argument.hide(other)
+}
+
+const OTHERS: &str = "The flags of all other settings are taken too: see `agent run --help`.";
+
 /// `agent rules check`.
 #[derive(Debug, Args)]
+#[command(mut_args = about_rules, after_help = OTHERS)]
 pub struct RulesCheckArgs {
     /// Rule files, and directories of them, in their order; without any, those of the settings
     #[arg(value_name = "PATH")]
@@ -56,6 +67,7 @@ pub enum Threshold {
 
 /// `agent rules test`.
 #[derive(Debug, Args)]
+#[command(mut_args = about_rules, after_help = OTHERS)]
 pub struct RulesTestArgs {
     /// Rule files, and directories of them, in their order; without any, those of the settings
     #[arg(value_name = "PATH")]

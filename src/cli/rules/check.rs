@@ -15,10 +15,7 @@ use crate::rules::prefilter;
 
 /// Looks at the files and prints the report.
 pub(super) fn run(arguments: &RulesCheckArgs, rules: &Rules) -> Exit {
-    let examined = match loaded::examine(rules) {
-        Ok(examined) => examined,
-        Err(error) => return complain(&error, Exit::Configuration),
-    };
+    let examined = loaded::examine(rules);
     let mut page = Vec::new();
     let written = match arguments.format {
         ReportFormat::Text => text(&mut page, &examined),
@@ -32,6 +29,9 @@ pub(super) fn run(arguments: &RulesCheckArgs, rules: &Rules) -> Exit {
         Threshold::Error => Severity::Error,
     };
     let said = say(&page);
+    if said == Exit::Success && !examined.unread.is_empty() {
+        return Exit::Configuration;
+    }
     if said == Exit::Success && examined.problems.iter().any(|problem| problem.severity >= threshold) {
         return Exit::Findings;
     }
@@ -39,6 +39,9 @@ pub(super) fn run(arguments: &RulesCheckArgs, rules: &Rules) -> Exit {
 }
 
 fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
+    for error in &examined.unread {
+        writeln!(out, "error: {error}")?;
+    }
     for problem in &examined.problems {
         writeln!(out, "{problem}")?;
     }
@@ -49,7 +52,7 @@ fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
         "{} in {}, {off} of them switched off: {}, {}",
         counted(examined.rules.len(), "rule"),
         counted(examined.files, "file"),
-        counted(count(Severity::Error), "error"),
+        counted(examined.unread.len() + count(Severity::Error), "error"),
         counted(count(Severity::Warning), "warning"),
     )?;
     let Some(loaded) = &examined.loaded else {
@@ -102,6 +105,7 @@ fn as_json(examined: &Examined) -> Value {
         .collect();
     json!({
         "files": examined.files,
+        "unread": examined.unread.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "usable": examined.loaded.is_some(),
         "required_engine_version": examined.engine.as_ref().map(ToString::to_string),
         "problems": examined.problems.iter().map(problem).collect::<Vec<_>>(),

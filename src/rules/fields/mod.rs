@@ -1,8 +1,9 @@
 //! The fields, a table per family: name, type, from what of ours it comes, and how it is answered.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use pinhole_rules::field::{Argument, Definition, Given, Kind, Several};
+use pinhole_rules::field::{Argument, Definition, Given, Kind, Several, Values};
 use pinhole_rules::value::{Answer, Value};
 
 use super::descriptor::Name;
@@ -90,11 +91,24 @@ const fn row(
             kind,
             several,
             argument,
-            never: None,
+            values: Values::Any,
         },
         from,
         answer,
     }
+}
+
+/// A field that has one value only.
+const fn always(name: &'static str, kind: Kind, value: &'static str, from: &'static str, answer: Get) -> Row {
+    let mut row = one(name, kind, from, answer);
+    row.definition.values = Values::Always(value);
+    row
+}
+
+/// A field that has no other keys than these; beside a key stands why no event has a value of it, where none has.
+const fn keyed(mut row: Row, keys: fn() -> &'static BTreeMap<&'static str, Option<&'static str>>) -> Row {
+    row.definition.values = Values::Keyed(keys);
+    row
 }
 
 /// A field of upstream that has no value here, ever.
@@ -105,7 +119,7 @@ const fn never(name: &'static str, kind: Kind, argument: Argument, why: &'static
             kind,
             several: Several::One,
             argument,
-            never: Some(why),
+            values: Values::Never(why),
         },
         from: "",
         answer: absent,

@@ -1,8 +1,9 @@
 //! The arguments of an event as upstream names and writes them: what `evt.arg.*` and `evt.args` are about.
 //!
-//! [`table`] has upstream's names for each system call; [`process`] those of the events that are none. What of ours stands for
-//! each is told with the names of the manual pages ([`crate::event::arguments`]).
+//! [`table`] has upstream's names for each system call; [`process`] those of the events that are none, [`names`] all of them
+//! together. What of ours stands for each is told with the names of the manual pages ([`crate::event::arguments`]).
 
+mod names;
 mod process;
 mod table;
 
@@ -11,6 +12,7 @@ use std::fmt::Write as _;
 
 use pinhole_rules::value::{Answer, Value};
 
+pub(super) use self::names::keys;
 use self::table::{From, Param};
 use super::descriptor::{self, Name};
 use super::fields::{group_name, user_name};
@@ -62,7 +64,7 @@ pub(super) fn by_name<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
 /// An argument by its place.
 pub(super) fn by_index<'s>(subject: &'s Subject<'_>, index: usize) -> Answer<'s> {
     let Some(call) = subject.call() else {
-        return Answer::Unknown(reasons::ARGUMENT_NOT_READ);
+        return process::by_index(subject, index);
     };
     match table::of(subject.header.hook).get(index) {
         Some(param) => answer(given(subject, call, param)),

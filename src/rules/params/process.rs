@@ -10,16 +10,69 @@ use crate::process::Process;
 use crate::rules::subject::Subject;
 use crate::rules::{executable, reasons};
 
-/// Those of an execution that are told in `evt.args`, in upstream's order.
-const EXEC: [&str; 8] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm", "trusted_exepath"];
-/// Those of a new process.
-const FORK: [&str; 7] = ["res", "exe", "tid", "pid", "ptid", "cwd", "comm"];
-/// Those of an end.
-const EXIT: [&str; 4] = ["status", "ret", "sig", "core"];
-
-/// Those that upstream has and the agent does not read.
-const UNREAD: [&str; 17] = [
+/// Those of an execution, in upstream's order (falcosecurity/libs, `driver/event_table.c`), as all that follow.
+const EXEC: [&str; 31] = [
+    "res",
+    "exe",
     "args",
+    "tid",
+    "pid",
+    "ptid",
+    "cwd",
+    "fdlimit",
+    "pgft_maj",
+    "pgft_min",
+    "vm_size",
+    "vm_rss",
+    "vm_swap",
+    "comm",
+    "cgroups",
+    "env",
+    "tty",
+    "vpgid",
+    "loginuid",
+    "flags",
+    "cap_inheritable",
+    "cap_permitted",
+    "cap_effective",
+    "exe_ino",
+    "exe_ino_ctime",
+    "exe_ino_mtime",
+    "uid",
+    "trusted_exepath",
+    "pgid",
+    "gid",
+    "filename",
+];
+/// Those of a new process.
+const FORK: [&str; 21] = [
+    "res",
+    "exe",
+    "args",
+    "tid",
+    "pid",
+    "ptid",
+    "cwd",
+    "fdlimit",
+    "pgft_maj",
+    "pgft_min",
+    "vm_size",
+    "vm_rss",
+    "vm_swap",
+    "comm",
+    "cgroups",
+    "flags",
+    "uid",
+    "gid",
+    "vtid",
+    "vpid",
+    "pidns_init_start_ts",
+];
+/// Those of an end.
+const EXIT: [&str; 5] = ["status", "ret", "sig", "core", "reaper_tid"];
+
+/// Those that the agent does not read.
+const UNREAD: [&str; 15] = [
     "fdlimit",
     "pgft_maj",
     "pgft_min",
@@ -35,8 +88,32 @@ const UNREAD: [&str; 17] = [
     "exe_ino_mtime",
     "pidns_init_start_ts",
     "filename",
-    "reaper_tid",
 ];
+/// The same of an end.
+const UNREAD_OF_EXIT: &str = "reaper_tid";
+
+/// All names, and whether something is read that stands for them.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, bool)> {
+    let all = EXEC.into_iter().chain(FORK).chain(EXIT);
+    all.map(|name| (name, !UNREAD.contains(&name) && name != UNREAD_OF_EXIT))
+}
+
+/// The names of an event's arguments in upstream's order.
+const fn order(of: &Body<'_>) -> &'static [&'static str] {
+    match of {
+        Body::Call(_) => &[],
+        Body::Process(_) => &EXEC,
+        Body::Fork { .. } => &FORK,
+        Body::Exit { .. } => &EXIT,
+    }
+}
+
+/// An argument by its place.
+pub(super) fn by_index<'s>(subject: &'s Subject<'_>, index: usize) -> Answer<'s> {
+    order(subject.body)
+        .get(index)
+        .map_or(Answer::Absent, |name| by_name(subject, name))
+}
 
 /// An argument by its name.
 pub(super) fn by_name<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
@@ -55,7 +132,7 @@ fn exit<'s>(status: i32, name: &str) -> Answer<'s> {
         "sig" if signal == 0 => "0".to_owned(),
         "sig" => Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned()),
         "core" => u8::from(status & 0x80 != 0).to_string(),
-        "reaper_tid" => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
+        UNREAD_OF_EXIT => return Answer::Unknown(reasons::ARGUMENT_NOT_READ),
         _ => return Answer::Absent,
     })
 }
@@ -83,6 +160,7 @@ fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
             Some(exe) => borrowed(exe),
             None => Answer::Unknown(reasons::ARGUMENT_UNREADABLE),
         },
+        "args" => arguments(subject),
         "cwd" => path(process.cwd.as_ref()),
         "trusted_exepath" if executed => path(process.exe.as_ref()),
         "flags" if executed => flags(process),
@@ -106,6 +184,14 @@ fn life<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> {
     }
 }
 
+/// The arguments behind the first, each with a dot at its end, as upstream writes bytes of zero.
+fn arguments<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
+    match subject.own_image().and_then(|image| image.arguments()) {
+        Ok(arguments) => owned(arguments.iter().map(|argument| format!("{argument}.")).collect()),
+        Err(why) => Answer::Unknown(why),
+    }
+}
+
 /// Upstream's flags of an executable; `0` where there are none, as upstream writes it.
 fn flags<'s>(process: &Process) -> Answer<'s> {
     let (words, missing) = executable::words(process);
@@ -126,17 +212,11 @@ fn path(path: Option<&KernelPath>) -> Answer<'_> {
     }
 }
 
-/// All that is known, in one text.
+/// All in one text. What the agent does not read is left out.
 pub(super) fn all<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
-    let names: &[&str] = match subject.body {
-        Body::Call(_) => &[],
-        Body::Process(_) => &EXEC,
-        Body::Fork { .. } => &FORK,
-        Body::Exit { .. } => &EXIT,
-    };
     let mut text = Vec::new();
     let mut missing = None;
-    for &name in names {
+    for &name in order(subject.body) {
         match by_name(subject, name) {
             Answer::Known(Value::Text(value)) => {
                 let value = super::Text {
@@ -145,6 +225,7 @@ pub(super) fn all<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
                 };
                 super::write_one(&mut text, name, &value);
             }
+            Answer::Unknown(reasons::ARGUMENT_NOT_READ) => {}
             Answer::Unknown(why) | Answer::Partly(_, why) => missing = Some(why),
             Answer::Absent | Answer::Known(_) => {}
         }

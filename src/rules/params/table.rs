@@ -127,6 +127,11 @@ static BY_HOOK: LazyLock<Vec<&'static [Param]>> = LazyLock::new(|| {
     Hook::all().map(|hook| of(hook).unwrap_or(&[])).collect()
 });
 
+/// All arguments of all calls.
+pub(super) fn all() -> impl Iterator<Item = &'static Param> {
+    TABLE.iter().flat_map(|(_, params)| *params)
+}
+
 /// The arguments of the call that a hook is on.
 pub(super) fn of(hook: Hook) -> &'static [Param] {
     BY_HOOK.get(hook.index()).copied().unwrap_or(&[])

@@ -17,8 +17,13 @@ fn names_are_there_once_and_each_says_where_it_comes_from_or_why_not() {
     for row in ROWS.iter() {
         let definition = &row.definition;
         assert!(names.insert(definition.name), "{}", definition.name);
-        assert_eq!(row.from.is_empty(), definition.never.is_some(), "{}", definition.name);
-        let says = definition.never.unwrap_or(row.from);
+        assert_eq!(
+            row.from.is_empty(),
+            definition.never(&Given::Nothing).is_some(),
+            "{}",
+            definition.name
+        );
+        let says = definition.never(&Given::Nothing).unwrap_or(row.from);
         assert!(!says.ends_with('.') && !says.contains('\n'), "{}", definition.name);
         if definition.name.ends_with('.') {
             assert_eq!(definition.argument, Argument::Key, "{}", definition.name);

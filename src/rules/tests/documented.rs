@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use pinhole_rules::field::{Argument, Several};
+use pinhole_rules::field::{Argument, Given, Several};
 
 use crate::rules::catalogue::ROWS;
 use crate::rules::fields::{EVENTS, Row};
-use crate::rules::reasons;
+use crate::rules::{params, reasons};
 
 const HEAD: &str = "# Fields of rules
 
@@ -46,6 +46,7 @@ fn page() -> String {
         }
         line(&mut page, row);
     }
+    arguments(&mut page);
     events(&mut page);
     page.push_str(
         "\n## Reasons\n\nOf what a lookup did not find, the reason is that of the event's [metadata](events.md#reasons). Others:\n\n\
@@ -74,21 +75,44 @@ fn line(page: &mut String, row: &Row) {
     } else {
         ", several"
     };
-    let from = match definition.never {
+    let from = match definition.never(&Given::Nothing) {
         Some(why) => format!("never: {why}"),
         None => row.from.to_owned(),
     };
     writeln!(page, "| {name} | {kind}{several} | {} |", from.replace('|', "\\|")).unwrap();
 }
 
+fn marked(names: &[&str]) -> String {
+    let marked: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    marked.join(", ")
+}
+
+fn arguments(page: &mut String) {
+    let mut by_reason: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+    for (name, never) in params::keys() {
+        by_reason.entry(*never).or_default().push(name);
+    }
+    let known = by_reason.remove(&None).unwrap();
+    writeln!(
+        page,
+        "\n## Arguments\n\nKeys of `evt.arg` and `evt.rawarg` that some event has a value of:\n\n{}\n\n\
+         Those that a rule may name and that never have a value:\n\n| Why | Keys |\n|---|---|",
+        marked(&known)
+    )
+    .unwrap();
+    for (why, names) in by_reason {
+        writeln!(page, "| {} | {} |", why.unwrap(), marked(&names)).unwrap();
+    }
+}
+
 fn events(page: &mut String) {
     page.push_str("\n## Types of events\n\nValues of `evt.type` that are seen:\n\n");
-    let names = |names: Vec<&str>| {
-        let marked: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        marked.join(", ")
-    };
-    let seen = EVENTS.iter().filter(|event| event.never.is_none());
-    writeln!(page, "{}", names(seen.map(|event| event.name).collect())).unwrap();
+    let seen: Vec<_> = EVENTS
+        .iter()
+        .filter(|event| event.never.is_none())
+        .map(|event| event.name)
+        .collect();
+    writeln!(page, "{}", marked(&seen)).unwrap();
     let mut never: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for event in EVENTS {
         if let Some(why) = event.never {
@@ -97,6 +121,6 @@ fn events(page: &mut String) {
     }
     page.push_str("\nThose that a rule may name and that are never seen:\n\n| Why | Types |\n|---|---|\n");
     for (why, of) in never {
-        writeln!(page, "| {why} | {} |", names(of)).unwrap();
+        writeln!(page, "| {why} | {} |", marked(&of)).unwrap();
     }
 }

@@ -68,7 +68,18 @@ fn an_execution_tells_itself() {
         ("evt.arg.pid", "'40'"),
         ("evt.rawarg.ptid", "30"),
         ("evt.arg.env", "unknown: argument_not_read"),
-        ("evt.arg.nonsense", "absent"),
+        ("evt.arg.whence", "absent"),
+        ("evt.arg[1]", "'ls'"),
+        ("evt.arg[5]", "'30'"),
+        ("evt.arg[7]", "unknown: argument_not_read"),
+        ("evt.arg[31]", "absent"),
+        ("evt.arg.args", "'-l./tmp.'"),
+        (
+            "evt.args",
+            "'res=0 exe=ls args=-l./tmp. tid=40 pid=40 ptid=30 cwd=/root comm=ls vpgid=40 loginuid=1000 flags=EXE_WRITABLE \
+             cap_inheritable=0x0 cap_permitted=0x0 cap_effective=0x3 exe_ino=4711 uid=1000 trusted_exepath=/usr/bin/ls pgid=40 \
+             gid=100'",
+        ),
         ("evt.arg.flags", "'EXE_WRITABLE'"),
         ("fd.name", "absent"),
         ("fd.num", "absent"),

@@ -154,17 +154,17 @@ impl Scene {
     /// The same with what happened.
     pub(super) fn with_body<T>(&self, body: &Body<'_>, see: impl FnOnce(&Subject<'_>) -> T) -> T {
         let clock = BootClock::at_epoch();
-        see(&Subject::new(Known {
+        let known = Known {
             header: &self.header,
             body,
             key: self.header.process,
             process: self.process.as_deref(),
             table: &self.table,
             outcome: &self.outcome,
-            host: &self.host,
             clock: &clock,
             number: 1,
-        }))
+        };
+        see(&Subject::new(known, &self.host))
     }
 
     /// Compares answers.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use pinhole_rules::catalogue;
 use pinhole_rules::engine::Subject;
-use pinhole_rules::field::{Argument, Definition, Field, Given, Kind, Several};
+use pinhole_rules::field::{Argument, Definition, Field, Given, Kind, Several, Values};
 use pinhole_rules::value::{Answer, Value};
 
 /// A process.
@@ -174,7 +174,7 @@ macro_rules! fields {
             kind: Kind::$kind,
             several: Several::$several,
             argument: Argument::$argument,
-            never: None,
+            values: Values::Any,
         },)*];
         static ANSWERS: &[Get] = &[$($get,)*];
     };

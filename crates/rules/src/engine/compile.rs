@@ -10,7 +10,7 @@ use super::operand::{Operand, Shape};
 use super::test::{Key, Right, Test};
 use super::transform;
 use crate::catalogue::{Catalogue, EVENT_TYPE, Refusal};
-use crate::field::{Field, Given, Kind, Several};
+use crate::field::{Field, Given, Kind, Several, Values};
 use crate::problem::{Problem, Severity, shortened};
 use crate::source::Span;
 use crate::syntax::{self, Comparison, Expression, Node, Operator, Quantifier, Word};
@@ -31,7 +31,7 @@ pub(crate) struct Compiler<'c> {
     /// Whether it uses a field that is not known.
     pub(super) unknown_field: bool,
     /// The fields of the rule that never have a value.
-    pub(super) never: Vec<(Span, &'static str, &'static str)>,
+    pub(super) never: Vec<(Span, String, &'static str)>,
     event_type: Option<Field>,
 }
 
@@ -123,6 +123,10 @@ impl<'c> Compiler<'c> {
             constants.push(self.constant(right, shape.kind, operator, &left, span));
         }
         let constants = constants.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let asks_for_one = matches!(operator, Operator::Equal | Operator::In | Operator::Intersects);
+        if asks_for_one && !self.is_possible(&left, shape.kind, &constants, span) {
+            return Ok(self.graph.fixed(false));
+        }
         let key = |compiler: &mut Self, constants| {
             let key = Key {
                 left: left.clone(),
@@ -193,6 +197,24 @@ impl<'c> Compiler<'c> {
         }
         Constant::parse(kind, &word.text)
             .map_err(|what| self.error(&word.span, format!("`{}` is not {what}", shortened(&word.text)), None))
+    }
+
+    /// Whether a field can be one of these. Tells where it has one value only, which is none of them.
+    fn is_possible(&mut self, left: &Operand, kind: Kind, constants: &[Constant], span: &Span) -> bool {
+        let Operand::Field(field) = left else {
+            return true;
+        };
+        if let Values::Always(value) = self.catalogue.definition(field.id).values
+            && !Constant::parse(kind, value).is_ok_and(|value| constants.contains(&value))
+        {
+            let message = format!(
+                "`{}` is always `{value}`, so this never holds",
+                self.catalogue.name(field)
+            );
+            self.tell(Severity::Warning, span, message, None);
+            return false;
+        }
+        true
     }
 
     /// Checks the name of a type of events.
@@ -288,10 +310,10 @@ impl<'c> Compiler<'c> {
                 Given::Index(_) | Given::Key(_) => Several::One,
             },
         };
-        match definition.never {
+        match definition.never(&field.argument) {
             None => Ok((Operand::Field(field), shape)),
             Some(why) => {
-                self.never.push((span.clone(), definition.name, why));
+                self.never.push((span.clone(), self.catalogue.name(&field), why));
                 Ok((Operand::Never, shape))
             }
         }

@@ -9,9 +9,16 @@ use crate::syntax::{Expression, Node, Operator, Quantifier, parse};
 use crate::text::Text;
 
 /// The condition under which an exception holds. Without a row, there is none.
-pub(super) fn condition(exception: &Exception, item: &str) -> Result<Option<Node>, Problem> {
+pub(super) fn condition(exception: &Exception, item: &str) -> Result<Option<Node>, Vec<Problem>> {
     let text = match &exception.fields {
-        None => return Err(wrong(exception.name.whole_span(), item, exception, "has no `fields`")),
+        None => {
+            return Err(vec![wrong(
+                exception.name.whole_span(),
+                item,
+                exception,
+                "has no `fields`",
+            )]);
+        }
         Some(Values::One(field)) => one_field(exception, field, item)?,
         Some(Values::Many(fields, span)) => many_fields(exception, fields, span, item)?,
     };
@@ -22,7 +29,7 @@ pub(super) fn condition(exception: &Exception, item: &str) -> Result<Option<Node
         Ok(node) => Ok(Some(node)),
         Err(error) => {
             let message = format!("makes no condition: {}", error.message);
-            Err(wrong(error.span, item, exception, &message).with_help(error.help))
+            Err(vec![wrong(error.span, item, exception, &message).with_help(error.help)])
         }
     }
 }
@@ -44,7 +51,7 @@ pub(super) fn excluded(condition: Node, exceptions: Vec<Node>) -> Node {
 }
 
 /// `field in (a, b)`.
-fn one_field(exception: &Exception, field: &Text, item: &str) -> Result<Text, Problem> {
+fn one_field(exception: &Exception, field: &Text, item: &str) -> Result<Text, Vec<Problem>> {
     let mut text = field.clone();
     match &exception.comparisons {
         None => glue(&mut text, " in "),
@@ -57,21 +64,22 @@ fn one_field(exception: &Exception, field: &Text, item: &str) -> Result<Text, Pr
                          stand",
                         shortened(comparison.as_str())
                     );
-                    return Err(wrong(comparison.whole_span(), item, exception, &message));
+                    return Err(vec![wrong(comparison.whole_span(), item, exception, &message)]);
                 }
             }
             text.append(comparison);
             glue(&mut text, " ");
         }
         Some(Values::Many(_, span)) => {
-            return Err(wrong(
+            return Err(vec![wrong(
                 span.clone(),
                 item,
                 exception,
                 "has several `comps` for one field",
-            ));
+            )]);
         }
     }
+    let mut problems = Vec::new();
     glue(&mut text, "(");
     for (index, row) in exception.rows.iter().enumerate() {
         match row {
@@ -79,22 +87,21 @@ fn one_field(exception: &Exception, field: &Text, item: &str) -> Result<Text, Pr
                 glue(&mut text, if index == 0 { "" } else { ", " });
                 text.extend(&quoted(value));
             }
-            Row::Many(_, span) => {
-                return Err(wrong(
-                    span.clone(),
-                    item,
-                    exception,
-                    "has several values in a row for one field",
-                ));
-            }
+            Row::Many(_, span) => problems.push(wrong(
+                span.clone(),
+                item,
+                exception,
+                "has several values in a row for one field",
+            )),
         }
     }
     glue(&mut text, ")");
-    Ok(text)
+    if problems.is_empty() { Ok(text) } else { Err(problems) }
 }
 
 /// `(a = x and b in (y, z)) or (…)`.
-fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) -> Result<Text, Problem> {
+fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) -> Result<Text, Vec<Problem>> {
+    let mut problems = Vec::new();
     let equal = Text::new(
         "=",
         Span {
@@ -107,7 +114,7 @@ fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) 
         Some(Values::Many(comparisons, _)) if comparisons.len() == fields.len() => comparisons.clone(),
         Some(other) => {
             let message = format!("has {} for {} fields", counted(other, "comps"), fields.len());
-            return Err(wrong(other.span(), item, exception, &message));
+            return Err(vec![wrong(other.span(), item, exception, &message)]);
         }
     };
     let mut lists = Vec::with_capacity(fields.len());
@@ -119,9 +126,12 @@ fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) 
                     "compares with `{}`, which is no operator",
                     shortened(comparison.as_str())
                 );
-                return Err(wrong(comparison.whole_span(), item, exception, &message));
+                problems.push(wrong(comparison.whole_span(), item, exception, &message));
             }
         }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
     }
     let mut text = Text::default();
     for (index, row) in exception.rows.iter().enumerate() {
@@ -129,11 +139,13 @@ fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) 
             Row::Many(columns, _) if columns.len() == fields.len() => columns,
             Row::Many(columns, span) => {
                 let message = format!("has {} values in a row for {} fields", columns.len(), fields.len());
-                return Err(wrong(span.clone(), item, exception, &message));
+                problems.push(wrong(span.clone(), item, exception, &message));
+                continue;
             }
             Row::One(value) => {
                 let message = format!("has a single value in a row for {} fields", fields.len());
-                return Err(wrong(value.whole_span(), item, exception, &message));
+                problems.push(wrong(value.whole_span(), item, exception, &message));
+                continue;
             }
         };
         let start = row.span();
@@ -153,7 +165,7 @@ fn many_fields(exception: &Exception, fields: &[Text], span: &Span, item: &str) 
         }
         glue(&mut text, ")");
     }
-    Ok(text)
+    if problems.is_empty() { Ok(text) } else { Err(problems) }
 }
 
 /// A value in its column.

@@ -96,8 +96,8 @@ fn rule(name: &Text, definition: &Definition, resolver: &mut Resolver<'_>) -> Op
     for exception in &definition.exceptions {
         match condition(exception, &item) {
             Ok(node) => exceptions.extend(node),
-            Err(problem) => {
-                resolver.problems.push(problem);
+            Err(problems) => {
+                resolver.problems.extend(problems);
                 fine = false;
             }
         }

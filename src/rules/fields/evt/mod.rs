@@ -11,7 +11,7 @@ use self::answers::{
     sends, time,
 };
 use self::open::{ACCESS, is_open_create, is_open_exec, opened};
-use super::{Row, absent, never, number, one, owned, row, text, truth};
+use super::{Row, absent, always, keyed, never, number, one, owned, row, text, truth};
 use crate::capture::record::Body;
 use crate::event::names::errno::error_name;
 use crate::rules::params;
@@ -108,8 +108,8 @@ pub(super) static ROWS: &[Row] = &[
     never("evt.wait_latency", Kind::Number, Argument::None, END_ONLY),
     never("evt.pluginname", Kind::Text, Argument::None, NO_PLUGINS),
     never("evt.plugininfo", Kind::Text, Argument::None, NO_PLUGINS),
-    one("evt.source", Kind::Text, "`syscall`", |_, _| text("syscall")),
-    one("evt.is_async", Kind::Boolean, "never so", |_, _| truth(false)),
+    always("evt.source", Kind::Text, "syscall", "`syscall`", |_, _| text("syscall")),
+    always("evt.is_async", Kind::Boolean, "false", "never so", |_, _| truth(false)),
     one("evt.asynctype", Kind::Text, "absent: no event is asynchronous", absent),
     one(
         "evt.hostname",
@@ -117,9 +117,10 @@ pub(super) static ROWS: &[Row] = &[
         "the node's name, `node` of an event",
         |subject, _| text(&subject.host.node),
     ),
-    one(
+    always(
         "evt.dir",
         Kind::Text,
+        "<",
         "`<`: the end of a system call (deprecated upstream)",
         |_, _| text("<"),
     ),
@@ -153,38 +154,47 @@ pub(super) static ROWS: &[Row] = &[
     one("evt.info", Kind::Text, "as `evt.args`", |subject, _| {
         params::all(subject)
     }),
-    row(
-        "evt.arg.",
-        Kind::Text,
-        Several::One,
-        Argument::Key,
-        "an argument by upstream's name. Paths are absolute and normal, also those that were absolute; users without a known name by \
+    keyed(
+        row(
+            "evt.arg.",
+            Kind::Text,
+            Several::One,
+            Argument::Key,
+            "an argument by upstream's name. Paths are absolute and normal, also those that were absolute; users without a known name by \
          their number; `flags` of an execution are upstream's words for the executable, `0` where none applies",
-        argument,
+            argument,
+        ),
+        params::keys,
     ),
-    row(
-        "evt.arg",
-        Kind::Text,
-        Several::One,
-        Argument::Key,
-        "as `evt.arg.`, by name or, of a system call, by place from 0",
-        argument,
+    keyed(
+        row(
+            "evt.arg",
+            Kind::Text,
+            Several::One,
+            Argument::Key,
+            "as `evt.arg.`, by name or by place from 0",
+            argument,
+        ),
+        params::keys,
     ),
     never("evt.rawarg.flags", Kind::Number, Argument::None, OWN_NUMBERS),
     never("evt.rawarg.request", Kind::Number, Argument::None, OWN_NUMBERS),
     never("evt.rawarg.option", Kind::Number, Argument::None, OWN_NUMBERS),
     never("evt.rawarg.nstype", Kind::Number, Argument::None, OWN_NUMBERS),
     never("evt.rawarg.resolve", Kind::Number, Argument::None, OWN_NUMBERS),
-    row(
-        "evt.rawarg.",
-        Kind::Text,
-        Several::One,
-        Argument::Key,
-        "an argument that is no number, as it was passed: paths are not made absolute",
-        |subject, given| match given {
-            Given::Key(name) => params::untouched(subject, name),
-            Given::Nothing | Given::Index(_) => Answer::Absent,
-        },
+    keyed(
+        row(
+            "evt.rawarg.",
+            Kind::Text,
+            Several::One,
+            Argument::Key,
+            "an argument that is no number, as it was passed: paths are not made absolute",
+            |subject, given| match given {
+                Given::Key(name) => params::untouched(subject, name),
+                Given::Nothing | Given::Index(_) => Answer::Absent,
+            },
+        ),
+        params::keys,
     ),
     never("evt.buffer", Kind::Text, Argument::None, NO_DATA),
     never("evt.buflen", Kind::Number, Argument::None, NO_DATA),
@@ -242,9 +252,10 @@ pub(super) static ROWS: &[Row] = &[
             (false, false) => Answer::Absent,
         },
     ),
-    one(
+    always(
         "evt.is_wait",
         Kind::Boolean,
+        "false",
         "never so: no call that waits is watched",
         |_, _| truth(false),
     ),
@@ -254,7 +265,7 @@ pub(super) static ROWS: &[Row] = &[
         "so for a message that is sent to `/dev/log`",
         is_syslog,
     ),
-    one("evt.count", Kind::Number, "1", |_, _| number(1)),
+    always("evt.count", Kind::Number, "1", "1", |_, _| number(1)),
     one(
         "evt.count.error",
         Kind::Number,
@@ -285,9 +296,9 @@ pub(super) static ROWS: &[Row] = &[
         "1 for another call that failed, else 0",
         |subject, given| of_group(subject, given, Group::Other),
     ),
-    one("evt.count.exit", Kind::Number, "1", |_, _| number(1)),
-    one("evt.count.procinfo", Kind::Number, "0", |_, _| number(0)),
-    one("evt.count.threadinfo", Kind::Number, "0", |_, _| number(0)),
+    always("evt.count.exit", Kind::Number, "1", "1", |_, _| number(1)),
+    always("evt.count.procinfo", Kind::Number, "0", "0", |_, _| number(0)),
+    always("evt.count.threadinfo", Kind::Number, "0", "0", |_, _| number(0)),
     never(
         "evt.around",
         Kind::Number,

@@ -2,7 +2,7 @@
 
 mod answers;
 
-use pinhole_rules::field::{Argument, Definition, Kind, Several};
+use pinhole_rules::field::{Argument, Definition, Kind, Several, Values};
 use pinhole_rules::value::{Answer, Value};
 
 use self::answers::{
@@ -283,7 +283,7 @@ const fn never_list(name: &'static str, kind: Kind, argument: Argument, why: &'s
             kind,
             several: Several::List,
             argument,
-            never: Some(why),
+            values: Values::Never(why),
         },
         from: "",
         answer: absent,

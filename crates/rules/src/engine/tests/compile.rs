@@ -77,11 +77,37 @@ fn tells_what_is_wrong_and_where() {
             "rules.yaml:1:1: warning: rule R: `thread.cpu` never has a value: no program measures it \
              (a comparison with it is never true)",
         ),
+        (
+            "evt.rawarg.whence = 0 or proc.name = x",
+            "rules.yaml:1:1: warning: rule R: `evt.rawarg.whence` never has a value: nothing reads it \
+             (a comparison with it is never true)",
+        ),
+        (
+            "evt.rawarg.flag = 0",
+            "rules.yaml:1:1: error: rule R: the field `evt.rawarg.flag` is not known (did you mean `evt.rawarg.flags`?)",
+        ),
+        (
+            "evt.dir in ('>', '') or proc.name = x",
+            "rules.yaml:1:1: warning: rule R: `evt.dir` is always `<`, so this never holds",
+        ),
     ] {
         assert_eq!(problems(condition), [wanted], "{condition}");
     }
     let wrong = problems("proc.name regex '('");
     assert!(wrong[0].contains("this is no regular expression"), "{wrong:?}");
+}
+
+#[test]
+fn nothing_is_told_of_what_can_be() {
+    for condition in [
+        "evt.rawarg.flags = 0",
+        "evt.dir = '<' and proc.name = x",
+        "evt.dir != '>' and proc.name = x",
+        "evt.dir in ('>', '<') and proc.name = x",
+    ] {
+        assert!(problems(condition).is_empty(), "{condition}: {:?}", problems(condition));
+    }
+    assert_eq!(problems("evt.dir = '>' and proc.name = x").len(), 2);
 }
 
 #[test]

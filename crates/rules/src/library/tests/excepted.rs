@@ -171,6 +171,14 @@ fn mistakes_have_their_places() {
 }
 
 #[test]
+fn every_row_that_is_wrong_is_told() {
+    let told = problems(&loaded(&[&excepted(
+        "  - {name: e, fields: [proc.name, fd.name], values: [[a], [b, c], d, [e, f, g]]}\n",
+    )]));
+    assert_eq!(told.len(), 3, "{told:#?}");
+}
+
+#[test]
 fn wrong_amendments_have_their_places() {
     let first = excepted("  - {name: e, fields: proc.name, values: [a]}\n");
     let corpus = [
