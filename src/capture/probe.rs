@@ -65,6 +65,7 @@ pub fn probe(ring_size: u64, processes: u32) -> Probe {
         ring: ring_bytes(ring_size),
         processes,
     };
+    object::return_memory();
     let object = try_object(types, programs, full, |_, _| Ok(Ok(())));
     Probe {
         object,

@@ -42,6 +42,17 @@ fn an_agent_that_tells_less_raises_nothing() {
     }
 }
 
+/// Of a few lookups the slowest one proves nothing; that most of them are slow does.
+#[test]
+fn few_lookups_are_judged_by_most_of_them() {
+    for (p50_us, status) in [(3_000, Status::Ok), (400_000, Status::Warn)] {
+        let mut facts = live();
+        let lookups = agent(&mut facts).second.lookups.as_mut().unwrap();
+        (lookups.count, lookups.p50_us, lookups.p99_us) = (4, p50_us, 650_000);
+        assert_eq!(check(&facts, "PIN-META-002").status, status, "{p50_us}");
+    }
+}
+
 /// Beside a running agent the doctor loads nothing.
 #[test]
 fn an_agent_that_runs_is_proof_enough_of_what_can_be_loaded() {

@@ -81,10 +81,13 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
     // Beside a running agent nothing is loaded: its own programs are the proof, and maps of the doctor's would count towards
     // the agent's memory limit. It says within milliseconds that it is there, or the socket is not.
     let running = answers.recv_timeout(steps.left()).unwrap_or(false);
+    // What is read of the kernel takes memory, and so do programs and maps: one after the other, or a limit that holds each
+    // of them may be too small.
+    let kernel = kernel.finish();
     let load = || {
         let for_capture = for_capture.clone();
         // Before anything else calls bpf(2): where that kills, the doctor must not.
-        let seccomp = steps.start("bpf(2)", FILES, move || wiring::seccomp(root)).finish();
+        let seccomp = steps.start("bpf(2)", KERNEL, move || wiring::seccomp(root)).finish();
         let deadly = kills(&seccomp);
         let capture = steps.start("loading programs", CAPTURE, move || {
             if deadly {
@@ -95,7 +98,6 @@ pub fn gather(input: &Input, progress: &dyn Fn(&str)) -> (String, Facts) {
         (seccomp, capture)
     };
     let loading = (!running).then(load);
-    let kernel = kernel.finish();
     let own = own.finish();
     let (live, mut canary) = split(live.finish().seen(View::Live));
     // What the running agent made counts, not what this process would make.

@@ -9,6 +9,9 @@ use crate::doctor::facts::Facts;
 use crate::doctor::finding::Finding;
 use crate::doctor::report::Status;
 
+/// From so many lookups on the slowest of a hundred is told from the slowest of all, which proves nothing on a busy node.
+const ENOUGH: u64 = 10;
+
 /// PIN-META-002.
 pub(super) fn judge(facts: &Facts) -> Finding {
     let Some(agent) = agent(facts) else { return no_agent() };
@@ -24,13 +27,18 @@ pub(super) fn judge(facts: &Facts) -> Finding {
         millis(lookups.p99_us)
     );
     let quick = u64::from(thresholds(facts).lookup_p99_ms) * 1000;
-    let finding = if lookups.p99_us < quick.min(budget) {
+    let (part, took) = if lookups.count < ENOUGH {
+        ("p50_us", lookups.p50_us)
+    } else {
+        ("p99_us", lookups.p99_us)
+    };
+    let finding = if took < quick.min(budget) {
         Finding::ok(words)
     } else if matches!(runtime::quick(facts).status(), Status::Warn | Status::Fail) {
         // One cause, one finding: the runtime is slow for whoever asks.
         return Finding::skipped(words).blocked_by("PIN-RUN-008");
     } else {
-        let finding = if lookups.p99_us >= budget {
+        let finding = if took >= budget {
             Finding::fail(words)
         } else {
             Finding::warn(words)
@@ -50,6 +58,6 @@ pub(super) fn judge(facts: &Facts) -> Finding {
     };
     finding
         .observed(values.clone())
-        .expected(json!({ "p99_us": format!("< {}", quick.min(budget)) }))
+        .expected(json!({ part: format!("< {}", quick.min(budget)) }))
         .evidence(&facts.live, "GetStatus lookups", values)
 }
