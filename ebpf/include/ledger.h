@@ -79,6 +79,24 @@ static __always_inline bool is_agent(const struct control *c, u32 pid)
 	return c->agent_pid && c->agent_pid == pid;
 }
 
+/*
+ * Whether a room of one CPU is one's own until leave(): a task that came between two steps of another's, which is in it,
+ * does not get it. Of two that come between each other both may be refused, and that is all.
+ */
+static __always_inline bool enter(u64 *users)
+{
+	__sync_fetch_and_add(users, 1);
+	if (*(volatile u64 *)users == 1)
+		return true;
+	__sync_fetch_and_add(users, -1);
+	return false;
+}
+
+static __always_inline void leave(u64 *users)
+{
+	__sync_fetch_and_add(users, -1);
+}
+
 /* A place of one's own until release(). NULL when all are taken: the record is then lost, and counted. */
 static __always_inline struct scratch *claim(u32 purpose)
 {
@@ -90,12 +108,10 @@ static __always_inline struct scratch *claim(u32 purpose)
 		s = bpf_map_lookup_elem(&scratches, &key);
 		if (!s)
 			return NULL;
-		__sync_fetch_and_add(&s->users, 1);
-		if (*(volatile u64 *)&s->users == 1) {
+		if (enter(&s->users)) {
 			s->place = key;
 			return s;
 		}
-		__sync_fetch_and_add(&s->users, -1);
 	}
 	return NULL;
 }
@@ -111,7 +127,7 @@ static __always_inline struct scratch *place_of(u32 place)
 
 static __always_inline void release(struct scratch *s)
 {
-	__sync_fetch_and_add(&s->users, -1);
+	leave(&s->users);
 }
 
 #define CUT (RECORD_ARGS_TRUNCATED | RECORD_PART_TRUNCATED | RECORD_CGROUP_TRUNCATED)

@@ -511,13 +511,12 @@ static __always_inline bool may_match(struct task_struct *task, const struct cal
 		s = this_sieve();
 		if (!s)
 			return true;
-		/* A task that came between two steps of another's look tells: nobody has seen what it is about. */
-		__sync_fetch_and_add(&s->users, 1);
-		if (*(volatile u64 *)&s->users == 1) {
+		/* Who is refused tells: nobody has seen what it is about. */
+		if (enter(&s->users)) {
 			set_root(&s->trail, get(task, fs));
 			allowed = allowed_by_texts(of, call, allowed);
+			leave(&s->users);
 		}
-		__sync_fetch_and_add(&s->users, -1);
 	}
 	return allowed || !is_current(generation);
 }
