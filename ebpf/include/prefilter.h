@@ -16,6 +16,7 @@
 
 #define PREFILTERS 32
 #define NAME_SLOTS 1024
+#define NAME_SLOT_BITS 10
 /* How far from its place a name may stand. */
 #define NAME_PROBES 8
 #define VALUES 12
@@ -138,7 +139,8 @@ struct sieve {
 	u64 users;
 	struct trail trail;
 	struct seen_names seen;
-	u8 text[TEXT_LIMIT + sizeof(u64)];
+	/* One more than there can be, because old kernels do not see that it is not read. */
+	u64 text[TEXT_LIMIT / sizeof(u64) + 1];
 };
 
 struct {
@@ -186,10 +188,17 @@ static __always_inline bool is_current(u64 generation)
 	return all && *(const volatile u64 *)&all->generation == generation;
 }
 
-/* The same sum stands in src/capture/prefilter.rs. */
+/*
+ * The same sum stands in src/capture/prefilter.rs. No product waits for another, and its highest bits hang on all bits of
+ * a word.
+ */
+_Static_assert(1 << NAME_SLOT_BITS == NAME_SLOTS, "a place is so many bits");
+
 static __always_inline u32 place_of_name(u32 of, u64 a, u64 b, u64 c, u64 d)
 {
-	return mixed(mixed(mixed(mixed(of, a), b), c), d) >> 32;
+	u64 sum = (a ^ of) * 0x9e3779b97f4a7c15 + b * 0xbf58476d1ce4e5b9 + c * 0x94d049bb133111eb + d * 0xd6e8feb86659fd93;
+
+	return sum >> (64 - NAME_SLOT_BITS);
 }
 
 /* The conditions that ask for a name. */
@@ -353,39 +362,40 @@ __noinline int allowed_by_path(s32 fd, u32 hook, u32 asked)
 	return asked & allowed;
 }
 
-/* Windows of eight bytes, in which three of them can begin at six places. */
-#define TEXT_WINDOWS ((TEXT_LIMIT + 5) / 6)
+#define TEXT_WORDS (TEXT_LIMIT / sizeof(u64))
 #define EIGHT_TIMES(byte) (((u64)(byte) & 255) * 0x0101010101010101)
 
-/* Whether three bytes stand in a text of the process, or that cannot be told. */
+/*
+ * Whether three bytes stand in a text of the process, or that cannot be told. The text is looked at in the words that it was
+ * written in: a load of parts of two that were just stored waits until both have left the processor.
+ */
 __noinline int may_contain(u64 user, u32 part)
 {
 	struct sieve *s = this_sieve();
 	u64 first = EIGHT_TIMES(part), second = EIGHT_TIMES(part >> 8), third = EIGHT_TIMES(part >> 16);
-	u64 window, differs, end;
-	u8 *text;
+	u64 word, next, differs, end;
 	long size;
 
 	if (!s)
 		return 1;
-	text = s->text;
-	size = bpf_probe_read_user_str(text, TEXT_LIMIT, (void *)user);
+	size = bpf_probe_read_user_str(s->text, TEXT_LIMIT, (void *)user);
 	if (size <= 0 || size >= TEXT_LIMIT)
 		return 1;
-	end = size;
-	show_bound(end, TEXT_LIMIT - 1);
-	*(u64 *)(text + end) = 0;
-	for (u32 i = 0; i < TEXT_WINDOWS; i++) {
-		if (i * 6 >= end)
-			return 0;
-		window = *(u64 *)(text + i * 6);
-		differs = (window ^ first) | ((window >> 8) ^ second) | ((window >> 16) ^ third);
+	end = (size + sizeof(u64) - 1) / sizeof(u64);
+	word = s->text[0];
+	for (u32 i = 1; i <= TEXT_WORDS; i++) {
+		/* Behind the last word stands what was there before; in it that may be as well, which finds too much. */
+		next = i < end ? s->text[i] : 0;
+		differs = (word ^ first) | ((word >> 8 | next << 56) ^ second) | ((word >> 16 | next << 48) ^ third);
 		/* The lowest byte that is zero here is zero there. */
-		if ((differs - 0x0101010101010101) & ~differs & 0x0000808080808080)
+		if ((differs - 0x0101010101010101) & ~differs & 0x8080808080808080)
 			return 1;
+		if (i >= end)
+			return 0;
+		word = next;
 		end_turn();
 	}
-	return 0;
+	return 1;
 }
 
 /* What is behind a descriptor, as a fact. */

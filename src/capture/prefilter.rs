@@ -279,12 +279,20 @@ impl raw::Prefilters {
 
 /// Where a name belongs: `place_of_name`.
 fn place_of(of: u32, names: [u64; 4]) -> usize {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut sum = (u64::from(of) ^ names[0]).wrapping_mul(FACTOR);
-    for word in &names[1..] {
-        sum = (sum ^ (sum >> 32) ^ word).wrapping_mul(FACTOR);
-    }
-    (sum >> 32) as usize
+    const FACTORS: [u64; 4] = [
+        0x9e37_79b9_7f4a_7c15,
+        0xbf58_476d_1ce4_e5b9,
+        0x94d0_49bb_1331_11eb,
+        0xd6e8_feb8_6659_fd93,
+    ];
+    let [first, more @ ..] = names;
+    let words = [first ^ u64::from(of), more[0], more[1], more[2]];
+    let products = words
+        .iter()
+        .zip(FACTORS)
+        .map(|(word, factor)| word.wrapping_mul(factor));
+    let sum = products.fold(0, u64::wrapping_add);
+    (sum >> (u64::BITS - SLOTS.ilog2())) as usize
 }
 
 /// The table that the kernel side reads.

@@ -35,7 +35,7 @@ nc 127.0.0.1 9 </dev/null 2>/dev/null
 # Again and again, because the first may be lost.
 last() { /bin/true the-last-one; grep -q 'the-last-on[e]' /tmp/events; }
 wait_for last || exit 4
-agent doctor --timeout 5m --live-timeout 60s --format json --control-socket /run/agent.sock >/tmp/live 2>/tmp/live.log
+agent doctor --timeout 5m --live-timeout 30s --format json --control-socket /run/agent.sock >/tmp/live 2>/tmp/live.log
 kill -TERM $agent
 wait $agent
 code=$?

@@ -44,8 +44,8 @@ impl Replay {
     }
 
     fn ask<T>(&self, ask: impl AsyncFnOnce(&Connection, Instant) -> Result<T, CallError>) -> Result<T, CallError> {
-        let connection = Connection::new(self.fake.socket().to_owned(), Duration::from_secs(2), Instant::now);
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let connection = Connection::new(self.fake.socket().to_owned(), Duration::from_secs(20), Instant::now);
+        let deadline = Instant::now() + Duration::from_secs(30);
         event_loop().unwrap().block_on(ask(&connection, deadline))
     }
 

@@ -22,7 +22,7 @@ mod secrets;
 const CONTAINER_STATUS: &str = "/runtime.v1.RuntimeService/ContainerStatus";
 
 fn connection(socket: &Path) -> Connection {
-    Connection::new(socket.to_owned(), Duration::from_millis(500), Instant::now)
+    Connection::new(socket.to_owned(), Duration::from_secs(20), Instant::now)
 }
 
 fn ask(socket: &Path, api: Api, runtime: &str, id: &str) -> Result<Option<Found>, CallError> {
@@ -34,7 +34,7 @@ fn ask(socket: &Path, api: Api, runtime: &str, id: &str) -> Result<Option<Found>
         api,
         runtime,
         id,
-        Instant::now() + Duration::from_secs(2),
+        Instant::now() + Duration::from_secs(30),
     ));
     if let Ok(Some(found)) = &mut answer {
         bounds::bound(found, &Selection::new(&Settings::default().metadata));

@@ -75,7 +75,7 @@ impl Replay {
             folder,
             kind,
             ids,
-            client: HttpClient::new(daemon.socket().to_owned(), Duration::from_secs(2), Instant::now),
+            client: HttpClient::new(daemon.socket().to_owned(), Duration::from_secs(20), Instant::now),
             daemon,
             _place: place,
         }
@@ -116,7 +116,7 @@ struct Value {
 }
 
 fn deadline() -> Instant {
-    Instant::now() + Duration::from_secs(5)
+    Instant::now() + Duration::from_secs(30)
 }
 
 fn image(reference: &str, digest: &str, id: Option<&str>) -> Image {

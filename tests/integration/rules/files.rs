@@ -83,6 +83,43 @@ fn everything_that_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn an_agent_without_any_rule_says_so() {
+    let installed = Installed::new(agent()).unwrap();
+    let file = installed.dir().join("off.yaml");
+    fs::write(
+        &file,
+        "- rule: Off\n  desc: d\n  condition: evt.type=execve\n  output: x\n  priority: INFO\n  enabled: false\n",
+    )
+    .unwrap();
+    let stopped = installed
+        .run(["--rules", file.to_str().unwrap()])
+        .unwrap()
+        .stop()
+        .unwrap();
+    assert!(stopped.stderr.contains("no rule that is enabled"), "{}", stopped.stderr);
+}
+
+#[test]
+fn fields_are_listed_with_their_names() {
+    let fields = |prefix: &str| {
+        let output = Command::new(agent())
+            .args(["rules", "fields", prefix])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = fields("evt.arg");
+    assert_eq!(code, Some(0), "{said}");
+    for wanted in ["evt.arg.NAME", "evt.arg[KEY]", " flags, ", "whence"] {
+        assert!(said.contains(wanted), "{wanted} is not in:\n{said}");
+    }
+    let (code, said) = fields("nosuch");
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("no field's name begins with `nosuch`"), "{said}");
+}
+
+#[test]
 fn the_stable_file_is_fine_and_says_what_it_captures() {
     let Some(rules) = super::stable() else { return };
     let output = checked(&[rules.to_str().unwrap(), "--format", "json", "--fail-on", "warning"]);

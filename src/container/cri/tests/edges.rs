@@ -242,7 +242,7 @@ fn list_filter() {
             let method = served.method("RuntimeService/ListContainers");
             served.fake.on(&method, asked, Answer::Message(list(file)));
             let connection = connection(served.fake.socket());
-            let deadline = Instant::now() + Duration::from_secs(2);
+            let deadline = Instant::now() + Duration::from_secs(30);
             event_loop.block_on(listed_sandbox(&connection, folder.api, asked, deadline))
         };
         let told = sandbox(&container.id, "filter-id");
