@@ -140,6 +140,8 @@ pub(in crate::rules) fn wander(home: &Path) {
     ];
     paths.extend(others.map(PathBuf::from));
     paths.push(PathBuf::from(format!("{}plain", "./".repeat(200))));
+    // What is looked for in a text stands at every place of its words.
+    paths.extend((1..=20).map(|place| PathBuf::from(format!("{}/../p", "b".repeat(place)))));
     let opens = |seed: u64| {
         let mut dice = Dice(seed);
         for _ in 0..OPENS {
