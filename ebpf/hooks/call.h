@@ -293,9 +293,9 @@ static __always_inline bool selected(const volatile struct call_spec *spec, cons
 	return false;
 }
 
-static __always_inline int handle_call(struct task_struct *task, const struct call *call)
+static __always_inline int handle_call(struct task_struct *task, const struct call *call, enum company company)
 {
-	struct hook_counters *line = seen(call->hook);
+	struct hook_counters *line = seen(call->hook, company);
 	struct control *c = agent_control();
 	const volatile struct call_spec *spec = &calls[call->hook % HOOKS];
 	struct call_record *record;
@@ -308,13 +308,13 @@ static __always_inline int handle_call(struct task_struct *task, const struct ca
 		return 0;
 	by_flow = spec->told == TOLD_FIRST_OF_FLOW;
 	if (!hook_enabled(c, call->hook) || is_agent(c, get(task, tgid)))
-		return filter(line);
+		return filter(line, company);
 	if (spec->told == TOLD_FAILURES && call->ret >= 0)
-		return filter(line);
+		return filter(line, company);
 	if (spec->told == TOLD_SELECTED && !selected(spec, call))
-		return filter(line);
-	if (!may_match(task, call))
-		return filter(line);
+		return filter(line, company);
+	if (!may_match(task, call, company))
+		return filter(line, company);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
@@ -340,7 +340,7 @@ static __always_inline int handle_call(struct task_struct *task, const struct ca
 		end_turn();
 	}
 	if (by_flow && bpf_map_lookup_elem(&flows, &s->flow)) {
-		filter(line);
+		filter(line, company);
 	} else {
 		introduce(s, c, task, fs);
 		/* A flow is known once a message of it went out and was told. */

@@ -20,11 +20,11 @@ int canary(u64 *ctx)
 
 	if (!c || !is_agent(c, caller >> 32) || (u32)get(task, pid) != (u32)caller)
 		return 0;
-	line = seen(HOOK_CANARY);
+	line = seen(HOOK_CANARY, SHARED);
 	if (!line)
 		return 0;
 	if (!hook_enabled(c, HOOK_CANARY))
-		return filter(line);
+		return filter(line, SHARED);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);

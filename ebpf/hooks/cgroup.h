@@ -16,7 +16,7 @@ static __always_inline int tell_cgroup(u64 *ctx, u32 hook)
 	/* Typed on every kernel, as the arguments of tracepoints are. */
 	struct cgroup *cgroup = (void *)ctx[0];
 	u64 caller = bpf_get_current_pid_tgid();
-	struct hook_counters *line = seen(hook);
+	struct hook_counters *line = seen(hook, SHARED);
 	struct control *c = agent_control();
 	struct cgroup_record *record;
 	const char *path = NULL;
@@ -26,7 +26,7 @@ static __always_inline int tell_cgroup(u64 *ctx, u32 hook)
 	if (!line || !c)
 		return 0;
 	if (!hook_enabled(c, hook) || !names_containers(cgroup))
-		return filter(line);
+		return filter(line, SHARED);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);

@@ -31,7 +31,7 @@ static __noinline int dispatch(struct pt_regs *regs, s64 ret)
 		if (number == I386_SOCKETCALL && !resolve_socketcall(&call))
 			return 0;
 	}
-	return call.hook ? handle_call(task, &call) : 0;
+	return call.hook ? handle_call(task, &call, ALONE) : 0;
 }
 
 SEC("tp_btf/sys_exit")

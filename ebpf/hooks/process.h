@@ -10,13 +10,13 @@ SEC("tp_btf/sched_process_exec")
 int process_exec(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
-	struct hook_counters *line = seen(HOOK_EXEC);
+	struct hook_counters *line = seen(HOOK_EXEC, SHARED);
 	struct control *c = agent_control();
 
 	if (!line || !c)
 		return 0;
 	if (!hook_enabled(c, HOOK_EXEC) || is_agent(c, bpf_get_current_pid_tgid() >> 32))
-		return filter(line);
+		return filter(line, SHARED);
 	send_process(task, HOOK_EXEC, FOR_EVENT);
 	return 0;
 }
@@ -37,7 +37,7 @@ int process_fork(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 	struct task_struct *child = (void *)ctx[1];
-	struct hook_counters *line = seen(HOOK_FORK);
+	struct hook_counters *line = seen(HOOK_FORK, SHARED);
 	struct control *c = agent_control();
 	struct task_struct *parent;
 	struct kernfs_node *cgroup;
@@ -52,7 +52,7 @@ int process_fork(u64 *ctx)
 	/* A new thread is no new process. */
 	if (!hook_enabled(c, HOOK_FORK) || is_agent(c, bpf_get_current_pid_tgid() >> 32) ||
 	    get(child, pid) != get(child, tgid))
-		return filter(line);
+		return filter(line, SHARED);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);
@@ -86,7 +86,7 @@ SEC("tp_btf/sched_process_exit")
 int process_exit(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
-	struct hook_counters *line = seen(HOOK_EXIT);
+	struct hook_counters *line = seen(HOOK_EXIT, SHARED);
 	struct control *c = agent_control();
 	struct signal_struct *signal;
 	struct task_struct *leader;
@@ -102,13 +102,13 @@ int process_exit(u64 *ctx)
 	signal = get(task, signal);
 	/* do_exit() has already taken this thread off the count. */
 	if (!hook_enabled(c, HOOK_EXIT) || is_agent(c, pid) || get(signal, live.counter) > 0)
-		return filter(line);
+		return filter(line, SHARED);
 	/* Threads that leave together all find nobody alive; the first one tells it. */
 	leader = get(task, group_leader);
 	exited.start = get(leader, start_boottime);
 	exited.pid = pid;
 	if (bpf_map_update_elem(&exits, &exited, &one, BPF_NOEXIST) == -EEXIST)
-		return filter(line);
+		return filter(line, SHARED);
 	s = claim(FOR_EVENT);
 	if (!s)
 		return drop(line);

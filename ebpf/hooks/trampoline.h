@@ -34,7 +34,7 @@ static __always_inline int on_exit(u64 *ctx)
 		if (number == I386_SOCKETCALL && !resolve_socketcall(&call))
 			return 0;
 	}
-	return call.hook ? handle_call(task, &call) : 0;
+	return call.hook ? handle_call(task, &call, SHARED) : 0;
 }
 
 /*

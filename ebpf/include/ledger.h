@@ -37,6 +37,26 @@ static __always_inline struct cpu_state *this_cpu(void)
 /* Atomic, because a trampoline program may be preempted between read and write. */
 #define count(counter) __sync_fetch_and_add(&(counter), 1)
 
+/*
+ * Whether, while a program runs, nobody else on its CPU can come to what it and its like share: true of the one program of
+ * the backend "dispatcher". Up to Linux 6.0 tracepoints switch preemption off; from then on the kernel skips a run of a raw
+ * tracepoint's program where one is under way on that CPU (__bpf_trace_run() in kernel/trace/bpf_trace.c). Trampolines are
+ * many programs, any of which may come between two steps of another. What is known to be exclusive needs no atomic, which
+ * takes longer than all else of a step.
+ */
+enum company {
+	SHARED,
+	ALONE,
+};
+
+static __always_inline void tally(u64 *counter, enum company company)
+{
+	if (company == ALONE)
+		*(volatile u64 *)counter += 1;
+	else
+		count(*counter);
+}
+
 static __always_inline struct hook_counters *line_of(u32 hook)
 {
 	u32 key = bpf_get_smp_processor_id() * HOOKS + hook;
@@ -44,18 +64,18 @@ static __always_inline struct hook_counters *line_of(u32 hook)
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
-static __always_inline struct hook_counters *seen(u32 hook)
+static __always_inline struct hook_counters *seen(u32 hook, enum company company)
 {
 	struct hook_counters *line = line_of(hook);
 
 	if (line)
-		count(line->seen);
+		tally(&line->seen, company);
 	return line;
 }
 
-static __always_inline int filter(struct hook_counters *line)
+static __always_inline int filter(struct hook_counters *line, enum company company)
 {
-	count(line->filtered);
+	tally(&line->filtered, company);
 	return 0;
 }
 
@@ -83,8 +103,10 @@ static __always_inline bool is_agent(const struct control *c, u32 pid)
  * Whether a room of one CPU is one's own until leave(): a task that came between two steps of another's, which is in it,
  * does not get it. Of two that come between each other both may be refused, and that is all.
  */
-static __always_inline bool enter(u64 *users)
+static __always_inline bool enter(u64 *users, enum company company)
 {
+	if (company == ALONE)
+		return true;
 	__sync_fetch_and_add(users, 1);
 	if (*(volatile u64 *)users == 1)
 		return true;
@@ -92,9 +114,10 @@ static __always_inline bool enter(u64 *users)
 	return false;
 }
 
-static __always_inline void leave(u64 *users)
+static __always_inline void leave(u64 *users, enum company company)
 {
-	__sync_fetch_and_add(users, -1);
+	if (company != ALONE)
+		__sync_fetch_and_add(users, -1);
 }
 
 /* A place of one's own until release(). NULL when all are taken: the record is then lost, and counted. */
@@ -108,7 +131,7 @@ static __always_inline struct scratch *claim(u32 purpose)
 		s = bpf_map_lookup_elem(&scratches, &key);
 		if (!s)
 			return NULL;
-		if (enter(&s->users)) {
+		if (enter(&s->users, SHARED)) {
 			s->place = key;
 			return s;
 		}
@@ -127,7 +150,7 @@ static __always_inline struct scratch *place_of(u32 place)
 
 static __always_inline void release(struct scratch *s)
 {
-	leave(&s->users);
+	leave(&s->users, SHARED);
 }
 
 #define CUT (RECORD_ARGS_TRUNCATED | RECORD_PART_TRUNCATED | RECORD_CGROUP_TRUNCATED)

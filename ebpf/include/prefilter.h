@@ -506,7 +506,7 @@ static __always_inline u32 allowed_by_texts(const struct prefilter *of, const st
 }
 
 /* Whether the call may be of interest to a rule. */
-static __always_inline bool may_match(struct task_struct *task, const struct call *call)
+static __always_inline bool may_match(struct task_struct *task, const struct call *call, enum company company)
 {
 	const struct prefilter *of;
 	struct sieve *s;
@@ -522,10 +522,10 @@ static __always_inline bool may_match(struct task_struct *task, const struct cal
 		if (!s)
 			return true;
 		/* Who is refused tells: nobody has seen what it is about. */
-		if (enter(&s->users)) {
+		if (enter(&s->users, company)) {
 			set_root(&s->trail, get(task, fs));
 			allowed = allowed_by_texts(of, call, allowed);
-			leave(&s->users);
+			leave(&s->users, company);
 		}
 	}
 	return allowed || !is_current(generation);

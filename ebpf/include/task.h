@@ -369,7 +369,7 @@ static __always_inline bool is_known(struct scratch *s, const struct control *c,
 static __always_inline bool introduce(struct scratch *s, struct control *c, struct task_struct *task,
 				      struct fs_struct *fs)
 {
-	return is_known(s, c, task, fs) || (seen(HOOK_SNAPSHOT) && send_process(task, HOOK_SNAPSHOT, FOR_SNAPSHOT));
+	return is_known(s, c, task, fs) || (seen(HOOK_SNAPSHOT, SHARED) && send_process(task, HOOK_SNAPSHOT, FOR_SNAPSHOT));
 }
 
 #endif

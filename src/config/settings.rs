@@ -373,7 +373,7 @@ impl Default for Settings {
                 backend: BackendChoice::Auto,
                 flows: FlowChoice::First,
                 ring_size: ByteSize::mib(8),
-                batch: Duration::from_millis(5),
+                batch: Duration::from_millis(10),
                 processes: 32_768,
             },
             loss: Loss {

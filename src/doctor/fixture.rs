@@ -38,7 +38,7 @@ const SETTINGS: [(&str, &str, &str); 5] = [
     ("profile", r#""aks""#, FILE),
     ("node.name", r#""node-1""#, "environment variable NODE_NAME"),
     ("capture.ring_size", r#""8.0 MiB""#, "built-in default"),
-    ("capture.batch", r#""5ms""#, "built-in default"),
+    ("capture.batch", r#""10ms""#, "built-in default"),
     ("health.listen", r#""0.0.0.0:9467""#, FILE),
 ];
 /// 2026-01-02T03:04:06Z.
