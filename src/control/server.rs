@@ -46,7 +46,7 @@ const MAX_REQUEST: usize = 8 * 1024;
 const MAX_REPLY: usize = 1024 * 1024;
 /// The status comes from a snapshot: it takes microseconds.
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
-/// What the pipeline may take to grant a change: its turn is a tenth of a second at most, unless its output is held up.
+/// What the pipeline may take to grant a change: its turn is a quarter of a second at most, unless its output is held up.
 const GRANT_DEADLINE: Duration = Duration::from_secs(4);
 /// Words in one change: more than there are classes and hooks.
 const MOST_WORDS: usize = 128;

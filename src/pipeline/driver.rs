@@ -31,8 +31,9 @@ use crate::rules::subject::Known;
 
 /// Records taken in one go before signals and the output get their turn.
 const DRAIN_LIMIT: usize = 4096;
-/// The longest sleep. Wake-ups are announced to the kernel side, but an announcement can cross a record on its way.
-const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// The longest sleep. Records and signals end it; what the control thread hands over waits for it, and so would a record
+/// whose wake-up were lost. A shorter one costs a node where nothing happens more than all else.
+const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 /// How often the calendar's clock is read again, and the ledger looked at.
 const EACH_SECOND: Duration = Duration::from_secs(1);
 /// How often, at most, every process is introduced anew after the table lost track.

@@ -73,8 +73,8 @@ impl Pulse {
         self.turned.store(now, Ordering::Release);
     }
 
-    /// How long ago the last turn of the pipeline's loop began; before the first, the pulse. A turn takes a tenth of a second
-    /// where nothing happens, less under load, and longer only where events wait for container runtimes or for who reads the output.
+    /// How long ago the last turn of the pipeline's loop began; before the first, the pulse. A turn takes a quarter of a
+    /// second where nothing happens, less under load, and longer only where events wait for container runtimes or for who reads the output.
     #[must_use]
     pub fn turn_age(&self, now: u64) -> Duration {
         between(self.turned.load(Ordering::Acquire), now)
