@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use pinhole_rules::catalogue::{Catalogue, Event as EventName, EventType};
 use pinhole_rules::engine::Subject;
 use pinhole_rules::engine::necessary::{Axis, Means, Part, Patterns, Seen, Values, Vocabulary, Word};
-use pinhole_rules::field::{Argument, Definition, Field, Kind, Several};
+use pinhole_rules::field::{self, Argument, Definition, Field, Kind, Several};
 use pinhole_rules::value::{Answer, Value};
 
 const fn field(name: &'static str, kind: Kind, several: Several, argument: Argument) -> Definition {
@@ -16,7 +16,7 @@ const fn field(name: &'static str, kind: Kind, several: Several, argument: Argum
         kind,
         several,
         argument,
-        never: None,
+        values: field::Values::Any,
     }
 }
 
