@@ -17,6 +17,7 @@
 #define PREFILTERS 32
 #define NAME_SLOTS 1024
 #define NAME_SLOT_BITS 10
+_Static_assert(1 << NAME_SLOT_BITS == NAME_SLOTS, "a place is so many bits");
 /* How far from its place a name may stand. */
 #define NAME_PROBES 8
 #define VALUES 12
@@ -192,8 +193,6 @@ static __always_inline bool is_current(u64 generation)
  * The same sum stands in src/capture/prefilter.rs. No product waits for another, and its highest bits hang on all bits of
  * a word.
  */
-_Static_assert(1 << NAME_SLOT_BITS == NAME_SLOTS, "a place is so many bits");
-
 static __always_inline u32 place_of_name(u32 of, u64 a, u64 b, u64 c, u64 d)
 {
 	u64 sum = (a ^ of) * 0x9e3779b97f4a7c15 + b * 0xbf58476d1ce4e5b9 + c * 0x94d049bb133111eb + d * 0xd6e8feb86659fd93;

@@ -10,14 +10,14 @@ const TRIES: u32 = 4;
 
 /// How many events were lost, by the agent's account.
 pub(crate) fn lost(summary: &Value) -> u64 {
-    let of = |account: &Value| {
-        ["dropped", "missed"]
-            .iter()
-            .filter_map(|key| account[key].as_u64())
-            .sum::<u64>()
-    };
     let hooks = summary["hooks"].as_object().expect("a summary has hooks");
-    hooks.values().map(of).sum::<u64>() + of(&summary["dispatcher"])
+    hooks.values().map(lost_of).sum::<u64>() + lost_of(&summary["dispatcher"])
+}
+
+/// The same of one account in it.
+pub(crate) fn lost_of(account: &Value) -> u64 {
+    let keys = ["dropped", "missed"].iter();
+    keys.filter_map(|key| account[key].as_u64()).sum()
 }
 
 /// Plays a scenario and judges it. Where the judgement is bad and something was lost, it is played again.

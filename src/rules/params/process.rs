@@ -10,23 +10,14 @@ use crate::process::Process;
 use crate::rules::subject::Subject;
 use crate::rules::{executable, reasons};
 
-/// Those of an execution, in upstream's order (falcosecurity/libs, `driver/event_table.c`), as all that follow.
-const EXEC: [&str; 31] = [
-    "res",
-    "exe",
-    "args",
-    "tid",
-    "pid",
-    "ptid",
-    "cwd",
-    "fdlimit",
-    "pgft_maj",
-    "pgft_min",
-    "vm_size",
-    "vm_rss",
-    "vm_swap",
-    "comm",
-    "cgroups",
+/// With what those of an execution and of a new process begin, in upstream's order (falcosecurity/libs,
+/// `driver/event_table.c`), as all that follow.
+const LIFE: [&str; 15] = [
+    "res", "exe", "args", "tid", "pid", "ptid", "cwd", "fdlimit", "pgft_maj", "pgft_min", "vm_size", "vm_rss",
+    "vm_swap", "comm", "cgroups",
+];
+/// How those of an execution go on.
+const EXEC: [&str; 16] = [
     "env",
     "tty",
     "vpgid",
@@ -44,30 +35,8 @@ const EXEC: [&str; 31] = [
     "gid",
     "filename",
 ];
-/// Those of a new process.
-const FORK: [&str; 21] = [
-    "res",
-    "exe",
-    "args",
-    "tid",
-    "pid",
-    "ptid",
-    "cwd",
-    "fdlimit",
-    "pgft_maj",
-    "pgft_min",
-    "vm_size",
-    "vm_rss",
-    "vm_swap",
-    "comm",
-    "cgroups",
-    "flags",
-    "uid",
-    "gid",
-    "vtid",
-    "vpid",
-    "pidns_init_start_ts",
-];
+/// How those of a new process go on.
+const FORK: [&str; 6] = ["flags", "uid", "gid", "vtid", "vpid", "pidns_init_start_ts"];
 /// Those of an end.
 const EXIT: [&str; 5] = ["status", "ret", "sig", "core", "reaper_tid"];
 
@@ -94,24 +63,25 @@ const UNREAD_OF_EXIT: &str = "reaper_tid";
 
 /// All names, and whether something is read that stands for them.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, bool)> {
-    let all = EXEC.into_iter().chain(FORK).chain(EXIT);
+    let all = LIFE.into_iter().chain(EXEC).chain(FORK).chain(EXIT);
     all.map(|name| (name, !UNREAD.contains(&name) && name != UNREAD_OF_EXIT))
 }
 
 /// The names of an event's arguments in upstream's order.
-const fn order(of: &Body<'_>) -> &'static [&'static str] {
-    match of {
-        Body::Call(_) => &[],
-        Body::Process(_) => &EXEC,
-        Body::Fork { .. } => &FORK,
-        Body::Exit { .. } => &EXIT,
-    }
+fn order(of: &Body<'_>) -> impl Iterator<Item = &'static str> {
+    let [first, rest]: [&[&str]; 2] = match of {
+        Body::Call(_) => [&[], &[]],
+        Body::Process(_) => [&LIFE, &EXEC],
+        Body::Fork { .. } => [&LIFE, &FORK],
+        Body::Exit { .. } => [&EXIT, &[]],
+    };
+    first.iter().chain(rest).copied()
 }
 
 /// An argument by its place.
 pub(super) fn by_index<'s>(subject: &'s Subject<'_>, index: usize) -> Answer<'s> {
     order(subject.body)
-        .get(index)
+        .nth(index)
         .map_or(Answer::Absent, |name| by_name(subject, name))
 }
 
@@ -216,7 +186,7 @@ fn path(path: Option<&KernelPath>) -> Answer<'_> {
 pub(super) fn all<'s>(subject: &'s Subject<'_>) -> Answer<'s> {
     let mut text = Vec::new();
     let mut missing = None;
-    for &name in order(subject.body) {
+    for name in order(subject.body) {
         match by_name(subject, name) {
             Answer::Known(Value::Text(value)) => {
                 let value = super::Text {

@@ -11,7 +11,7 @@ use crate::deeds::machines::unpacked;
 use crate::event::agent;
 use crate::lab::kernels::Kernel;
 use crate::lab::vm::{Finished, Machine};
-use crate::lost::{lost, unless_lost};
+use crate::lost::{lost, lost_of, unless_lost};
 use crate::rules::deeds;
 
 /// These ask for little, each in another way.
@@ -66,15 +66,11 @@ fn compared(suite: &str, backend: &str) {
         )
         .replace("HOME", HOME);
     // An agent that missed how the process came to be says nothing of all that it did.
-    let lives = |summary: &Value| {
-        let hooks = ["exec", "fork"].map(|hook| &summary["hooks"][hook]);
-        let lost = |hook: &Value| {
-            ["dropped", "missed"]
-                .iter()
-                .filter_map(|key| hook[key].as_u64())
-                .sum::<u64>()
-        };
-        hooks.into_iter().map(lost).sum::<u64>()
+    let lives = |summary: &Value| -> u64 {
+        ["exec", "fork"]
+            .map(|hook| lost_of(&summary["hooks"][hook]))
+            .iter()
+            .sum()
     };
     unless_lost(
         || {
