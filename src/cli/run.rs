@@ -201,12 +201,13 @@ pub fn run(loaded: &Loaded, log: log::Destination) -> Result<(), Error> {
         monitor: Arc::clone(&monitor),
     };
     let alerting = rules.map(|mut rules| {
-        let sources = std::mem::take(&mut rules.sources);
         let attached = vitals.attached();
         let filtered = filtered(settings, attached);
         capture.prefilter(&rules::prefilter::of(&rules, filtered));
-        let reloader = Reloader::new(settings.rules.clone(), seen, sources, attached, filtered);
-        Alerting::new(Detector::new(rules), Arc::new(reloader), host, outlet)
+        let reloader = Reloader::new(settings.rules.clone(), seen, &mut rules, attached, filtered);
+        let reloader = Arc::new(reloader);
+        vitals.ruled(Arc::clone(&reloader));
+        Alerting::new(Detector::new(rules), reloader, host, outlet)
     });
     let mut duties = vec![
         canary(),

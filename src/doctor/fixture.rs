@@ -22,7 +22,7 @@ use crate::capture::types::Fit;
 use crate::container::{Field, Rank};
 use crate::control::api::{
     Backend, Channel, Condition, Delivery, FieldCount, GetStatusReply, HookCounters, Landlock, Latency, Log, Lookups,
-    Output, PrivilegeChecks, Rate, Reporting, Ring, Runtime, Setting, Thread, WindowAccount,
+    Output, PrivilegeChecks, Rate, Reporting, Ring, Rules, Runtime, Setting, Thread, WindowAccount,
 };
 use crate::kubernetes::HostMount;
 use crate::platform::Confidence;
@@ -392,6 +392,10 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             handed_over: 12,
             lost: 0,
             channels: ["file", "http"].map(|name| (name.to_owned(), channel(12))).into(),
+        }),
+        rules: Some(Rules {
+            loaded: 25,
+            ..Rules::default()
         }),
         log: Some(Log {
             wanted: "auto".to_owned(),

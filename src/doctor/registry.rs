@@ -4,7 +4,7 @@
 use super::check::{
     btf, build, capability, capture, cgroup, clock, configuration, delivery, drift, hooks, kernel, landlock, ledger,
     live, log, loss, lsm, manifest, memory, metadata, mount, output, pace, port, privilege, profile, pulse, ready,
-    records, resource, ring, runtime, scc, seccomp, seccomp_file, suppression, version,
+    records, resource, ring, rules, runtime, scc, seccomp, seccomp_file, suppression, version,
 };
 use super::facts::Facts;
 use super::facts::manifests::Manifests;
@@ -160,6 +160,7 @@ pub const AREAS: &[&[Definition]] = &[
     ledger::CHECKS,
     records::CHECKS,
     output::CHECKS,
+    rules::CHECKS,
     delivery::CHECKS,
     ring::CHECKS,
     manifest::CHECKS,

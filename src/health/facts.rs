@@ -10,6 +10,7 @@ use crate::event::loss::Counts;
 use crate::histogram::Spread;
 use crate::output::account::Said;
 use crate::privilege::status::ThreadStatus;
+use crate::rules::reload::Standing;
 
 use super::process::ProcessNumbers;
 
@@ -57,6 +58,8 @@ pub struct Canary {
 pub struct Numbers {
     /// The account of the run.
     pub summary: Summary,
+    /// How it stands with the rules; `None` where there are none.
+    pub rules: Option<Standing>,
     /// The profile in use.
     pub profile: String,
     /// The ring buffer, in bytes.

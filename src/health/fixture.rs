@@ -59,6 +59,7 @@ pub(crate) fn numbers() -> Numbers {
     times.record(Duration::from_micros(100));
     times.record(Duration::from_secs(60));
     Numbers {
+        rules: None,
         summary: Summary {
             time: Timestamp::UNIX_EPOCH,
             node: "node".to_owned(),

@@ -134,6 +134,9 @@ metrics! {
     BLOCKED = Metric::counter("pinhole_output_blocked", &[], "How long writing has waited for who reads standard output").in_unit(In::Seconds);
     OUTPUT_FAILURES = Metric::counter("pinhole_output_failures", &[], "Writes to standard output that failed for lack of room");
     LOST_LINES = Metric::counter("pinhole_output_lost_lines", &[], "Lines that were lost with them");
+    RULES_LOADED = Metric::gauge("pinhole_rules", &[], "Rules in force; absent where no files are named");
+    RULES_CURRENT = Metric::gauge("pinhole_rules_current", &[], "Whether the rules in force are those that the files have now, 1, or the files are refused, 0");
+    RULES_HOOKS = Metric::gauge("pinhole_rules_unattached_hooks", &[], "Hooks that rules in force need and that are not attached");
     RULES = Metric::counter("pinhole_rule_outcomes", &["rule", "outcome"], "Outcomes of rules: matched; undecided, because metadata is unknown, and alerted; held_back, the same and only counted; limited, of the alerts those that delivery.limit held back");
     DELIVERY_UP = Metric::gauge("pinhole_delivery_up", &[], "Whether the process that delivers alerts is there, 1 or 0; absent where no channel is on");
     DELIVERY_LOST = Metric::counter("pinhole_delivery_lost", &[], "Alerts that could not be handed over to that process");

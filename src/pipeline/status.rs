@@ -1,7 +1,7 @@
 //! The status of the running agent, put together when somebody asks. Everything in it is bounded: a reply is some 30 kB.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -99,6 +99,7 @@ impl StatusSource for Vitals {
             clock_steps: steps.count,
             last_step_ms: steps.last / 1_000_000,
             process: self.process().as_ref().map(told::process),
+            rules: self.rules().map(|standing| told::rules(&standing, Instant::now())),
             delivery: self.alerts().delivered.as_ref().map(told::delivery),
             health_listen: self
                 .given

@@ -1,7 +1,7 @@
 //! From the agent's own values to the messages of the admin socket. Pure.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinhole_delivery::account::Account;
 
@@ -19,6 +19,7 @@ use crate::histogram::Quantiles;
 use crate::output::account::Said;
 use crate::output::log;
 use crate::privilege::status::{SeccompMode, ThreadStatus};
+use crate::rules::reload::Standing;
 
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -198,6 +199,20 @@ pub(super) fn output(said: Said) -> api::Output {
         last_error,
         last_failure_age_ms,
         blocked_now_us: said.blocked_now.map(microseconds),
+    }
+}
+
+pub(super) fn rules(it: &Standing, now: Instant) -> api::Rules {
+    let refused = it.refused.as_ref();
+    api::Rules {
+        loaded: it.rules as u64,
+        refused: refused.map(|(_, why)| why.clone()),
+        refused_ms: refused.map(|(since, _)| milliseconds(now.saturating_duration_since(*since))),
+        unattached: it
+            .beyond
+            .iter()
+            .map(|(hook, rules)| ((*hook).to_owned(), rules.clone()))
+            .collect(),
     }
 }
 

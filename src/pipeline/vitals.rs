@@ -33,6 +33,8 @@ use crate::output::{self, log};
 use crate::privilege::guard::Guard;
 use crate::privilege::landlock::Landlocked;
 use crate::privilege::status::{self, ThreadStatus};
+use crate::rules::Reloader;
+use crate::rules::reload::Standing;
 
 /// The agent's state in numbers.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct Vitals {
     pub(super) windows: Mutex<Windows>,
     pub(super) calendar: Calendar,
     pub(super) guard: OnceLock<Guard>,
+    reloader: OnceLock<Arc<Reloader>>,
     pub(super) own: Option<process::Own>,
     alerts: Mutex<Alerts>,
 }
@@ -116,6 +119,7 @@ impl Vitals {
             windows: Mutex::new(Windows::new(capture.started())),
             calendar: Calendar::default(),
             guard: OnceLock::new(),
+            reloader: OnceLock::new(),
             own: process::Own::new().ok(),
             alerts: Mutex::default(),
         }
@@ -130,6 +134,16 @@ impl Vitals {
     #[must_use]
     pub fn guard(&self) -> Option<&Guard> {
         self.guard.get()
+    }
+
+    /// Takes over who knows how it stands with the rules. A second one is not taken.
+    pub fn ruled(&self, reloader: Arc<Reloader>) {
+        let _ = self.reloader.set(reloader);
+    }
+
+    /// How it stands with the rules; `None` where there are none.
+    pub(super) fn rules(&self) -> Option<Standing> {
+        self.reloader.get().map(|reloader| reloader.standing())
     }
 
     /// The node's name.
@@ -392,6 +406,7 @@ impl health::Source for Vitals {
         };
         Numbers {
             summary: self.summary(),
+            rules: self.rules(),
             profile: self.profile.clone(),
             ring_size: self.ring_size,
             latency: self.latency.spread(),

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use pinhole_rules::library::Rule;
 
@@ -52,6 +53,33 @@ struct State {
     /// What it said at the last look. Who writes a file may not have finished: it counts once it stands still.
     last: Option<Seen>,
     rules: Vec<Rule>,
+    standing: Standing,
+}
+
+/// Whether the rules in force are those that the files have.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// How many are in force.
+    pub rules: usize,
+    /// Where the files as they are now do not count: since when, and why. The rules before them stay in force.
+    pub refused: Option<(Instant, String)>,
+    /// Hooks that rules in force need and that are not attached, each with the names of the rules.
+    pub beyond: Vec<(&'static str, String)>,
+}
+
+impl Standing {
+    fn of(loaded: &Loaded, attached: HookSet) -> Self {
+        Self {
+            rules: loaded.set.rules().len(),
+            refused: None,
+            beyond: loaded.beyond(attached),
+        }
+    }
+
+    fn refuse(&mut self, why: &loaded::Error) {
+        let since = self.refused.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        self.refused = Some((since, why.to_string()));
+    }
 }
 
 /// What the file system says of rule files: path, device, inode, size, when they were written last, when anything of them
@@ -59,14 +87,15 @@ struct State {
 pub type Seen = Vec<(PathBuf, [i64; 7])>;
 
 impl Reloader {
-    /// Looks after the files of these settings, whose rules were loaded already, after [`look`] had `seen` this. `filtered` are
-    /// those of the attached hooks that nobody but rules looks at.
+    /// Looks after the files of these settings, whose rules were loaded already, after [`look`] had `seen` this; it takes their
+    /// sources. `filtered` are those of the attached hooks that nobody but rules looks at.
     #[must_use]
-    pub fn new(settings: Rules, seen: Option<Seen>, rules: Vec<Rule>, attached: HookSet, filtered: HookSet) -> Self {
+    pub fn new(settings: Rules, seen: Option<Seen>, loaded: &mut Loaded, attached: HookSet, filtered: HookSet) -> Self {
         let state = State {
             known: seen.clone(),
             last: seen,
-            rules,
+            rules: std::mem::take(&mut loaded.sources),
+            standing: Standing::of(loaded, attached),
         };
         Self {
             settings,
@@ -81,6 +110,11 @@ impl Reloader {
     /// Wants the files read again at the next look, whether they changed or not.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// How it stands with the rules. Never to be asked by the pipeline, which does not wait until files are read.
+    pub fn standing(&self) -> Standing {
+        lock(&self.state).standing.clone()
     }
 
     /// The new rules, once.
@@ -114,17 +148,19 @@ impl Reloader {
         if !unread.is_empty() {
             let error = loaded::Error::Files(unread);
             tracing::error!(%error, "the rules cannot be read again: the old ones stay");
+            state.standing.refuse(&error);
             return;
         }
         let Some(mut loaded) = loaded else {
             let error = loaded::Error::Refused(problems);
             tracing::error!(%error, "the rules are refused: the old ones stay");
+            state.standing.refuse(&error);
             return;
         };
         loaded.warnings = problems;
         loaded.warn();
-        let beyond = loaded.beyond(self.attached);
-        for (hook, names) in beyond {
+        let standing = Standing::of(&loaded, self.attached);
+        for (hook, names) in &standing.beyond {
             tracing::error!(
                 hook,
                 rules = names,
@@ -133,6 +169,7 @@ impl Reloader {
         }
         tracing::info!(rules = rules.len(), "{}", change(&state.rules, &rules));
         state.rules = rules;
+        state.standing = standing;
         *lock(&self.ready) = Some(Ready {
             prefilters: prefilter::of(&loaded, self.filtered),
             rules: loaded,
@@ -210,8 +247,8 @@ mod tests {
         let mut settings = Settings::default().rules;
         settings.files = vec![file.to_owned()];
         let seen = look(&settings.files);
-        let rules = loaded::examine(&settings).rules;
-        Reloader::new(settings, seen, rules, attached, HookSet::NONE)
+        let mut loaded = loaded::load(&settings).unwrap().unwrap();
+        Reloader::new(settings, seen, &mut loaded, attached, HookSet::NONE)
     }
 
     fn names(loaded: &Loaded) -> Vec<&str> {
@@ -245,9 +282,9 @@ mod tests {
         settings.files = vec![file.clone()];
         fs::write(&file, ONE).unwrap();
         let seen = look(&settings.files);
-        let rules = loaded::examine(&settings).rules;
+        let mut loaded = loaded::load(&settings).unwrap().unwrap();
         fs::write(&file, format!("{ONE}{TWO}")).unwrap();
-        let reloader = Reloader::new(settings, seen, rules, HookSet::BASE, HookSet::NONE);
+        let reloader = Reloader::new(settings, seen, &mut loaded, HookSet::BASE, HookSet::NONE);
         reloader.turn();
         reloader.turn();
         assert_eq!(names(&reloader.take().unwrap().rules), ["One", "Two"]);
@@ -259,20 +296,29 @@ mod tests {
         let file = home.path().join("rules.yaml");
         fs::write(&file, ONE).unwrap();
         let reloader = reloader(&file, HookSet::BASE);
+        assert!(reloader.standing().refused.is_none());
         fs::write(&file, "- rule: One\n").unwrap();
         for _ in 0..3 {
             reloader.turn();
             assert!(reloader.take().is_none());
         }
+        let (since, why) = reloader.standing().refused.unwrap();
+        assert!(why.contains("condition"), "{why}");
         fs::remove_file(&file).unwrap();
         for _ in 0..3 {
             reloader.turn();
             assert!(reloader.take().is_none());
         }
+        let (still, why) = reloader.standing().refused.unwrap();
+        assert!(still == since && why.contains("No such file"), "{why}");
         fs::write(&file, TWO).unwrap();
         reloader.turn();
         reloader.turn();
         assert_eq!(names(&reloader.take().unwrap().rules), ["Two"]);
+        let standing = reloader.standing();
+        assert_eq!((standing.rules, standing.refused), (1, None));
+        let beyond: Vec<&str> = standing.beyond.iter().map(|(hook, _)| *hook).collect();
+        assert_eq!(beyond, ["openat"], "not attached");
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(super) mod ready;
 pub(super) mod records;
 pub(super) mod resource;
 pub(super) mod ring;
+pub(super) mod rules;
 pub(super) mod runtime;
 pub(super) mod scc;
 pub(super) mod seccomp;

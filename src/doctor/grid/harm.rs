@@ -38,6 +38,7 @@ pub(in super::super) const RUNTIME_FOLLOWERS: &[&str] = &[
 ];
 pub(in super::super) const LIVE_FOLLOWERS: &[&str] = &[
     "PIN-DLV-001",
+    "PIN-RUL-001",
     "PIN-PRV-002",
     "PIN-PRV-004",
     "PIN-BPF-004",

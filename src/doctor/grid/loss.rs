@@ -44,6 +44,12 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a receiver of alerts is down", start: live, root: ("PIN-DLV-001", Status::Warn), blocks: &[],
         harm: |f| { let http = delivery(f).channels.get_mut("http").unwrap();
                     (http.failing, http.waiting, http.last_error) = (true, 5, Some("cannot connect".to_owned())); } },
+    Case { name: "rule files that are refused", start: live, root: ("PIN-RUL-001", Status::Fail), blocks: &[],
+        harm: |f| { let rules = agent(f).second.rules.as_mut().unwrap();
+                    (rules.refused, rules.refused_ms) = (Some("rules.yaml:3:14: unknown field".to_owned()), Some(61_000)); } },
+    Case { name: "rules that need another hook", start: live, root: ("PIN-RUL-001", Status::Warn), blocks: &[],
+        harm: |f| { let rules = agent(f).second.rules.as_mut().unwrap();
+                    rules.unattached.insert("openat".to_owned(), "rules: Opens".to_owned()); } },
     Case { name: "a ring that was nearly full", start: live, root: ("PIN-LOSS-007", Status::Warn), blocks: &[],
         harm: |f| agent(f).second.ring.as_mut().unwrap().window_fill_max_bytes = Some(6 << 20) },
     Case { name: "ledger off", start: live, root: ("PIN-LOSS-002", Status::Fail), blocks: &[],

@@ -72,6 +72,7 @@ const NODE: &[(&str, Governs)] = &[
     ("disk of the output", |facts, well| facts.live = well.live.clone()),
     ("rules", |facts, well| facts.live = well.live.clone()),
     ("receiver of alerts", |facts, well| facts.live = well.live.clone()),
+    ("rule files", |facts, well| facts.live = well.live.clone()),
     ("reader of the output", |facts, well| { facts.live = well.live.clone(); facts.canary = well.canary.clone(); }),
     ("memory of the node", |facts, well| facts.live = well.live.clone()),
     ("workloads", |facts, well| facts.live = well.live.clone()),

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use pinhole_delivery::account::Account;
 
@@ -11,6 +12,7 @@ use crate::event::summary::{FieldCount, RuleCount};
 use crate::health::Evaluator;
 use crate::health::fixture::{facts, limits, numbers, runtime};
 use crate::privilege::status;
+use crate::rules::reload::Standing;
 
 /// An agent that has something to say in every family.
 fn exported() -> Exported {
@@ -25,6 +27,11 @@ fn exported() -> Exported {
     };
     numbers.summary.hooks = BTreeMap::from([("exec", line)]);
     numbers.summary.rules = Some(BTreeMap::from([("Rule \"1\"".to_owned(), RuleCount::default())]));
+    numbers.rules = Some(Standing {
+        rules: 25,
+        refused: Some((Instant::now(), "unknown field".to_owned())),
+        ..Standing::default()
+    });
     let account = Account {
         delivered: 3,
         ..Account::default()
@@ -152,6 +159,8 @@ fn values_are_those_of_the_agent_and_odd_words_are_escaped() {
         "pinhole_event_latency_seconds_bucket{le=\"0.000128\"} 1",
         "pinhole_event_latency_seconds_bucket{le=\"+Inf\"} 2",
         "pinhole_event_latency_seconds_sum 60.0001",
+        "pinhole_rules 25",
+        "pinhole_rules_current 0",
         "pinhole_delivery_alerts_total{channel=\"http\",outcome=\"delivered\"} 3",
         "pinhole_runtime_up{socket=\"/run/\\\"odd\\\\\\n.sock\"} 1",
         "process_max_fds 1024",

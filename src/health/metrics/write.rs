@@ -187,6 +187,11 @@ impl Exported {
         page.one(&BLOCKED, output.blocked)?;
         page.one(&OUTPUT_FAILURES, output.failures)?;
         page.one(&LOST_LINES, output.lost_lines)?;
+        if let Some(standing) = &numbers.rules {
+            page.one(&RULES_LOADED, standing.rules as u64)?;
+            page.one(&RULES_CURRENT, standing.refused.is_none())?;
+            page.one(&RULES_HOOKS, standing.beyond.len() as u64)?;
+        }
         let rules = numbers.summary.rules.iter().flatten();
         let outcomes = rules.flat_map(|(rule, count)| {
             [

@@ -4,13 +4,12 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::manifest::Manifest;
 use super::node;
 use super::report::Report;
-use super::table::NOTICES;
-use crate::lab::kubelet::DaemonPod;
+use super::table::{NOTICES, look_for};
 use crate::lab::tool;
 use crate::lab::turn::Turn;
 
@@ -71,18 +70,6 @@ impl Drop for Bursts {
     }
 }
 
-/// Looks until these are the roots, or for long enough.
-fn look(pod: &DaemonPod<'_>, roots: &[(&str, &str)]) -> Report {
-    let began = Instant::now();
-    loop {
-        let report = node::beside(pod);
-        println!("{:?} ({} s)", report.roots(), began.elapsed().as_secs());
-        if report.roots() == roots || began.elapsed() > NOTICES {
-            return report;
-        }
-    }
-}
-
 #[test]
 fn a_tiny_ring_under_bursts_is_made_as_large_as_the_report_says() {
     let _turn = Turn::take().unwrap();
@@ -93,7 +80,7 @@ fn a_tiny_ring_under_bursts_is_made_as_large_as_the_report_says() {
     let bursts = Bursts::start();
     let pod = node::run(&kubelet, &manifest, "runc");
     let lossy = [("PIN-LOSS-001", "fail")];
-    let mut report = look(&pod, &lossy);
+    let mut report = look_for(&lossy, || node::beside(&pod));
     node::stop(&kubelet, pod);
     assert_eq!(report.roots(), lossy, "64 KiB under bursts\n{}", report.findings());
     // Where the agent gets no CPU for longer than the report could know, the next one asks for more.
@@ -111,7 +98,7 @@ fn a_tiny_ring_under_bursts_is_made_as_large_as_the_report_says() {
         bursts.wait_for_more();
         report = node::beside(&pod);
         if !lost(&report) {
-            report = look(&pod, &[]);
+            report = look_for(&[], || node::beside(&pod));
         }
         node::stop(&kubelet, pod);
         if !lost(&report) {

@@ -53,12 +53,9 @@ impl Verdict {
     }
 
     /// As [`Self::expect`], once the agent has noticed: looks again until then.
-    pub(super) fn expect_soon(&mut self, name: &str, mut look: impl FnMut() -> Report, roots: &[(&str, &str)]) -> bool {
+    pub(super) fn expect_soon(&mut self, name: &str, look: impl FnMut() -> Report, roots: &[(&str, &str)]) -> bool {
         let began = Instant::now();
-        let mut report = look();
-        while report.roots() != roots && began.elapsed() < NOTICES {
-            report = look();
-        }
+        let report = look_for(roots, look);
         self.expect(
             &format!("{name} (after {} s)", began.elapsed().as_secs()),
             &report,
@@ -74,6 +71,18 @@ impl Verdict {
     /// Tells all that was noted.
     pub(super) fn end(self) {
         assert!(self.0.is_empty(), "\n{}", self.0.join("\n"));
+    }
+}
+
+/// Looks until these are the roots, or for long enough.
+pub(super) fn look_for(roots: &[(&str, &str)], mut look: impl FnMut() -> Report) -> Report {
+    let began = Instant::now();
+    loop {
+        let report = look();
+        if report.roots() == roots || began.elapsed() > NOTICES {
+            return report;
+        }
+        println!("  not yet: {:?} ({} s)", report.roots(), began.elapsed().as_secs());
     }
 }
 

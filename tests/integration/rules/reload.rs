@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
+use pinhole::control::api::Rules;
+use pinhole::control::client::Client;
 
 use crate::event::agent;
 use crate::lab::agent::{ARRIVES, Agent, Installed};
@@ -55,6 +57,12 @@ fn meets(agent: &Agent<'_>, name: &str, marker: &str) {
     .unwrap();
 }
 
+/// How it stands with the rules, as the doctor is told.
+fn status_of_rules(installed: &Installed) -> Rules {
+    let mut client = Client::connect(&installed.control_socket(), ARRIVES).unwrap();
+    client.status(ARRIVES).unwrap().rules.unwrap()
+}
+
 #[test]
 fn a_config_map_that_changes_is_read_again_whole_or_not_at_all() {
     let _turn = Turn::take().unwrap();
@@ -86,6 +94,10 @@ fn a_config_map_that_changes_is_read_again_whole_or_not_at_all() {
     );
     logged(&running, "the rules are refused: the old ones stay");
     logged(&running, "did you mean `openat`?");
+    let standing = status_of_rules(&installed);
+    assert_eq!(standing.loaded, 2);
+    assert!(standing.refused.unwrap().contains("did you mean `openat`?"));
+    assert!(standing.refused_ms.unwrap() < ARRIVES.as_millis() as u64);
     let mark = running.events().len();
     tool::run(Command::new("/bin/true").args(["pinhole-three", "pinhole-two"])).unwrap();
     let alert = running
@@ -111,6 +123,9 @@ fn a_config_map_that_changes_is_read_again_whole_or_not_at_all() {
     );
     logged(&running, "is not attached");
     logged(&running, "openat");
+    let standing = status_of_rules(&installed);
+    assert_eq!((standing.loaded, &standing.refused), (2, &None));
+    assert_eq!(standing.unattached["openat"], "rules: Opens", "{standing:?}");
     meets(&running, "Second", "pinhole-four");
 
     kill(running.pid(), Signal::SIGHUP).unwrap();
