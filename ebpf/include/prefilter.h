@@ -28,8 +28,6 @@ _Static_assert(1 << NAME_SLOT_BITS == NAME_SLOTS, "a place is so many bits");
 #define EINPROGRESS 115
 /* Every condition. */
 #define ALL_CONDITIONS 0xffffffff
-/* No condition: that a first name is known. */
-#define NAME_KNOWN (1U << 31)
 
 /* What is told of a call by one number. */
 enum fact {
@@ -85,7 +83,7 @@ struct prefilter {
 
 /* What a name is. */
 enum name_kind {
-	/* The first of a path, or the first two. Where the second counts, the first stands alone as well. */
+	/* The first of a path, or the first two. Where those count, the first stands alone as well. */
 	NAME_FIRST = 1,
 	NAME_SECOND,
 	/* The end of the last, of up to eight bytes: this and its length. */
@@ -98,6 +96,9 @@ struct name_slot {
 	/* The prefilter, and from the ninth bit on enum name_kind; 0 where there is none. */
 	u32 of;
 	u32 conditions;
+	/* Of a first name, the conditions that ask for it together with a second. */
+	u32 below;
+	u32 reserved;
 };
 
 struct prefilters {
@@ -200,8 +201,8 @@ static __always_inline u32 place_of_name(u32 of, u64 a, u64 b, u64 c, u64 d)
 	return sum >> (64 - NAME_SLOT_BITS);
 }
 
-/* The conditions that ask for a name. */
-static __always_inline u32 asking_for(const struct prefilters *all, u32 of, u64 a, u64 b, u64 c, u64 d)
+/* What is asked of a name, NULL where nothing is. */
+static __always_inline const struct name_slot *find_name(const struct prefilters *all, u32 of, u64 a, u64 b, u64 c, u64 d)
 {
 	u32 place = place_of_name(of, a, b, c, d);
 
@@ -212,13 +213,21 @@ static __always_inline u32 asking_for(const struct prefilters *all, u32 of, u64 
 		show_bound(at, NAME_SLOTS - 1);
 		slot = &all->names[at];
 		if (!slot->of)
-			return 0;
+			return NULL;
 		if (slot->of == of && slot->names[0] == a && slot->names[1] == b && slot->names[2] == c &&
 		    slot->names[3] == d)
-			return slot->conditions;
+			return slot;
 		end_turn();
 	}
-	return 0;
+	return NULL;
+}
+
+/* The conditions that ask for a name. */
+static __always_inline u32 asking_for(const struct prefilters *all, u32 of, u64 a, u64 b, u64 c, u64 d)
+{
+	const struct name_slot *slot = find_name(all, of, a, b, c, d);
+
+	return slot ? slot->conditions : 0;
 }
 
 /* What is left of so many bytes of a name, in two words whose first byte is the lowest. */
@@ -318,6 +327,7 @@ __noinline int allowed_by_path(s32 fd, u32 hook, u32 asked)
 {
 	struct sieve *s = this_sieve();
 	const struct prefilters *all = all_prefilters();
+	const struct name_slot *first;
 	struct seen_names *seen;
 	u64 path[2] = {};
 	struct file *file;
@@ -348,8 +358,9 @@ __noinline int allowed_by_path(s32 fd, u32 hook, u32 asked)
 		return ALL_CONDITIONS;
 	of = all->of_hook[hook % HOOKS];
 	show_bound(of, PREFILTERS - 1);
-	allowed = asking_for(all, of | NAME_FIRST << 8, seen->first[0], seen->first[1], 0, 0);
-	if (allowed & NAME_KNOWN)
+	first = find_name(all, of | NAME_FIRST << 8, seen->first[0], seen->first[1], 0, 0);
+	allowed = first ? first->conditions : 0;
+	if (first && first->below & asked & ~allowed)
 		allowed |= asking_for(all, of | NAME_SECOND << 8, seen->first[0], seen->first[1], seen->second[0],
 				      seen->second[1]);
 	endings = asked & ~allowed & all->each[of].by_ending ? all->each[of].endings : 0;

@@ -25,10 +25,8 @@ const VALUES: usize = 12;
 const HOSTS: usize = 256;
 /// `FACTS`.
 const FACTS: usize = Fact::NONE + 1;
-/// Conditions are bits of a word, of which the last has another meaning.
-const CONDITIONS: usize = 31;
-/// `NAME_KNOWN`.
-const KNOWN: u32 = 1 << 31;
+/// Conditions are bits of a word.
+const CONDITIONS: usize = 32;
 /// Longer than a run of a hook that is not interrupted: who began with what was there before is through.
 const RUN: Duration = Duration::from_millis(5);
 
@@ -96,9 +94,20 @@ pub enum Name {
     Ending(Box<[u8]>),
 }
 
+/// `enum name_kind`, and the words that are compared.
+type NameKey = (u32, [u64; 4]);
+
+/// Conditions that ask for a name, a bit each.
+#[derive(Debug)]
+struct Asking {
+    alone: u32,
+    /// Together with a second one.
+    below: u32,
+}
+
 impl Name {
-    /// `enum name_kind`, and the words that are compared.
-    fn key(&self) -> (u32, [u64; 4]) {
+    /// What is looked up.
+    fn key(&self) -> NameKey {
         match self {
             Self::First(first) => {
                 let [a, b] = words(first);
@@ -237,23 +246,23 @@ impl Prefilter {
         raw
     }
 
-    /// Every name that conditions ask for, with a bit for each of those.
-    fn names(&self) -> Vec<((u32, [u64; 4]), u32)> {
-        let mut all: Vec<((u32, [u64; 4]), u32)> = Vec::new();
-        let mut add = |key, conditions: u32| match all.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, known)) => *known |= conditions,
-            None => all.push((key, conditions)),
+    /// Every name that conditions ask for, and which those are.
+    fn names(&self) -> Vec<(NameKey, Asking)> {
+        let mut all: Vec<(NameKey, Asking)> = Vec::new();
+        let mut add = |key: NameKey, alone: u32, below: u32| match all.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, asking)) => {
+                asking.alone |= alone;
+                asking.below |= below;
+            }
+            None => all.push((key, Asking { alone, below })),
         };
         for (at, condition) in self.conditions.iter().enumerate() {
+            let bit = 1 << at;
             for name in condition.names.iter().flatten() {
-                match name {
-                    Name::First(_) => add(name.key(), KNOWN | 1 << at),
-                    Name::Second(first, _) => {
-                        add(Name::First(first.clone()).key(), KNOWN);
-                        add(name.key(), 1 << at);
-                    }
-                    Name::Ending(_) => add(name.key(), 1 << at),
+                if let Name::Second(first, _) = name {
+                    add(Name::First(first.clone()).key(), 0, bit);
                 }
+                add(name.key(), bit, 0);
             }
         }
         all
@@ -263,12 +272,18 @@ impl Prefilter {
 impl raw::Prefilters {
     /// None where there is no room for all of them.
     fn add_names(&mut self, number: u32, filter: &Prefilter) -> Option<()> {
-        for ((kind, names), conditions) in filter.names() {
+        for ((kind, names), asking) in filter.names() {
             let of = number | kind << 8;
             let place = place_of(of, names);
             let slots = (0..PROBES).map(|step| (place + step) % SLOTS);
             let free = slots.into_iter().find(|slot| self.names[*slot].of == 0)?;
-            self.names[free] = raw::NameSlot { names, of, conditions };
+            self.names[free] = raw::NameSlot {
+                names,
+                of,
+                conditions: asking.alone,
+                below: asking.below,
+                reserved: 0,
+            };
             if kind == 3 {
                 self.each[number as usize].endings |= 1 << names[1];
             }
@@ -374,6 +389,8 @@ mod raw {
         pub(super) names: [u64; 4],
         pub(super) of: u32,
         pub(super) conditions: u32,
+        pub(super) below: u32,
+        pub(super) reserved: u32,
     }
 
     /// `struct prefilters`.
@@ -412,7 +429,7 @@ pub(super) fn layouts() -> Vec<super::wire::Layout> {
             refusing,
             values
         ),
-        layout!(NameSlot, "name_slot", names, of, conditions),
+        layout!(NameSlot, "name_slot", names, of, conditions, below),
         layout!(Prefilters, "prefilters", generation, of_hook, each, names, hosts),
     ]
 }

@@ -39,14 +39,14 @@ fn hooks_with_the_same_conditions_share_them() {
 }
 
 /// As the kernel side looks for it.
-fn find(table: &raw::Prefilters, number: u32, name: &Name) -> u32 {
+fn find(table: &raw::Prefilters, number: u32, name: &Name) -> (u32, u32) {
     let (kind, names) = name.key();
     let of = number | kind << 8;
     (0..PROBES)
         .map(|step| &table.names[(place_of(of, names) + step) % SLOTS])
         .take_while(|slot| slot.of != 0)
         .find(|slot| slot.of == of && slot.names == names)
-        .map_or(0, |slot| slot.conditions & !KNOWN)
+        .map_or((0, 0), |slot| (slot.conditions, slot.below))
 }
 
 #[test]
@@ -65,27 +65,21 @@ fn every_name_is_found_with_the_conditions_that_ask_for_it() {
         ..Prefilter::default()
     };
     let table = Prefilters(vec![(hook("openat"), filter)]).table();
-    for (name, conditions) in [
-        (name("root"), 0b01),
-        (second("shadow"), 0b11),
-        (second("shadows"), 0),
-        (ending("se_agent"), 0b01),
-        (ending(".log"), 0b10),
-        (name("etc"), 0),
+    for (name, alone, below) in [
+        (name("root"), 0b01, 0),
+        (second("shadow"), 0b11, 0),
+        (second("shadows"), 0, 0),
+        (ending("se_agent"), 0b01, 0),
+        (ending(".log"), 0b10, 0),
+        // A first name is found wherever a second counts.
+        (name("etc"), 0, 0b11),
+        (name("var"), 0, 0),
     ] {
-        assert_eq!(find(&table, 1, &name), conditions, "{name:?}");
-        assert_eq!(find(&table, 2, &name), 0, "of another one: {name:?}");
+        assert_eq!(find(&table, 1, &name), (alone, below), "{name:?}");
+        assert_eq!(find(&table, 2, &name), (0, 0), "of another one: {name:?}");
     }
     assert_eq!(table.each[1].endings, 1 << 8 | 1 << 4);
     assert_eq!(table.each[1].by_ending, 0b11);
-    // A first name is found wherever a second counts.
-    let (kind, names) = name("etc").key();
-    assert!(
-        table
-            .names
-            .iter()
-            .any(|slot| slot.of == 1 | kind << 8 && slot.names == names && slot.conditions == KNOWN)
-    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `agent run`: the start, whose order is a promise (see `docs/architecture.md`), and the end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener;
@@ -321,11 +322,16 @@ fn rule_directories(settings: &Settings) -> Vec<PathBuf> {
         }
         path.parent().map(Path::to_owned)
     };
-    let named = settings.rules.files.iter();
-    named
+    let named = &settings.rules.files;
+    // Links among the files of a directory lead elsewhere, too.
+    let found = rules::files::list(named).files;
+    let directories: BTreeSet<PathBuf> = named
+        .iter()
+        .chain(&found)
         .flat_map(|path| [std::path::absolute(path), path.canonicalize()])
         .filter_map(|path| directory(path.ok()?))
-        .collect()
+        .collect();
+    directories.into_iter().collect()
 }
 
 /// Verifies the threads' privileges when it is time to.

@@ -28,7 +28,7 @@ pub fn effective(loaded: &Loaded) -> Vec<Effective> {
             value: values
                 .pointer(&format!("/{}", key.name.replace('.', "/")))
                 .filter(|value| !value.is_null())
-                .map_or_else(String::new, |value| cut(as_toml(value))),
+                .map_or_else(String::new, |value| cut(as_toml(&key.shown(value.clone())))),
             origin: cut(loaded.origins.get(key.name).cloned().unwrap_or_default()),
         })
         .collect()

@@ -59,6 +59,15 @@ impl Key {
         self.name.ends_with(".headers")
     }
 
+    /// A value of it as it may be shown.
+    #[must_use]
+    pub fn shown(&self, value: Value) -> Value {
+        match value {
+            Value::String(url) if self.name.ends_with(".url") => pinhole_delivery::config::shown(&url).into(),
+            value => value,
+        }
+    }
+
     /// Whether most do well without setting it, so that the short help leaves it out.
     #[must_use]
     pub fn is_detail(&self) -> bool {

@@ -400,10 +400,10 @@ fn at_key(figment: &Figment, key: &'static Key, problem: String) -> Error {
     let value = figment
         .find_value(key.name)
         .ok()
-        .and_then(|value| serde_json::to_string(&value).ok());
+        .and_then(|value| serde_json::to_value(&value).ok());
     let value = match key.is_secret() {
         true => "(secret)".to_owned(),
-        false => value.unwrap_or_else(|| "(unprintable)".to_owned()),
+        false => value.map_or_else(|| "(unprintable)".to_owned(), |value| key.shown(value).to_string()),
     };
     Error::Value {
         key: key.name,

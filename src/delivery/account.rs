@@ -1,9 +1,11 @@
 //! What became of alerts that were handed over to channels, as far as the sensor knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use pinhole_delivery::account::{Account, Report};
 use pinhole_delivery::config::Delivery;
+use pinhole_delivery::HEARTBEAT;
 use serde::Serialize;
 
 /// The account at one moment. What the delivery process says of itself is up to a second old.
@@ -11,6 +13,9 @@ use serde::Serialize;
 pub struct Delivered {
     /// Whether the delivery process is there.
     pub running: bool,
+    /// For how long it has said nothing.
+    #[serde(skip)]
+    pub silence: Duration,
     /// Alerts that were handed over to it.
     pub handed_over: u64,
     /// Alerts that could not be handed over: there was no room, or nobody to take them.
@@ -19,7 +24,16 @@ pub struct Delivered {
     pub channels: BTreeMap<String, Account>,
 }
 
+/// A delivery process that says nothing for so long hangs.
+const SILENT: Duration = HEARTBEAT.saturating_mul(4);
+
 impl Delivered {
+    /// Whether the process is there and does not work.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        self.running && self.silence > SILENT
+    }
+
     /// The channels whose last attempt failed, each with its account, in the order of their names.
     pub fn failing(&self) -> impl Iterator<Item = (&str, &Account)> {
         let channels = self.channels.iter().filter(|(_, account)| account.failing);
@@ -54,6 +68,7 @@ impl Accountant {
         }
         Delivered {
             running,
+            silence: Duration::ZERO,
             handed_over,
             lost,
             channels,

@@ -33,6 +33,8 @@ struct Channels {
     grace: Duration,
     accountant: Accountant,
     handed_over: u64,
+    /// Somebody wants files and certificates opened anew, and there was no room to say so.
+    wants_reopen: bool,
     told: Told,
     last: Delivered,
 }
@@ -57,6 +59,7 @@ impl Outlet {
                 grace: settings.grace,
                 accountant: Accountant::new(settings),
                 handed_over: 0,
+                wants_reopen: false,
                 told: Told::default(),
                 last: Delivered::default(),
             }),
@@ -117,15 +120,16 @@ impl Outlet {
 
     /// Goes on with what waits for room. To be called each time the pipeline comes round.
     pub fn flush(&mut self) {
-        if let Some(sender) = self.channels.as_mut().and_then(|channels| channels.sender.as_mut()) {
-            sender.flush();
+        if let Some(channels) = &mut self.channels {
+            channels.flush();
         }
     }
 
     /// Asks the channels to open files and certificates anew.
     pub fn reopen(&mut self) {
-        if let Some(sender) = self.channels.as_mut().and_then(|channels| channels.sender.as_mut()) {
-            sender.reopen();
+        if let Some(channels) = &mut self.channels {
+            channels.wants_reopen = true;
+            channels.flush();
         }
     }
 
@@ -166,13 +170,23 @@ impl Channels {
         }
     }
 
+    fn flush(&mut self) {
+        let Some(sender) = &mut self.sender else { return };
+        sender.flush();
+        if self.wants_reopen && !sender.waits() {
+            self.wants_reopen = sender.reopen() == Handed::Lost && !sender.is_gone();
+        }
+    }
+
     fn account(&mut self, stdout: bool) -> Delivered {
         let Some(sender) = &mut self.sender else {
             return self.last.clone();
         };
         let report = sender.report().clone();
         let gone = sender.is_gone();
-        self.last = self.accountant.account(&report, self.handed_over, sender.lost(), !gone);
+        let handed_over = self.handed_over.saturating_sub(sender.withdrawn());
+        self.last = self.accountant.account(&report, handed_over, sender.lost(), !gone);
+        self.last.silence = sender.silence();
         if gone && !std::mem::replace(&mut self.told.gone, true) {
             tracing::error!(
                 channels = self.last.channels.keys().cloned().collect::<Vec<_>>().join(", "),
@@ -188,8 +202,13 @@ impl Channels {
         // Whether it has gone by itself is known before it is told to go.
         let _ = sender.report();
         let gone = sender.is_gone();
-        let (report, lost) = sender.finish(self.grace.saturating_add(BEYOND_GRACE));
-        self.last = self.accountant.account(&report, self.handed_over, lost, !gone);
+        let end = sender.finish(self.grace.saturating_add(BEYOND_GRACE));
+        if !gone && !end.is_complete {
+            tracing::error!("the delivery process did not end in time: what it had not told of counts as dropped");
+        }
+        let handed_over = self.handed_over.saturating_sub(end.withdrawn);
+        let is_there = !gone && end.is_complete;
+        self.last = self.accountant.account(&end.report, handed_over, end.lost, is_there);
     }
 }
 

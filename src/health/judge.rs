@@ -146,13 +146,17 @@ pub(super) fn delivery(facts: &Facts) -> Judgement {
             format!("the delivery process has ended; {lost} alerts could not be handed over"),
         );
     }
-    let failing = delivery.failing().map(|(name, account)| {
-        let why = account
-            .last_error
-            .as_deref()
-            .unwrap_or("for a reason that is not known");
-        format!("{name} ({} wait: {why})", account.waiting)
-    });
+    if delivery.hangs() {
+        let seconds = delivery.silence.as_secs();
+        return judged(
+            false,
+            format!("the delivery process is there and has said nothing for {seconds} s"),
+        );
+    }
+    // Why is for those who may ask the agent: a receiver's words are not for whoever reaches the port.
+    let failing = delivery
+        .failing()
+        .map(|(name, account)| format!("{name} ({} wait)", account.waiting));
     let failing = some_of(failing);
     if failing.is_empty() {
         let names = some_of(delivery.channels.keys());

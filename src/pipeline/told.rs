@@ -230,6 +230,8 @@ pub(super) fn delivery(it: &Delivered) -> api::Delivery {
     let channels = it.channels.iter();
     api::Delivery {
         running: it.running,
+        hangs: it.hangs(),
+        silence_ms: milliseconds(it.silence),
         handed_over: it.handed_over,
         lost: it.lost,
         channels: channels

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::connection::Connection;
-use super::path;
+use super::path::{self, NoPath};
 use super::reasons;
 use super::subject::Subject;
 use crate::capture::arg::Kind;
@@ -24,7 +24,7 @@ pub(super) struct Descriptor<'e> {
     /// What is behind it.
     pub(super) behind: Behind<'e>,
     /// The path that was asked for.
-    asked: OnceCell<Result<Vec<u8>, &'static str>>,
+    asked: OnceCell<Result<Vec<u8>, NoPath>>,
 }
 
 /// What is behind a descriptor.
@@ -125,11 +125,12 @@ pub(super) enum Name<'s> {
     Unknown(&'static str),
 }
 
-impl<'s> From<Result<Cow<'s, [u8]>, &'static str>> for Name<'s> {
-    fn from(result: Result<Cow<'s, [u8]>, &'static str>) -> Self {
+impl<'s> From<Result<Cow<'s, [u8]>, NoPath>> for Name<'s> {
+    fn from(result: Result<Cow<'s, [u8]>, NoPath>) -> Self {
         match result {
             Ok(text) => Self::Known(text),
-            Err(why) => Self::Unknown(why),
+            Err(NoPath::Absent) => Self::Absent,
+            Err(NoPath::Unknown(why)) => Self::Unknown(why),
         }
     }
 }
@@ -274,14 +275,14 @@ impl<'e> Descriptor<'e> {
     }
 
     /// The path that was asked for, absolute.
-    fn asked(&self, subject: &Subject<'_>, call: &CallBody<'_>) -> Result<Cow<'_, [u8]>, &'static str> {
+    fn asked(&self, subject: &Subject<'_>, call: &CallBody<'_>) -> Result<Cow<'_, [u8]>, NoPath> {
         let asked = self.asked.get_or_init(|| {
             let index = call.call.args.iter().position(|arg| matches!(arg.kind, Kind::Path(_)));
-            path::absolute(subject, call, index.ok_or(reasons::REQUEST_UNKNOWN)?)
+            path::absolute(subject, call, index.ok_or(NoPath::Unknown(reasons::REQUEST_UNKNOWN))?)
         });
         match asked {
             Ok(path) => Ok(Cow::Borrowed(path)),
-            Err(why) => Err(why),
+            Err(no) => Err(*no),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the counts by rule. It refuses to write: alerts are handed to the caller, who knows where they go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pinhole_rules::catalogue::EventType;
 use pinhole_rules::engine::{Once, Outcome, Scratch, WhenUnknown};
@@ -50,11 +50,19 @@ impl Detector {
         }
     }
 
-    /// Goes on with other rules. What was counted stays; what is remembered of unknown outcomes does not.
-    pub fn replace(&mut self, rules: Loaded) {
+    /// Goes on with other rules. What was counted stays, and of those that are the same, by name, what is remembered of unknown
+    /// outcomes.
+    pub fn replace(&mut self, rules: Loaded, same: &BTreeSet<String>) {
         let before = self.tallies();
+        let numbers: HashMap<&str, u32> = rules.set.rules().iter().map(|it| it.name.as_str()).zip(0..).collect();
+        let mut once = std::mem::replace(&mut self.once, Once::new(UNDECIDED));
+        once.renumber(|old| {
+            let name = &self.rules.set.rules().get(old as usize)?.name;
+            same.contains(name).then(|| numbers.get(name.as_str()).copied())?
+        });
         *self = Self {
             before,
+            once,
             ..Self::new(rules)
         };
     }

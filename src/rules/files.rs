@@ -29,8 +29,8 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// A directory without rules, which is a mistake more often than a wish.
-    #[error("the directory {} holds no *.yaml and no *.yml file", path.display())]
+    /// Nothing but a directory without rules, which is a mistake more often than a wish.
+    #[error("the directory {} holds no *.yaml and no *.yml file, and there are no other rules", path.display())]
     Empty {
         /// The path.
         path: PathBuf,
@@ -52,6 +52,14 @@ pub enum Error {
     /// There are too many files.
     #[error("there are more than {MAX_FILES} rule files")]
     TooMany,
+}
+
+impl Error {
+    /// Whether somebody keeps the agent out.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
 }
 
 /// Files in their order, and why others cannot be had.
@@ -77,12 +85,15 @@ pub fn read(paths: &[PathBuf]) -> Found<Arc<Source>> {
     Found { files: read, errors }
 }
 
-/// The files, and those in the directories. There is an end where there are too many.
+/// The files, and those in the directories. There is an end where there are too many. A directory for one's own rules may be empty where
+/// there are others: upstream is installed with such a one.
 #[must_use]
 pub fn list(paths: &[PathBuf]) -> Found<PathBuf> {
     let (mut all, mut errors) = (Vec::new(), Vec::new());
+    let mut empty = None;
     for path in paths {
         match files(path) {
+            Ok(files) if files.is_empty() => empty = empty.or(Some(path)),
             Ok(files) => all.extend(files),
             Err(error) => errors.push(error),
         }
@@ -91,6 +102,9 @@ pub fn list(paths: &[PathBuf]) -> Found<PathBuf> {
             errors.push(Error::TooMany);
             break;
         }
+    }
+    if all.is_empty() && errors.is_empty() {
+        errors.extend(empty.map(|path| Error::Empty { path: path.clone() }));
     }
     Found { files: all, errors }
 }
@@ -112,18 +126,28 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
-        if is_rules(&file) && fs::metadata(&file).is_ok_and(|kind| kind.is_file()) {
+        if is_rules(&file) && is_file(&file)? {
             if found.len() == MAX_FILES {
                 return Err(Error::TooMany);
             }
             found.push(file);
         }
     }
-    if found.is_empty() {
-        return Err(Error::Empty { path: path.to_owned() });
-    }
     found.sort();
     Ok(found)
+}
+
+/// Whether what a directory lists is a file. A link that leads nowhere, or to where one may not look, is rules that are missing.
+fn is_file(path: &Path) -> Result<bool, Error> {
+    match fs::metadata(path) {
+        Ok(kind) => Ok(kind.is_file()),
+        // Removed since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(false),
+        Err(source) => Err(Error::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 fn is_rules(path: &Path) -> bool {
@@ -181,6 +205,32 @@ mod tests {
         let texts: Vec<&str> = read.iter().map(|source| source.text.as_str()).collect();
         assert_eq!(texts, ["z.txt", "rules.d/a.yml", "rules.d/b.yaml"]);
         assert_eq!(read[0].name, path("z.txt").display().to_string());
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_rules_that_are_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::write(path("a.yaml"), "a").unwrap();
+        std::os::unix::fs::symlink(path("gone"), path("b.yaml")).unwrap();
+        std::os::unix::fs::symlink(path("b.yaml"), path("README")).unwrap();
+        fs::create_dir(path("c.yaml")).unwrap();
+        let errors = list(&[home.path().to_owned()]).errors;
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].to_string().contains("b.yaml: No such file"), "{}", errors[0]);
+        fs::write(path("gone"), "b").unwrap();
+        let found = list(&[home.path().to_owned()]);
+        assert!(found.errors.is_empty() && found.files.len() == 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_directory_may_be_empty_where_there_are_other_rules() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        fs::create_dir(path("rules.d")).unwrap();
+        fs::write(path("a.yaml"), "a").unwrap();
+        let found = list(&[path("a.yaml"), path("rules.d")]);
+        assert!(found.errors.is_empty() && found.files == [path("a.yaml")], "{found:?}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! No link is followed. Where the kernel told its own path of a file, that is the better one: see [`super::descriptor`].
 
+use pinhole_rules::field::Answer;
+
 use super::reasons;
 use super::subject::Subject;
 use crate::capture::arg::Kind;
@@ -10,19 +12,43 @@ use crate::capture::calls::Result as Returns;
 use crate::capture::record::KernelPath;
 use crate::capture::wire::path_flag;
 
+/// Why there is no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPath {
+    /// There was none: the kernel could not read the text either (EFAULT), or what it was to start from is no descriptor (EBADF). Such
+    /// a call does nothing, whoever makes it on purpose.
+    Absent,
+    /// It is not known.
+    Unknown(&'static str),
+}
+
+impl From<NoPath> for Answer<'_> {
+    fn from(no: NoPath) -> Self {
+        match no {
+            NoPath::Absent => Self::Absent,
+            NoPath::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
+fn failed_with(call: &CallBody<'_>, errno: i32) -> bool {
+    call.ret == -i64::from(errno)
+}
+
 /// The text in an argument, byte for byte.
 ///
 /// # Errors
 /// It could not be read, or is longer than what is kept of it.
-pub(super) fn requested<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e [u8], &'static str> {
+pub(super) fn requested<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e [u8], NoPath> {
     let text = parts(call, index).find_map(|what| match what {
         What::Text { bytes, truncated } => Some((*bytes, *truncated)),
         _ => None,
     });
     match text {
         Some((bytes, false)) => Ok(bytes),
-        Some((_, true)) => Err(reasons::PATH_TRUNCATED),
-        None => Err(reasons::PATH_UNREADABLE),
+        Some((_, true)) => Err(NoPath::Unknown(reasons::PATH_TRUNCATED)),
+        None if failed_with(call, libc::EFAULT) => Err(NoPath::Absent),
+        None => Err(NoPath::Unknown(reasons::PATH_UNREADABLE)),
     }
 }
 
@@ -30,12 +56,16 @@ pub(super) fn requested<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e 
 ///
 /// # Errors
 /// As [`requested`], and where the directory is not known from which a relative path starts.
-pub(super) fn absolute(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, &'static str> {
+pub(super) fn absolute(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, NoPath> {
     let path = requested(call, index)?;
     if path.starts_with(b"/") {
         return Ok(normal(b"", path));
     }
-    Ok(normal(directory(subject, call, index)?.as_bytes(), path))
+    match directory(subject, call, index) {
+        Ok(directory) => Ok(normal(directory.as_bytes(), path)),
+        Err(_) if failed_with(call, libc::EBADF) => Err(NoPath::Absent),
+        Err(why) => Err(NoPath::Unknown(why)),
+    }
 }
 
 /// The directory from which a relative path in an argument starts.

@@ -5,6 +5,7 @@
 //! is judged by half of each. Files are compared by what the file system says of them, through every symbolic link: a
 //! ConfigMap is replaced by exchanging one (`kubernetes.io`, "ConfigMaps": mounted ConfigMaps are updated automatically).
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -42,6 +43,8 @@ pub struct Reloader {
 pub struct Ready {
     /// The rules.
     pub rules: Loaded,
+    /// The names of those that say the same as before.
+    pub same: BTreeSet<String>,
     /// What need not be told for them.
     pub prefilters: Prefilters,
 }
@@ -146,8 +149,11 @@ impl Reloader {
             ..
         } = examined;
         if !unread.is_empty() {
+            // What a link leads to now may be where the agent, which gave up the rest of the file system, cannot follow.
+            let is_denied = unread.iter().any(files::Error::is_denied);
+            let hint = is_denied.then_some("Landlock lets the agent into the directories of the start alone: see docs/rules.md, Changing them");
             let error = loaded::Error::Files(unread);
-            tracing::error!(%error, "the rules cannot be read again: the old ones stay");
+            tracing::error!(%error, hint, "the rules cannot be read again: the old ones stay");
             state.standing.refuse(&error);
             return;
         }
@@ -168,13 +174,23 @@ impl Reloader {
             );
         }
         tracing::info!(rules = rules.len(), "{}", change(&state.rules, &rules));
+        let same = rules.iter().filter(|rule| is_among(&state.rules, rule));
+        let same: BTreeSet<String> = same.map(|rule| rule.name.clone()).collect();
         state.rules = rules;
         state.standing = standing;
         *lock(&self.ready) = Some(Ready {
             prefilters: prefilter::of(&loaded, self.filtered),
             rules: loaded,
+            same,
         });
     }
+}
+
+/// Whether there was a rule of this name that says the same.
+fn is_among(before: &[Rule], rule: &Rule) -> bool {
+    before
+        .iter()
+        .any(|old| old.name == rule.name && old.says_the_same(rule))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|number| sender.send(alert(*number)) == Handed::Over)
         .count();
     let handed = begun.elapsed();
-    let (_, lost) = sender.finish(settings.grace + Duration::from_secs(2));
+    let lost = sender.finish(settings.grace + Duration::from_secs(2)).lost;
     let delivered = begun.elapsed();
     let ended = delivering.join().map_err(|_| "the courier broke down")?;
     eprintln!("{over} handed over in {handed:?}, {lost} lost, all ended after {delivered:?}");

@@ -22,7 +22,7 @@ mod sender;
 
 pub use alert::Alert;
 pub use channel::TlsError;
-pub use courier::{Courier, EndError, Ended, StartError};
+pub use courier::{Courier, EndError, Ended, HEARTBEAT, StartError};
 pub use pinhole_priority::Priority;
 pub use queue::OpenError;
-pub use sender::{Handed, Sender};
+pub use sender::{End, Handed, Sender};

@@ -44,11 +44,28 @@ pub struct Sender {
     limit: usize,
     patience: Duration,
     lost: u64,
+    /// How many of `lost` had been taken for handed over, because there was room to wait.
+    withdrawn: u64,
     /// How many of `lost` the courier was told about.
     told: u64,
     gone: bool,
     decoder: Decoder,
     report: Report,
+    /// When the last one came.
+    heard: Instant,
+}
+
+/// What came of a conversation that is over.
+#[derive(Debug)]
+pub struct End {
+    /// The courier's last report.
+    pub report: Report,
+    /// Alerts that were lost on this side.
+    pub lost: u64,
+    /// Those of them that [`Sender::send`] had said were handed over.
+    pub withdrawn: u64,
+    /// Whether the courier ended the conversation, by closing it: then its report is the whole truth.
+    pub is_complete: bool,
 }
 
 impl Sender {
@@ -66,10 +83,12 @@ impl Sender {
             limit: usize::try_from(settings.buffer.as_u64()).unwrap_or(usize::MAX),
             patience: settings.patience,
             lost: 0,
+            withdrawn: 0,
             told: 0,
             gone: false,
             decoder: Decoder::default(),
             report: Report::default(),
+            heard: Instant::now(),
         };
         Ok((sender, other))
     }
@@ -118,6 +137,18 @@ impl Sender {
         self.lost
     }
 
+    /// How many of those [`Self::send`] had said were handed over: they waited here when the other end had gone.
+    #[must_use]
+    pub fn withdrawn(&self) -> u64 {
+        self.withdrawn
+    }
+
+    /// For how long the courier has said nothing, which it does every [`crate::HEARTBEAT`] as long as it works.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.heard.elapsed()
+    }
+
     /// Whether the other end is gone: from then on every alert is lost.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -149,7 +180,7 @@ impl Sender {
 
     /// Ends the conversation: hands over what waits and takes the courier's last report, for so long at most.
     #[must_use]
-    pub fn finish(mut self, grace: Duration) -> (Report, u64) {
+    pub fn finish(mut self, grace: Duration) -> End {
         let deadline = Instant::now() + grace;
         self.tell_lost();
         self.flush();
@@ -160,8 +191,20 @@ impl Sender {
         self.is_over();
         // It fails only where the other end is gone, and then there is nothing to end.
         let _ = self.socket.shutdown(Shutdown::Write);
-        while self.receive() && self.wait(PollFlags::POLLIN, deadline) {}
-        (self.report, self.lost)
+        let is_complete = loop {
+            if !self.receive() {
+                break true;
+            }
+            if !self.wait(PollFlags::POLLIN, deadline) {
+                break false;
+            }
+        };
+        End {
+            report: self.report,
+            lost: self.lost,
+            withdrawn: self.withdrawn,
+            is_complete,
+        }
     }
 
     fn queue_patiently(&mut self, frame: Vec<u8>) -> Handed {
@@ -217,7 +260,9 @@ impl Sender {
     /// Nothing goes out any more: what waits is lost.
     fn is_over(&mut self) {
         let is_alert = |frame: &&Vec<u8>| frame.get(5) == Some(&1);
-        self.lost += self.frames.iter().filter(is_alert).count() as u64;
+        let withdrawn = self.frames.iter().filter(is_alert).count() as u64;
+        self.lost += withdrawn;
+        self.withdrawn += withdrawn;
         self.frames.clear();
         (self.bytes, self.sent, self.gone) = (0, 0, true);
     }
@@ -236,6 +281,7 @@ impl Sender {
             while let Ok(Some(message)) = self.decoder.message() {
                 if let Ok(Message::Report(report)) = message {
                     self.report = report;
+                    self.heard = Instant::now();
                 }
             }
         }
@@ -303,7 +349,7 @@ mod tests {
             other.read_to_end(&mut bytes).unwrap();
             bytes
         });
-        let (_, lost) = sender.finish(Duration::from_secs(10));
+        let lost = sender.finish(Duration::from_secs(10)).lost;
         let messages = messages(&reader.join().unwrap());
         let alerts = messages.iter().filter(|m| matches!(m, Message::Alert(_))).count();
         assert_eq!(alerts, sent);
@@ -334,7 +380,7 @@ mod tests {
         }
         assert!(sender.is_gone());
         assert_eq!(sender.lost(), 10);
-        assert_eq!(sender.finish(Duration::from_secs(1)).1, 10);
+        assert_eq!(sender.finish(Duration::from_secs(1)).lost, 10);
     }
 
     #[test]
@@ -350,7 +396,7 @@ mod tests {
         }
         assert_eq!(sender.report().received, 2);
         drop(other);
-        assert_eq!(sender.finish(Duration::from_secs(1)).0.received, 2);
+        assert_eq!(sender.finish(Duration::from_secs(1)).report.received, 2);
     }
 
     #[test]
@@ -375,7 +421,7 @@ mod tests {
             sender.send(alert(1));
         }
         let begun = Instant::now();
-        let (_, lost) = sender.finish(Duration::from_millis(100));
+        let lost = sender.finish(Duration::from_millis(100)).lost;
         assert!(lost > 0);
         assert!(begun.elapsed() < Duration::from_secs(2));
     }

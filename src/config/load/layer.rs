@@ -60,6 +60,16 @@ impl Provider for Layer {
     }
 }
 
+/// What is wrong with TOML text and where. The error's own display quotes the line, in which a secret may stand.
+fn syntax(error: &toml::de::Error, text: &str) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return error.message().to_owned();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
+}
+
 impl Layer {
     /// TOML text whose keys are all known.
     pub(super) fn parse(origin: String, text: &str) -> Result<Self, Error> {
@@ -70,7 +80,7 @@ impl Layer {
             }
             Err(error) => Err(Error::Syntax {
                 origin,
-                message: error.to_string().trim_end().to_owned(),
+                message: syntax(&error, text),
             }),
         }
     }

@@ -51,6 +51,15 @@ fn reach(facts: &Facts) -> Finding {
                 delivery.lost
             ),
         )
+    } else if delivery.hangs {
+        gone(
+            facts,
+            format!(
+                "the delivery process has said nothing for {} s: it hangs, and no alert reaches {}",
+                delivery.silence_ms / 1000,
+                names(delivery)
+            ),
+        )
     } else if loses {
         let more = delivery.lost - before.lost;
         slow(
@@ -72,7 +81,7 @@ fn reach(facts: &Facts) -> Finding {
     };
     finding
         .observed(told(delivery))
-        .expected(json!({ "running": true, "failing": false, "lost": before.lost }))
+        .expected(json!({ "running": true, "hangs": false, "failing": false, "lost": before.lost }))
         .evidence(&facts.live, "GetStatus delivery, twice", told(delivery))
 }
 
@@ -104,21 +113,21 @@ fn told(delivery: &Delivery) -> Value {
         })
         .collect();
     json!({
-        "running": delivery.running, "handed_over": delivery.handed_over, "lost": delivery.lost, "channels": channels,
+        "running": delivery.running, "hangs": delivery.hangs, "handed_over": delivery.handed_over, "lost": delivery.lost, "channels": channels,
     })
 }
 
 fn gone(facts: &Facts, summary: String) -> Finding {
     Finding::fail(summary)
         .impact(
-            "Alerts reach no channel any more. They are counted, and on standard output where delivery.stdout leaves them there; the agent \
+            "Alerts reach no channel. They are counted, and on standard output where delivery.stdout leaves them there; the agent \
              itself goes on.",
             &["delivery", "health"],
             &[],
         )
         .remedy(
             "The log, or the kernel's audit log (type=SECCOMP) and its log of killed processes, says what ended it: memory, a signal, the \
-             process's own filter. It is started with the agent only, because nothing may be started later: start the agent anew.",
+             process's own filter. Where it hangs, /proc/PID/stack says in what: a disk that does not answer, a signal that stopped it. It is started with the agent only, because nothing may be started later: start the agent anew.",
             &[commands::log(facts.place), commands::restart(facts.place)],
         )
         .change(Change::node("agent", "restarted"))

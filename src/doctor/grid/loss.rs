@@ -37,6 +37,8 @@ pub(super) const CASES: &[Case] = &[
         harm: |f| { agent(f).second.output.as_mut().unwrap().blocked_us = 700_000; dropped(f, 2); } },
     Case { name: "the delivery process has ended", start: live, root: ("PIN-DLV-001", Status::Fail), blocks: &["PIN-LIVE-004"],
         harm: |f| { delivery(f).running = false; delivery(f).lost = 3; unmet(f, "delivery"); } },
+    Case { name: "the delivery process hangs", start: live, root: ("PIN-DLV-001", Status::Fail), blocks: &["PIN-LIVE-004"],
+        harm: |f| { (delivery(f).hangs, delivery(f).silence_ms) = (true, 61_000); unmet(f, "delivery"); } },
     Case { name: "alerts come faster than they are taken", start: live, root: ("PIN-DLV-001", Status::Fail), blocks: &[],
         harm: |f| delivery(f).lost = 3 },
     Case { name: "a channel's queue is full", start: live, root: ("PIN-DLV-001", Status::Fail), blocks: &[],

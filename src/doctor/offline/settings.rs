@@ -410,20 +410,7 @@ fn problem(error: &config::Error) -> SettingsProblem {
         E::Read { .. } | E::NotAFile { .. } | E::Merge(_) => None,
     };
     SettingsProblem {
-        // The parser of TOML quotes the line; it is not the doctor's to hand on what stands in a file.
-        message: match error {
-            E::Syntax { origin, message } => format!(
-                "{origin} is not valid TOML: {}",
-                message
-                    .lines()
-                    .filter(|line| !line
-                        .trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
-                        .starts_with('|'))
-                    .collect::<Vec<_>>()
-                    .join(": ")
-            ),
-            other => other.to_string(),
-        },
+        message: error.to_string(),
         at: place,
     }
 }

@@ -130,16 +130,17 @@ fn find<'s>(subject: &'s Subject<'_>, which: Which, form: Form) -> Answer<'s> {
     };
     match path {
         Ok(path) => bytes(path),
-        Err(why) => Answer::Unknown(why),
+        Err(no) => no.into(),
     }
 }
 
 /// A text that is no path to the kernel, taken from the working directory as upstream does: what a link points to, what is
 /// mounted.
-fn from_cwd(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, &'static str> {
+fn from_cwd(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Result<Vec<u8>, NoPath> {
     let text = path::requested(call, index)?;
     if text.starts_with(b"/") {
         return Ok(path::normal(b"", text));
     }
-    Ok(path::normal(path::cwd(subject)?.as_bytes(), text))
+    let cwd = path::cwd(subject).map_err(NoPath::Unknown)?;
+    Ok(path::normal(cwd.as_bytes(), text))
 }

@@ -16,7 +16,7 @@ pub(super) use self::names::keys;
 use self::table::{From, Param};
 use super::descriptor::{self, Name};
 use super::fields::{group_name, user_name};
-use super::path;
+use super::path::{self, NoPath};
 use super::reasons;
 use super::subject::Subject;
 use crate::capture::arg::{Bits, Choice, Kind};
@@ -276,7 +276,8 @@ fn plain(value: &Told_<'_>) -> Given {
 fn path_text(subject: &Subject<'_>, call: &CallBody<'_>, index: usize) -> Given {
     match path::absolute(subject, call, index) {
         Ok(text) => Given::Known(Text { text, number: None }),
-        Err(why) => Given::Unknown(why),
+        Err(NoPath::Absent) => Given::Absent,
+        Err(NoPath::Unknown(why)) => Given::Unknown(why),
     }
 }
 
@@ -286,12 +287,13 @@ fn raw_text(call: &CallBody<'_>, index: usize) -> Given {
             text: text.to_vec(),
             number: None,
         }),
-        Err(reasons::PATH_TRUNCATED) => Given::Unknown(reasons::ARGUMENT_TRUNCATED),
+        Err(NoPath::Absent) => Given::Absent,
+        Err(NoPath::Unknown(reasons::PATH_TRUNCATED)) => Given::Unknown(reasons::ARGUMENT_TRUNCATED),
         Err(_) => Given::Unknown(reasons::ARGUMENT_UNREADABLE),
     }
 }
 
-fn raw<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e [u8], &'static str> {
+fn raw<'e>(call: &'e CallBody<'e>, index: usize) -> Result<&'e [u8], NoPath> {
     path::requested(call, index)
 }
 
@@ -390,7 +392,7 @@ pub(super) fn untouched<'s>(subject: &'s Subject<'_>, name: &str) -> Answer<'s> 
     {
         return match raw(call, index) {
             Ok(text) => Answer::Known(Value::Text(Cow::Borrowed(text))),
-            Err(why) => Answer::Unknown(why),
+            Err(no) => no.into(),
         };
     }
     answer(given(subject, call, param))

@@ -13,7 +13,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{File, Format, Journald, Program, Protocol, Syslog, Target};
-pub use remote::{BatchFormat, Http, Otlp, Queue, Retry, Secret, Tls, port};
+pub use remote::{BatchFormat, Http, Otlp, Queue, Retry, Secret, Tls, port, shown};
 pub use validate::Invalid;
 
 /// `delivery`: where alerts go.

@@ -53,6 +53,22 @@ pub fn port(url: &str) -> Option<u16> {
     }
 }
 
+/// An address as it may be shown: without a user, and without what follows the host, in which receivers of webhooks have their
+/// secret.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let uri: hyper::Uri = url.parse().unwrap_or_default();
+    let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        return if url.is_empty() { String::new() } else { "(not shown)".to_owned() };
+    };
+    let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+    let rest = match uri.path_and_query().map_or("", |rest| rest.as_str()) {
+        rest @ ("" | "/") => rest,
+        _ => "/…",
+    };
+    format!("{scheme}://{host}{port}{rest}")
+}
+
 /// What several alerts in one request look like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -170,7 +170,7 @@ fn remote(section: &str, url: &str, headers: &BTreeMap<String, Secret>, batch: u
             return invalid(&key, "it holds a user", "a header field Authorization instead");
         }
         (Some("http" | "https"), Some(_)) => {}
-        _ => return invalid(&key, format!("{url:?} is no address of a web server"), allowed),
+        _ => return invalid(&key, "it is no address of a web server", allowed),
     }
     let key = format!("{section}.headers");
     if headers.len() > 32 {

@@ -25,6 +25,8 @@ use start::Starter;
 
 /// How often the sensor is told what became of alerts.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// So often at least, whether anything changed or not: who says nothing for longer hangs.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the sensor is given to take the last report.
 const LAST_REPORT: Duration = Duration::from_secs(1);
 
@@ -179,24 +181,26 @@ impl Desk {
         report
     }
 
-    /// Tells the sensor what became of alerts, when it changed. It may not be listening, which delays nothing else.
+    /// Tells the sensor what became of alerts, when it changed, and now and then that it is at work. It may not be listening, which delays nothing else.
     async fn tell(self: Arc<Self>, mut writer: OwnedWriteHalf) {
         let mut ticks = interval(REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = Report::default();
+        let mut last = Instant::now();
         loop {
             let over = tokio::select! {
                 _ = ticks.tick() => false,
                 () = self.over.notified() => true,
             };
             let report = self.report();
-            if report != told
+            if (report != told || last.elapsed() >= HEARTBEAT)
                 && let Ok(frame) = Message::Report(report.clone()).encode()
             {
                 if writer.write_all(&frame).await.is_err() {
                     return;
                 }
                 told = report;
+                last = Instant::now();
             }
             if over {
                 return;

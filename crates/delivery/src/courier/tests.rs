@@ -8,7 +8,7 @@ use super::*;
 use crate::alert::tests::alert;
 use crate::config::Delivery;
 use crate::frame::VERSION;
-use crate::{Handed, Sender};
+use crate::{End, Handed, Sender};
 
 fn settings(directory: &TempDir) -> Delivery {
     let mut settings = Delivery::default();
@@ -39,7 +39,7 @@ fn alerts_go_from_end_to_end_and_both_ends_know() {
         assert_eq!(sender.send(alert(number)), Handed::Over);
     }
     assert_eq!(sender.reopen(), Handed::Over);
-    let (report, lost) = sender.finish(Duration::from_secs(10));
+    let End { report, lost, .. } = sender.finish(Duration::from_secs(10));
     let ended = working.join().unwrap();
     assert!(ended.error.is_none());
     assert_eq!((lost, report.received), (0, 1000));
@@ -64,7 +64,7 @@ fn a_channel_that_fails_holds_up_no_other_and_the_end_is_bounded() {
         assert_eq!(sender.send(alert(number)), Handed::Over);
     }
     let begun = std::time::Instant::now();
-    let (report, _) = sender.finish(Duration::from_secs(10));
+    let report = sender.finish(Duration::from_secs(10)).report;
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     working.join().unwrap();
     assert_eq!(report.channels["file"].delivered, 500);

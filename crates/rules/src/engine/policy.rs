@@ -33,7 +33,7 @@ impl Policy {
 ///
 /// It remembers the newest pairs, at least `most` and at most twice as many. One that it forgot passes again, so that a node
 /// with more containers than that alerts again for the oldest ones, and no memory grows. Rules are numbers of one
-/// [`RuleSet`](super::RuleSet); with another one, begin anew.
+/// [`RuleSet`](super::RuleSet); see [`Self::renumber`] for another one.
 #[derive(Debug)]
 pub struct Once {
     most: usize,
@@ -80,6 +80,20 @@ impl Once {
     /// How many were held back by rule since this was asked last.
     pub fn take_held(&mut self) -> HashMap<u32, u64> {
         std::mem::take(&mut self.held)
+    }
+
+    /// Goes on with the rules of another set: `number` tells the number there of a rule that is the same. The others are forgotten.
+    pub fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) {
+        for pairs in [&mut self.newer, &mut self.older] {
+            *pairs = std::mem::take(pairs)
+                .into_iter()
+                .filter_map(|(container, rule)| Some((container, number(rule)?)))
+                .collect();
+        }
+        self.held = std::mem::take(&mut self.held)
+            .into_iter()
+            .filter_map(|(rule, count)| Some((number(rule)?, count)))
+            .collect();
     }
 
     /// How many pairs it remembers.

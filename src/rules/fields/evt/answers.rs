@@ -161,7 +161,7 @@ pub(super) fn abspath<'s>(subject: &'s Subject<'_>, nth: usize) -> Answer<'s> {
         .map(|(index, _)| index);
     match index.map(|index| path::absolute(subject, call, index)) {
         Some(Ok(path)) => bytes(path),
-        Some(Err(why)) => Answer::Unknown(why),
+        Some(Err(no)) => no.into(),
         None => Answer::Absent,
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn name_raw<'s>(subject: &'s Subject<'_>, _: &Given) -> Answer<'s> {
         let index = call.call.args.iter().position(|arg| matches!(arg.kind, Arg::Path(_)));
         return match path::requested(call, index.unwrap_or(0)) {
             Ok(path) => bytes(path::single_slashes(path)),
-            Err(why) => Answer::Unknown(why),
+            Err(no) => no.into(),
         };
     }
     match class(subject) {

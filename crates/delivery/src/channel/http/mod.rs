@@ -61,7 +61,7 @@ impl Channel for Http {
             let answer = self.client.post(self.body(&alerts[..good])).await?;
             let verdict = answer.verdict();
             if verdict != Verdict::Taken {
-                return Err(answer.failure(self.client.url(), verdict));
+                return Err(self.client.discretion().refusal(&answer, verdict));
             }
         }
         match good == alerts.len() {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-use super::remote::{Client, TlsError, Verdict, words};
+use super::remote::{Client, TlsError, Verdict};
 use super::{Channel, Failure, Kind};
 use crate::alert::Alert;
 use crate::config::Otlp as Settings;
@@ -79,7 +79,7 @@ impl Channel for Otlp {
         let answer = self.client.post(body.into()).await?;
         let verdict = answer.otlp_verdict();
         if verdict != Verdict::Taken {
-            return Err(answer.failure(self.client.url(), verdict));
+            return Err(self.client.discretion().refusal(&answer, verdict));
         }
         // A collector may take a request and refuse some of its records, without saying which. It must not be sent them again.
         let partial = Response::decode(answer.body).ok().and_then(|body| body.partial_success);
@@ -87,14 +87,15 @@ impl Channel for Otlp {
             return Ok(());
         };
         let rejected = usize::try_from(partial.rejected_log_records).unwrap_or(usize::MAX);
+        let discretion = self.client.discretion();
         Err(Failure {
             taken: alerts.len().saturating_sub(rejected),
             kind: Kind::RefusedAll,
             error: format!(
                 "{} refuses {rejected} of {}: {}",
-                self.client.url(),
+                discretion.url(),
                 alerts.len(),
-                words(&partial.error_message)
+                discretion.words(&partial.error_message)
             ),
         })
     }

@@ -67,9 +67,8 @@ impl Answer {
         }
     }
 
-    /// The failure that a refusal is.
-    pub(in crate::channel) fn failure(&self, url: &str, verdict: Verdict) -> Failure {
-        let words = words(&String::from_utf8_lossy(&self.body));
+    /// The failure that a refusal in these words is.
+    pub(super) fn failure(&self, url: &str, verdict: Verdict, words: &str) -> Failure {
         let separator = if words.is_empty() { "" } else { ": " };
         Failure {
             taken: 0,
@@ -84,7 +83,7 @@ impl Answer {
 }
 
 /// What a receiver says, fit for the log: its beginning, on one line.
-pub(in crate::channel) fn words(text: &str) -> String {
+pub(super) fn words(text: &str) -> String {
     shortened(text.trim())
         .chars()
         .map(|letter| if is_hostile(letter) { ' ' } else { letter })
@@ -152,10 +151,10 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_the_receiver_said() {
-        let failure = answer(429, " slow\ndown ").failure("http://h/", Verdict::Later);
+        let failure = answer(429, "").failure("http://h/", Verdict::Later, &words(" slow\ndown "));
         assert_eq!(failure.error, "http://h/ answers 429 Too Many Requests: slow down");
         assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(7))));
-        let failure = answer(404, "").failure("http://h/", Verdict::Later);
+        let failure = answer(404, "").failure("http://h/", Verdict::Later, "");
         assert_eq!(failure.error, "http://h/ answers 404 Not Found");
     }
 

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::discretion::Discretion;
 use super::{Answer, TlsError, tls};
 use crate::channel::{Failure, Kind, resolve};
 use crate::config::{Secret, Tls};
@@ -28,7 +29,7 @@ const HEAD_LIMIT: usize = 32 << 10;
 
 /// See the module.
 pub(in crate::channel) struct Client {
-    url: String,
+    discretion: Discretion,
     host: String,
     port: u16,
     path: Uri,
@@ -84,7 +85,7 @@ impl Client {
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
-            url: url.to_owned(),
+            discretion: Discretion::new(&uri, url, headers),
             host: uri.host().unwrap_or_default().to_owned(),
             port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
             path: path.parse().unwrap_or_default(),
@@ -97,9 +98,9 @@ impl Client {
         })
     }
 
-    /// The address, for messages.
-    pub(in crate::channel) fn url(&self) -> &str {
-        &self.url
+    /// How the receiver and what it says are told.
+    pub(in crate::channel) fn discretion(&self) -> &Discretion {
+        &self.discretion
     }
 
     /// Reads certificates and keys anew, and connects anew with the next request. What cannot be read leaves all as it is.
@@ -180,7 +181,7 @@ impl Client {
         Failure {
             taken: 0,
             kind: Kind::Later(None),
-            error: format!("{}: {words}", self.url),
+            error: format!("{}: {words}", self.discretion.url()),
         }
     }
 }

@@ -3,9 +3,10 @@
 
 mod answer;
 mod client;
+mod discretion;
 mod tls;
 
-pub(super) use answer::{Answer, Verdict, words};
+pub(super) use answer::{Answer, Verdict};
 pub(super) use client::Client;
 pub use tls::TlsError;
 

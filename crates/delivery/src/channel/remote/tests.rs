@@ -80,7 +80,7 @@ async fn refusals_carry_what_the_receiver_wants() {
     ]);
     let mut client = plain(&server);
     let answer = client.post(Bytes::new()).await.unwrap();
-    let failure = answer.failure("u", answer.verdict());
+    let failure = answer.failure("u", answer.verdict(), "");
     assert_eq!(failure.kind, Kind::Later(Some(Duration::from_secs(3))));
     assert_eq!(post(&mut client).await, Ok(Verdict::Later));
     assert_eq!(post(&mut client).await, Ok(Verdict::Never));
