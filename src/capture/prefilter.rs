@@ -429,7 +429,7 @@ pub(super) fn layouts() -> Vec<super::wire::Layout> {
             refusing,
             values
         ),
-        layout!(NameSlot, "name_slot", names, of, conditions, below),
+        layout!(NameSlot, "name_slot", names, of, conditions, below, reserved),
         layout!(Prefilters, "prefilters", generation, of_hook, each, names, hosts),
     ]
 }

@@ -392,6 +392,7 @@ pub(super) fn status(seen: u64) -> GetStatusReply {
             handed_over: 12,
             lost: 0,
             channels: ["file", "http"].map(|name| (name.to_owned(), channel(12))).into(),
+            ..Delivery::default()
         }),
         rules: Some(Rules {
             loaded: 25,

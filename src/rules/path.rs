@@ -2,7 +2,7 @@
 //!
 //! No link is followed. Where the kernel told its own path of a file, that is the better one: see [`super::descriptor`].
 
-use pinhole_rules::field::Answer;
+use pinhole_rules::value::Answer;
 
 use super::reasons;
 use super::subject::Subject;

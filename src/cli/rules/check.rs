@@ -47,9 +47,14 @@ fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
     }
     let count = |severity| examined.problems.iter().filter(|it| it.severity == severity).count();
     let off = examined.rules.iter().filter(|rule| !rule.enabled).count();
+    let left = examined.loaded.as_ref().map(|loaded| loaded.set.rules().len());
+    let less = match left.map(|left| examined.rules.len().saturating_sub(off + left)) {
+        None | Some(0) => String::new(),
+        Some(less) => format!(", {less} less urgent than rules.priority"),
+    };
     writeln!(
         out,
-        "{} in {}, {off} of them switched off: {}, {}",
+        "{} in {}, {off} of them switched off{less}: {}, {}",
         counted(examined.rules.len(), "rule"),
         counted(examined.files, "file"),
         counted(examined.unread.len() + count(Severity::Error), "error"),
@@ -58,6 +63,9 @@ fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
     let Some(loaded) = &examined.loaded else {
         return Ok(());
     };
+    if loaded.set.rules().is_empty() {
+        return writeln!(out, "no rule is left that is switched on and at least as urgent as rules.priority");
+    }
     let mut plan = Plan::default();
     loaded.ask(&mut plan);
     writeln!(out, "\n{:<16} captured for", "hook")?;

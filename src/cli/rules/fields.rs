@@ -10,13 +10,16 @@ use crate::rules::catalogue;
 
 /// A beginning that no field has.
 #[derive(Debug, thiserror::Error)]
-#[error("no field's name begins with `{0}`")]
-struct Unknown(String);
+#[error("no field's name begins with `{0}`{1}")]
+struct Unknown(String, String);
 
 /// Prints those whose names begin so.
 pub(super) fn run(prefix: &str) -> Exit {
     let mut page = String::new();
-    for row in catalogue::rows().filter(|row| row.definition.name.starts_with(prefix)) {
+    // An argument belongs to no field's name: what stands before it does.
+    let prefix = prefix.split('[').next().unwrap_or_default();
+    let is_asked = |name: &str| name.starts_with(prefix) || is_key_of(name, prefix);
+    for row in catalogue::rows().filter(|row| is_asked(row.definition.name)) {
         let what = match row.definition.never(&Given::Nothing) {
             None => row.from.to_owned(),
             Some(why) => format!("never known: {why}"),
@@ -28,9 +31,17 @@ pub(super) fn run(prefix: &str) -> Exit {
         }
     }
     if page.is_empty() {
-        return complain(&Unknown(prefix.to_owned()), Exit::Usage);
+        let names = catalogue::rows().map(|row| row.definition.name);
+        let help = pinhole_rules::problem::did_you_mean(prefix, names);
+        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+        return complain(&Unknown(prefix.to_owned(), help), Exit::Usage);
     }
     say(page.as_bytes())
+}
+
+/// Whether it is a member of a family whose members are written behind a dot, such as `evt.arg.flags`.
+fn is_key_of(family: &str, asked: &str) -> bool {
+    matches!(family, "evt.arg" | "evt.rawarg") && asked.strip_prefix(family).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// What may stand for `NAME` or `KEY`.

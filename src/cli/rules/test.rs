@@ -53,8 +53,9 @@ fn attempt(arguments: &RulesTestArgs, rules: &Rules, settings: &Loaded) -> Resul
         // Who cannot read standard error misses nothing that decides.
         let _ = writeln!(io::stderr(), "{warning}");
     }
+    let written: Vec<String> = rules.sources.iter().map(|rule| rule.name.clone()).collect();
     let mut detector = Detector::new(rules);
-    let expected = expected(&arguments.expect, &detector)?;
+    let expected = expected(&arguments.expect, &written)?;
     let mut reader = Reader::open(&arguments.recording)?;
     let host = Host {
         node: reader.beginning().node.clone(),
@@ -95,7 +96,7 @@ enum Expected {
 
 const OTHERS: &str = "*";
 
-fn expected(given: &[String], detector: &Detector) -> Result<BTreeMap<String, Expected>, Error> {
+fn expected(given: &[String], written: &[String]) -> Result<BTreeMap<String, Expected>, Error> {
     let mut expected = BTreeMap::new();
     for text in given {
         // A rule's name may have an equals sign in it, so the last one counts, and only before a number.
@@ -103,8 +104,9 @@ fn expected(given: &[String], detector: &Detector) -> Result<BTreeMap<String, Ex
             Some((name, Ok(count))) => (name, Expected::Exactly(count)),
             _ => (text.as_str(), Expected::Some),
         };
-        if name != OTHERS && detector.names().all(|known| known != name) {
-            let help = pinhole_rules::problem::did_you_mean(name, detector.names());
+        let names = || written.iter().map(String::as_str);
+        if name != OTHERS && names().all(|known| known != name) {
+            let help = pinhole_rules::problem::did_you_mean(name, names());
             let help = help.map(|help| format!("; {help}")).unwrap_or_default();
             return Err(Error::Stranger(name.to_owned(), help));
         }
@@ -121,14 +123,29 @@ fn missed(
 ) -> Vec<String> {
     let mut missed = Vec::new();
     for name in detector.names() {
-        let count = tallies.get(name).map_or(0, |it| it.matched);
+        let tally = tallies.get(name).copied().unwrap_or_default();
+        let also = match tally.undecided {
+            0 => String::new(),
+            more => format!(", and {more} because it is unknown whether it holds"),
+        };
         let wanted = expected.get(name).or_else(|| expected.get(OTHERS));
         match wanted {
-            Some(Expected::Some) if count == 0 => missed.push(format!("expected an alert of `{name}`: there is none")),
-            Some(Expected::Exactly(wanted)) if *wanted != count => {
-                missed.push(format!("expected {wanted} alerts of `{name}`: there are {count}"));
+            Some(Expected::Some) if tally.matched == 0 => {
+                missed.push(format!("expected an alert of `{name}`: there is none{also}"));
+            }
+            // A rule that must not alert must not alert for any reason.
+            Some(Expected::Exactly(wanted)) if *wanted != tally.matched || *wanted == 0 && tally.undecided > 0 => {
+                missed.push(format!("expected {wanted} alerts of `{name}`: there are {}{also}", tally.matched));
             }
             _ => {}
+        }
+    }
+    let evaluated: Vec<&str> = detector.names().collect();
+    for (name, wanted) in expected {
+        if name != OTHERS && *wanted != Expected::Exactly(0) && !evaluated.contains(&name.as_str()) {
+            missed.push(format!(
+                "expected alerts of `{name}`: it is not evaluated, as it is switched off or below rules.priority"
+            ));
         }
     }
     missed

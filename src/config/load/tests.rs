@@ -383,9 +383,12 @@ fn unreadable_files_name_path_and_cause() {
     fs::write(&broken, "[capture]\nring_size = \n").unwrap();
     let text = named(&broken);
     assert!(
-        text.contains("broken.toml is not valid TOML") && text.contains("line 2"),
+        text.contains("broken.toml is not valid TOML: line 2, column 13: "),
         "{text}"
     );
+    fs::write(&broken, "[delivery.http]\nheaders = { Authorization = \"hush }\n").unwrap();
+    let text = named(&broken);
+    assert!(text.contains("line 2") && !text.contains("hush"), "{text}");
 }
 
 #[test]
@@ -558,12 +561,10 @@ fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
         text.contains("delivery.stdout = false") && text.contains("go nowhere"),
         "{text}"
     );
-    let file = "[delivery.http]\nenabled = true\nurl = 'ftp://x'\n";
-    let text = message(Some(file), &[], &[]);
-    assert!(
-        text.contains("delivery.http.url") && text.contains("https://HOST"),
-        "{text}"
-    );
+    for url in ["ftp://x/hush", "https://hush:hush@x/", "hush"] {
+        let text = message(Some(&format!("[delivery.http]\nenabled = true\nurl = '{url}'\n")), &[], &[]);
+        assert!(text.contains("delivery.http.url") && !text.contains("hush"), "{text}");
+    }
     let file = "[delivery.http]\nenabled = true\nurl = 'http://h/'\n[delivery.http.headers]\nAuthorization = \"hush\\u0001\"\n";
     let text = message(Some(file), &[], &[]);
     assert!(
@@ -581,6 +582,10 @@ fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
     let told = crate::config::effective(&loaded);
     let told = told.iter().find(|it| it.key == "delivery.http.headers").unwrap();
     assert_eq!(told.value, r#"{"A" = "(secret)", "B" = "(secret)"}"#);
+    let loaded = try_load(None, &[("PINHOLE_DELIVERY_HTTP_URL", "https://h:1/hooks/hush?t=hush")], &[]).unwrap();
+    let told = crate::config::effective(&loaded);
+    let told = told.iter().find(|it| it.key == "delivery.http.url").unwrap();
+    assert_eq!(told.value, r#""https://h:1/…""#);
 }
 
 /// Every limit of the crate that delivers has a row here, by which it is told.

@@ -10,7 +10,7 @@ use super::{Row, bytes, named, one};
 use crate::capture::arg::Kind as Arg;
 use crate::capture::call::CallBody;
 use crate::rules::descriptor::descriptor_is_opened;
-use crate::rules::path;
+use crate::rules::path::{self, NoPath};
 use crate::rules::subject::Subject;
 
 /// The fields.

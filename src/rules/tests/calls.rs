@@ -94,6 +94,31 @@ fn an_open_that_fails_tells_why() {
         ]);
 }
 
+/// Whoever passes a wrong pointer, or a descriptor that is none, opens nothing: no rule hangs on what that would have been.
+#[test]
+fn a_call_that_the_kernel_could_not_read_names_nothing() {
+    let none = [
+        ("fd.name", "absent"),
+        ("fd.nameraw", "absent"),
+        ("fs.path.name", "absent"),
+        ("fs.path.nameraw", "absent"),
+        ("evt.arg.name", "absent"),
+        ("evt.rawarg.name", "absent"),
+        ("evt.abspath", "absent"),
+    ];
+    Run::of("openat", -i64::from(libc::EFAULT), &[CWD, 1, 0, 0]).check(&none);
+    let relative = Run::of("openat", -i64::from(libc::EBADF), &[999, 0x1000, 0, 0]).read(1, text("shadow"));
+    relative.check(&[
+        ("fd.name", "absent"),
+        ("fs.path.name", "absent"),
+        ("evt.abspath", "absent"),
+        ("fd.nameraw", "'shadow'"),
+    ]);
+    // Where the kernel could, and the agent could not, it stays unknown.
+    let unread = Run::of("openat", -i64::from(libc::ENOENT), &[CWD, 0x1000, 0, 0]);
+    unread.check(&[("fd.name", "unknown: path_unreadable"), ("fd.nameraw", "unknown: path_unreadable")]);
+}
+
 #[test]
 fn links_tell_what_rules_ask() {
     Run::of("symlinkat", 0, &[1, CWD, 1])

@@ -292,5 +292,10 @@ fn whole(pattern: &str) -> Result<Regex, String> {
                 .size_limit(MOST_BYTES)
                 .build()
         })
-        .map_err(|error| format!("this is no regular expression: {error}"))
+        .map_err(|error| {
+            // The crate shows the place over several lines; the last one says what is wrong.
+            let said = error.to_string();
+            let said = said.lines().last().unwrap_or_default();
+            format!("this is no regular expression: {}", said.trim_start_matches("error: "))
+        })
 }

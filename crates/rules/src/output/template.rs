@@ -41,6 +41,8 @@ enum Part {
         name: String,
         operand: Operand,
         width: Option<usize>,
+        /// Whether it has several values, be it one of them.
+        is_list: bool,
     },
 }
 
@@ -95,12 +97,21 @@ impl Template {
             unknown: Vec::new(),
         };
         for part in &self.0 {
+            let is_several;
             let (name, operand, width) = match part {
                 Part::Text(text) => {
                     rendered.text.push_str(text);
                     continue;
                 }
-                Part::Field { name, operand, width } => (name, operand, width),
+                Part::Field {
+                    name,
+                    operand,
+                    width,
+                    is_list,
+                } => {
+                    is_several = *is_list;
+                    (name, operand, width)
+                }
             };
             let (shown, value) = match operand.answer(subject) {
                 Answer::Known(value) => (text(&value), json(&value)),
@@ -113,9 +124,13 @@ impl Template {
                     rendered.unknown(name, why);
                     (NOTHING.to_owned(), serde_json::Value::Null)
                 }
-                Answer::Partly(values, why) => {
+                Answer::Partly(mut values, why) => {
                     rendered.unknown(name, why);
-                    let value = Value::List(values);
+                    // A field has the same type in every alert: whoever stores them relies on it.
+                    let value = match (is_several, values.pop()) {
+                        (false, Some(value)) if values.is_empty() => value,
+                        (_, last) => Value::List(values.into_iter().chain(last).collect()),
+                    };
                     (text(&value), json(&value))
                 }
             };
@@ -213,11 +228,12 @@ impl<'t> Reader<'t, '_, '_> {
                 self.compiler.tell(Severity::Warning, &span, message, None);
                 continue;
             }
-            if let Ok((operand, _)) = self.operand(0) {
+            if let Ok((operand, shape)) = self.operand(0) {
                 parts.push(Part::Field {
                     name: self.text.as_str()[from..self.at].to_owned(),
                     operand,
                     width,
+                    is_list: shape.several != Several::One,
                 });
             }
         }
@@ -236,7 +252,7 @@ impl<'t> Reader<'t, '_, '_> {
         let from = self.at;
         let word = word(self.rest());
         if word == 0 {
-            return Err(self.error(from..from, "a field's name is expected behind %"));
+            return Err(self.error(from..from, "a field's name is expected behind %, which cannot stand for itself"));
         }
         let name = &self.rest()[..word];
         if self.rest()[word..].starts_with('(')

@@ -19,6 +19,7 @@ fn event() -> Event {
         .list("proc.args", &["-c", "id"])
         .unknown("container.image.repository", "runtime_timeout")
         .with("proc.aname", Answer::Partly(vec![text_of("bash")], "exited"))
+        .with("proc.cmdline", Answer::Partly(vec![text_of("sh -c")], "arguments_truncated"))
         .with("fd.name", Answer::Known(Value::Text(b"/tmp/\xff\n".to_vec().into())))
 }
 
@@ -68,7 +69,7 @@ fn texts() {
 fn fields() {
     let rendered = render(
         "%evt.num %proc.name %proc.aname[2] %proc.exe %evt.is_open_read %fd.sip %proc.args %toupper(proc.name) \
-         %container.image.repository %proc.aname",
+         %container.image.repository %proc.aname %proc.cmdline",
     );
     assert_eq!(
         serde_json::Value::Object(rendered.fields),
@@ -83,11 +84,13 @@ fn fields() {
             "toupper(proc.name)": "SH",
             "container.image.repository": null,
             "proc.aname": ["bash"],
+            "proc.cmdline": "sh -c",
         })
     );
     let unknown = [
         ("container.image.repository", "runtime_timeout"),
         ("proc.aname", "exited"),
+        ("proc.cmdline", "arguments_truncated"),
     ];
     assert_eq!(
         rendered.unknown,
@@ -123,11 +126,11 @@ fn what_is_wrong() {
         ),
         (
             "100%",
-            "rules.yaml:1:5: error: rule R: output: a field's name is expected behind %",
+            "rules.yaml:1:5: error: rule R: output: a field's name is expected behind %, which cannot stand for itself",
         ),
         (
             "%% done",
-            "rules.yaml:1:2: error: rule R: output: a field's name is expected behind %",
+            "rules.yaml:1:2: error: rule R: output: a field's name is expected behind %, which cannot stand for itself",
         ),
         (
             "%proc.aname[2",

@@ -153,6 +153,16 @@ fn alerts_once_per_container_and_rule() {
 }
 
 #[test]
+fn what_is_the_same_rule_in_another_set_is_not_told_again() {
+    let mut once = Once::new(100);
+    assert!(once.passes("a", 0) && once.passes("a", 1));
+    // The first rule is another one now, the second is the first.
+    once.renumber(|number| number.checked_sub(1));
+    assert!(!once.passes("a", 0));
+    assert!(once.passes("a", 1));
+}
+
+#[test]
 fn remembers_so_many_and_no_more() {
     let mut once = Once::new(10);
     for container in 0..1000 {
