@@ -114,7 +114,7 @@ pub struct Retry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
-    /// Memory for alerts that wait, where a directory is set for its disk.
+    /// Memory for alerts that wait; where a directory is set, for those that its disk has not taken yet.
     pub memory: ByteSize,
     /// A directory for alerts that wait, of this channel alone: they survive the end of the process. Empty: memory.
     pub directory: PathBuf,

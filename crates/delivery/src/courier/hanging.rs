@@ -53,7 +53,9 @@ impl Gate {
         self.door().waiting += 1;
         self.0.1.notify_all();
         self.wait(|door| door.open);
-        self.door().waiting -= 1;
+        let mut door = self.door();
+        door.waiting -= 1;
+        door.open = true;
     }
 
     fn wait(&self, until: impl Fn(&Door) -> bool) {

@@ -158,7 +158,7 @@ impl<C: Channel> Worker<C> {
     async fn run(mut self) {
         loop {
             if self.state.reopen.swap(false, Ordering::Relaxed)
-                && let Err(error) = self.channel.reopen()
+                && let Err(error) = self.channel.reopen().await
             {
                 tracing::warn!(channel = self.state.name, "cannot open anew: {error}");
             }
