@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::account::{Shared, shortened};
 
@@ -65,13 +66,15 @@ impl Losses {
     pub(super) async fn tell(&self) {
         loop {
             self.begun.notified().await;
-            if !self.tell_untold() {
+            // Those of a minute that is over may have been told already.
+            let mut goes_on = self.tell_untold();
+            if !goes_on {
                 continue;
             }
-            while {
-                tokio::time::sleep(TOLD_EVERY).await;
-                self.tell_untold()
-            } {}
+            while goes_on {
+                sleep(TOLD_EVERY).await;
+                goes_on = self.tell_untold();
+            }
             tracing::info!(channel = self.channel, "no more alerts are dropped");
         }
     }
