@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use pinhole_delivery::HEARTBEAT;
 use pinhole_delivery::account::{Account, Report};
 use pinhole_delivery::config::Delivery;
-use pinhole_delivery::HEARTBEAT;
 use serde::Serialize;
 
 /// The account at one moment. What the delivery process says of itself is up to a second old.

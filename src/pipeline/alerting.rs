@@ -55,7 +55,12 @@ impl Alerting {
 
     /// Goes on with the rules that were read again, where there are such.
     pub(super) fn renew(&mut self, capture: &Capture) {
-        if let Some(Ready { rules, same, prefilters }) = self.reloader.take() {
+        if let Some(Ready {
+            rules,
+            same,
+            prefilters,
+        }) = self.reloader.take()
+        {
             self.detector.replace(rules, &same);
             // The old prefilters may keep back what the new rules want, but before this nobody had promised those.
             capture.prefilter(&prefilters);

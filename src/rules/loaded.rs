@@ -216,7 +216,9 @@ impl Loaded {
             tracing::warn!("{warning}");
         }
         if self.set.rules().is_empty() {
-            tracing::warn!("no rule is left that is switched on and at least as urgent as rules.priority: nothing can be alerted");
+            tracing::warn!(
+                "no rule is left that is switched on and at least as urgent as rules.priority: nothing can be alerted"
+            );
         }
     }
 

@@ -151,7 +151,9 @@ impl Reloader {
         if !unread.is_empty() {
             // What a link leads to now may be where the agent, which gave up the rest of the file system, cannot follow.
             let is_denied = unread.iter().any(files::Error::is_denied);
-            let hint = is_denied.then_some("Landlock lets the agent into the directories of the start alone: see docs/rules.md, Changing them");
+            let hint = is_denied.then_some(
+                "Landlock lets the agent into the directories of the start alone: see docs/rules.md, Changing them",
+            );
             let error = loaded::Error::Files(unread);
             tracing::error!(%error, hint, "the rules cannot be read again: the old ones stay");
             state.standing.refuse(&error);

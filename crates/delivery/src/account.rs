@@ -53,6 +53,13 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// So many that waited are settled, as the counter that is chosen says. At no moment is an alert counted twice or not at all.
+    pub(crate) fn settle(&self, alerts: u64, counter: impl FnOnce(&mut Account) -> &mut u64) {
+        let mut account = self.lock();
+        account.waiting = account.waiting.saturating_sub(alerts);
+        *counter(&mut account) += alerts;
+    }
+
     /// Notes a failure. True if it is the first after a success, which is when it is worth a line in the log.
     pub(crate) fn fails(&self, error: &str) -> bool {
         let mut account = self.lock();

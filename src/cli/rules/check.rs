@@ -64,7 +64,10 @@ fn text(out: &mut Vec<u8>, examined: &Examined) -> io::Result<()> {
         return Ok(());
     };
     if loaded.set.rules().is_empty() {
-        return writeln!(out, "no rule is left that is switched on and at least as urgent as rules.priority");
+        return writeln!(
+            out,
+            "no rule is left that is switched on and at least as urgent as rules.priority"
+        );
     }
     let mut plan = Plan::default();
     loaded.ask(&mut plan);

@@ -135,7 +135,10 @@ fn missed(
             }
             // A rule that must not alert must not alert for any reason.
             Some(Expected::Exactly(wanted)) if *wanted != tally.matched || *wanted == 0 && tally.undecided > 0 => {
-                missed.push(format!("expected {wanted} alerts of `{name}`: there are {}{also}", tally.matched));
+                missed.push(format!(
+                    "expected {wanted} alerts of `{name}`: there are {}{also}",
+                    tally.matched
+                ));
             }
             _ => {}
         }

@@ -562,7 +562,11 @@ fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
         "{text}"
     );
     for url in ["ftp://x/hush", "https://hush:hush@x/", "hush"] {
-        let text = message(Some(&format!("[delivery.http]\nenabled = true\nurl = '{url}'\n")), &[], &[]);
+        let text = message(
+            Some(&format!("[delivery.http]\nenabled = true\nurl = '{url}'\n")),
+            &[],
+            &[],
+        );
         assert!(text.contains("delivery.http.url") && !text.contains("hush"), "{text}");
     }
     let file = "[delivery.http]\nenabled = true\nurl = 'http://h/'\n[delivery.http.headers]\nAuthorization = \"hush\\u0001\"\n";
@@ -582,7 +586,12 @@ fn mistakes_in_delivery_name_the_key_and_secrets_are_not_repeated() {
     let told = crate::config::effective(&loaded);
     let told = told.iter().find(|it| it.key == "delivery.http.headers").unwrap();
     assert_eq!(told.value, r#"{"A" = "(secret)", "B" = "(secret)"}"#);
-    let loaded = try_load(None, &[("PINHOLE_DELIVERY_HTTP_URL", "https://h:1/hooks/hush?t=hush")], &[]).unwrap();
+    let loaded = try_load(
+        None,
+        &[("PINHOLE_DELIVERY_HTTP_URL", "https://h:1/hooks/hush?t=hush")],
+        &[],
+    )
+    .unwrap();
     let told = crate::config::effective(&loaded);
     let told = told.iter().find(|it| it.key == "delivery.http.url").unwrap();
     assert_eq!(told.value, r#""https://h:1/…""#);

@@ -116,7 +116,10 @@ fn a_call_that_the_kernel_could_not_read_names_nothing() {
     ]);
     // Where the kernel could, and the agent could not, it stays unknown.
     let unread = Run::of("openat", -i64::from(libc::ENOENT), &[CWD, 0x1000, 0, 0]);
-    unread.check(&[("fd.name", "unknown: path_unreadable"), ("fd.nameraw", "unknown: path_unreadable")]);
+    unread.check(&[
+        ("fd.name", "unknown: path_unreadable"),
+        ("fd.nameraw", "unknown: path_unreadable"),
+    ]);
 }
 
 #[test]

@@ -45,10 +45,11 @@ impl Channel for File {
         written.await.unwrap_or_else(|error| Err(Failure::later(error)))
     }
 
-    fn reopen(&mut self) -> Result<(), String> {
-        // Where the disk hangs, the lock is held: the lane waits for the write anyway before it comes here.
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.reopen().map_err(|error| error.to_string())
+    async fn reopen(&mut self) -> Result<(), String> {
+        let log = Arc::clone(&self.0);
+        let opened = spawn_blocking(move || log.lock().unwrap_or_else(PoisonError::into_inner).reopen());
+        let opened = opened.await.map_err(|error| error.to_string())?;
+        opened.map_err(|error| error.to_string())
     }
 }
 
@@ -159,6 +160,8 @@ fn open(path: &Path) -> io::Result<(fs::File, u64)> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
 
     use bytesize::ByteSize;
     use tempfile::TempDir;
@@ -240,12 +243,26 @@ mod tests {
         file.deliver(&alerts(1..2)).await.unwrap();
         fs::rename(&settings.path, directory.path().join("moved")).unwrap();
         file.deliver(&alerts(2..3)).await.unwrap();
-        file.reopen().unwrap();
+        file.reopen().await.unwrap();
         file.deliver(&alerts(3..4)).await.unwrap();
         assert_eq!(
             files(&directory),
             [("alerts.log".to_owned(), 1), ("moved".to_owned(), 2)]
         );
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_does_not_keep_who_asks_to_open_anew() {
+        let directory = TempDir::new().unwrap();
+        let mut file = File::open(&settings(&directory, 0, 0)).unwrap();
+        let log = Arc::clone(&file.0);
+        let mut reopened = pin!(file.reopen());
+        {
+            let _hanging = log.lock().unwrap();
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(reopened.as_mut().poll(&mut context).is_pending());
+        }
+        reopened.await.unwrap();
     }
 
     #[tokio::test]
@@ -291,7 +308,7 @@ mod tests {
         full.0.lock().unwrap().file = file;
         let failure = full.deliver(&alerts(1..3)).await.unwrap_err();
         assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
-        full.reopen().unwrap();
+        full.reopen().await.unwrap();
         full.deliver(&alerts(1..3)).await.unwrap();
         assert_eq!(files(&directory)[0].1, 2);
     }

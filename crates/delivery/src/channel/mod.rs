@@ -37,9 +37,9 @@ pub(crate) trait Channel: Send + 'static {
         std::future::ready(())
     }
 
-    /// Opens anew what may have been moved or replaced. What fails keeps what it had.
-    fn reopen(&mut self) -> Result<(), String> {
-        Ok(())
+    /// Opens anew what may have been moved or replaced, on a thread that may wait for a disk. What fails keeps what it had.
+    fn reopen(&mut self) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Ok(()))
     }
 }
 

@@ -59,7 +59,11 @@ pub fn port(url: &str) -> Option<u16> {
 pub fn shown(url: &str) -> String {
     let uri: hyper::Uri = url.parse().unwrap_or_default();
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return if url.is_empty() { String::new() } else { "(not shown)".to_owned() };
+        return if url.is_empty() {
+            String::new()
+        } else {
+            "(not shown)".to_owned()
+        };
     };
     let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
     let rest = match uri.path_and_query().map_or("", |rest| rest.as_str()) {
@@ -130,7 +134,7 @@ pub struct Retry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
-    /// Memory for alerts that wait, where no directory is set.
+    /// Memory for alerts that wait; where a directory is set, for those that its disk has not taken yet.
     pub memory: ByteSize,
     /// A directory for alerts that wait, of this channel alone: they survive the end of the process. Empty: memory.
     pub directory: PathBuf,

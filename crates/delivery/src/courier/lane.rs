@@ -1,14 +1,18 @@
-//! One channel's lane: its queue, its worker, its account. A lane that hangs or fails holds up none of the others.
+//! One channel's lane: what waits, its worker, its account. A lane that hangs or fails holds up none of the others: nothing here waits
+//! for a disk or a receiver on the courier's thread.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pinhole_priority::Priority;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::losses::Losses;
+use super::waiting::Waiting;
 use crate::account::{Account, Shared};
 use crate::alert::Alert;
 use crate::backoff::Backoff;
@@ -19,6 +23,10 @@ use crate::queue::Queue;
 /// A batch is no larger than this, in bytes, unless a single alert is: so many alerts of the largest kind would make a request that
 /// receivers refuse (OpenTelemetry's collector: 20 MiB), and memory for several copies of it.
 const BATCH_BYTES: usize = 1 << 20;
+/// How much longer than the grace a disk has for what came last, however much of the grace the receiver has used up.
+const LAST_WRITES: Duration = Duration::from_millis(500);
+/// A queue that does not answer for so long is worth a word.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
 
 /// What the courier keeps of a lane.
 #[derive(Debug)]
@@ -27,23 +35,18 @@ pub(super) struct Lane {
     threshold: Priority,
     state: Arc<State>,
     worker: Mutex<Option<JoinHandle<()>>>,
+    teller: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct State {
     name: &'static str,
-    queue: Mutex<Queue>,
+    waiting: Waiting,
     wake: Notify,
     closing: AtomicBool,
     reopen: AtomicBool,
-    dropping: AtomicBool,
     account: Shared,
-}
-
-impl State {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    losses: Arc<Losses>,
 }
 
 impl Lane {
@@ -55,14 +58,17 @@ impl Lane {
         retry: &Retry,
         channel: impl Channel,
     ) -> Self {
+        let account = Shared::default();
+        account.lock().waiting = queue.len();
+        let losses = Arc::new(Losses::new(name, account.clone()));
         let state = Arc::new(State {
             name,
-            queue: Mutex::new(queue),
+            waiting: Waiting::new(queue, &losses),
             wake: Notify::new(),
             closing: AtomicBool::new(false),
             reopen: AtomicBool::new(false),
-            dropping: AtomicBool::new(false),
-            account: Shared::default(),
+            account,
+            losses: Arc::clone(&losses),
         });
         let worker = Worker {
             state: Arc::clone(&state),
@@ -78,6 +84,7 @@ impl Lane {
             threshold,
             state,
             worker: Mutex::new(Some(tokio::spawn(worker.run()))),
+            teller: tokio::spawn(async move { losses.tell().await }),
         }
     }
 
@@ -91,19 +98,11 @@ impl Lane {
             self.state.account.lock().below += 1;
             return;
         }
-        let pushed = self.state.queue().push(alert);
-        let was_dropping = self.state.dropping.swap(pushed.is_err(), Ordering::Relaxed);
-        match pushed {
+        // First, because the thread that writes it may be done with it before this one goes on.
+        self.state.account.lock().waiting += 1;
+        match self.state.waiting.push(alert) {
             Ok(()) => self.state.wake.notify_one(),
-            Err(error) => {
-                let mut account = self.state.account.lock();
-                account.dropped += 1;
-                account.last_error = Some(error.to_string());
-                drop(account);
-                if !was_dropping {
-                    tracing::warn!(channel = self.name, "alerts are dropped: {error}");
-                }
-            }
+            Err(error) => self.state.losses.dropped(&error),
         }
     }
 
@@ -115,9 +114,7 @@ impl Lane {
 
     /// The account as of now.
     pub(super) fn account(&self) -> Account {
-        let mut account = self.state.account.lock().clone();
-        account.waiting = self.state.queue().len();
-        account
+        self.state.account.lock().clone()
     }
 
     /// Nothing more comes: the worker ends when it has delivered all.
@@ -126,22 +123,21 @@ impl Lane {
         self.state.wake.notify_one();
     }
 
-    /// Waits until all is delivered, but not beyond the deadline. What is left in memory then is lost, and counted.
+    /// Waits until all is delivered, but not beyond the deadline, and then a little for what a disk has to write. What is left in memory
+    /// after that is lost, and counted.
     pub(super) async fn end(&self, deadline: Instant) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut worker) = worker
-            && tokio::time::timeout_at(deadline, &mut worker).await.is_err()
+            && timeout_at(deadline, &mut worker).await.is_err()
         {
             worker.abort();
             // It may still be at it until then, and must not count what is counted here.
             let _ = worker.await;
         }
-        let mut queue = self.state.queue();
-        if !queue.survives() {
-            let left = queue.len();
-            self.state.account.lock().dropped += left;
-            queue.pop(usize::try_from(left).unwrap_or(usize::MAX));
-        }
+        let lost = self.state.waiting.end(deadline + LAST_WRITES).await;
+        self.state.account.settle(lost, |account| &mut account.dropped);
+        self.teller.abort();
+        self.state.losses.tell_untold();
     }
 }
 
@@ -162,14 +158,16 @@ impl<C: Channel> Worker<C> {
     async fn run(mut self) {
         loop {
             if self.state.reopen.swap(false, Ordering::Relaxed)
-                && let Err(error) = self.channel.reopen()
+                && let Err(error) = self.channel.reopen().await
             {
                 tracing::warn!(channel = self.state.name, "cannot open anew: {error}");
             }
-            let batch = self.front();
+            // Before the queue is asked: what comes while it answers is not in the answer.
+            let is_closing = self.state.closing.load(Ordering::Relaxed);
+            let batch = self.front().await;
             if !batch.is_empty() {
                 self.attempt(&batch).await;
-            } else if self.state.closing.load(Ordering::Relaxed) {
+            } else if is_closing {
                 return self.channel.finish().await;
             } else {
                 self.state.wake.notified().await;
@@ -177,24 +175,30 @@ impl<C: Channel> Worker<C> {
         }
     }
 
-    fn front(&self) -> Vec<Arc<Alert>> {
+    async fn front(&mut self) -> Vec<Arc<Alert>> {
         let count = if self.alone > 0 { 1 } else { self.channel.batch().max(1) };
-        let mut queue = self.state.queue();
-        let mut front = queue.front(count);
-        let damaged = queue.take_damaged();
-        drop(queue);
+        let mut front = self.ask(count).await;
         let mut bytes = 0;
         let fits = front.iter().take_while(|alert| {
             bytes += alert.size();
             bytes <= BATCH_BYTES
         });
         front.truncate(fits.count().max(1));
-        if damaged > 0 {
-            self.state.account.lock().failed += damaged;
-            tracing::warn!(
-                channel = self.state.name,
-                "{damaged} alerts in the queue on disk are unreadable"
-            );
+        front
+    }
+
+    /// Asks the queue, and says so where it does not answer.
+    async fn ask(&mut self, count: usize) -> Vec<Arc<Alert>> {
+        let mut answer = pin!(self.state.waiting.front(count));
+        if let Ok(front) = timeout(HANGS_AFTER, &mut answer).await {
+            return front;
+        }
+        if self.state.account.fails("the disk of the queue does not answer") {
+            tracing::warn!(channel = self.state.name, "the disk of the queue does not answer");
+        }
+        let front = answer.await;
+        if self.state.account.works() {
+            tracing::info!(channel = self.state.name, "the disk of the queue answers again");
         }
         front
     }
@@ -267,13 +271,11 @@ impl<C: Channel> Worker<C> {
 
     /// So many of the oldest are settled.
     fn done(&mut self, count: usize, delivered: bool) {
-        self.state.queue().pop(count);
-        let mut account = self.state.account.lock();
-        match delivered {
-            true => account.delivered += count as u64,
-            false => account.failed += count as u64,
-        }
-        drop(account);
+        self.state.waiting.pop(count);
+        self.state.account.settle(count as u64, |account| match delivered {
+            true => &mut account.delivered,
+            false => &mut account.failed,
+        });
         self.failing_since = None;
         self.alone = self.alone.saturating_sub(count);
     }

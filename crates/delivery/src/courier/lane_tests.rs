@@ -1,9 +1,14 @@
 use std::collections::VecDeque;
+use std::sync::MutexGuard;
 use std::time::Duration;
+
+use tempfile::TempDir;
+use tracing::field::{Field, Visit};
 
 use super::*;
 use crate::alert::tests::alert;
-use crate::queue::Memory;
+use crate::courier::hanging::Gate;
+use crate::queue::{Disk, Memory, Store};
 
 /// A channel that answers as it was told, then takes everything.
 #[derive(Clone, Default)]
@@ -33,13 +38,22 @@ impl Scripted {
     }
 
     fn start(&self, give_up: u64) -> Lane {
+        self.start_with(Queue::Memory(Memory::new(100 * alert(10).size() as u64)), give_up)
+    }
+
+    fn start_with(&self, queue: Queue, give_up: u64) -> Lane {
         let retry = Retry {
             first: Duration::from_secs(1),
             longest: Duration::from_secs(60),
             give_up: Duration::from_secs(give_up),
         };
-        let queue = Queue::Memory(Memory::new(100 * alert(10).size() as u64));
         Lane::start("test", Priority::Warning, queue, &retry, self.clone())
+    }
+
+    /// The rules of all attempts, one after the other.
+    fn rules(&self) -> Vec<String> {
+        let script = self.script();
+        script.attempts.iter().flat_map(|(_, rules)| rules.clone()).collect()
     }
 }
 
@@ -65,7 +79,7 @@ impl Channel for Scripted {
         script.answers.pop_front().unwrap_or(Ok(()))
     }
 
-    fn reopen(&mut self) -> Result<(), String> {
+    async fn reopen(&mut self) -> Result<(), String> {
         self.script().reopened += 1;
         Err("told and gone on".to_owned())
     }
@@ -246,4 +260,182 @@ async fn a_batch_is_bounded_in_bytes_too() {
     let script = channel.script();
     let sizes: Vec<usize> = script.attempts.iter().map(|(_, rules)| rules.len()).collect();
     assert_eq!(sizes, [2, 1, 1, 1]);
+}
+
+fn rules(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(|number| alert(number).rule).collect()
+}
+
+/// Lets the lane work until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn alerts_for_a_disk_that_hangs_wait_in_memory_up_to_a_bound_and_in_order() {
+    let directory = TempDir::new().unwrap();
+    let (gate, queue) = Gate::closed(directory.path(), 1 << 20, 10 * alert(10).size());
+    let channel = Scripted::new([]);
+    let lane = channel.start_with(queue, 0);
+    push(&lane, 10..99);
+    let account = lane.account();
+    assert_eq!((account.waiting, account.dropped, account.delivered), (10, 79, 0));
+    assert!(account.last_error.unwrap().contains("hangs"));
+    gate.open();
+    until(|| lane.account().waiting == 0).await;
+    push(&lane, 30..35);
+    let account = finish(lane, 10).await;
+    assert_eq!((account.waiting, account.dropped, account.delivered), (0, 79, 15));
+    assert_eq!(channel.rules(), rules((10..20).chain(30..35)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_bounded_while_a_disk_hangs_and_what_it_has_is_kept() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), 1 << 20).unwrap();
+    for number in 0..5 {
+        disk.push(&Arc::new(alert(number))).unwrap();
+    }
+    drop(disk);
+    let (gate, queue) = Gate::closed(directory.path(), 1 << 20, 1 << 20);
+    let lane = Scripted::new([]).start_with(queue, 0);
+    push(&lane, 5..15);
+    assert_eq!(lane.account().waiting, 15);
+    gate.hangs();
+    let begun = Instant::now();
+    let account = finish(lane, 5).await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!((account.waiting, account.dropped, account.delivered), (5, 10, 0));
+    gate.open();
+    gate.is_gone();
+    let mut disk = Disk::open(directory.path(), 1 << 20).unwrap();
+    let left: Vec<String> = disk.front(99).iter().map(|alert| alert.rule.clone()).collect();
+    assert_eq!(left, rules(0..6), "and the one that was being written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_answer_is_told() {
+    let directory = TempDir::new().unwrap();
+    let (gate, queue) = Gate::closed(directory.path(), 1 << 20, 1 << 20);
+    let channel = Scripted::new([]);
+    let lane = channel.start_with(queue, 0);
+    tokio::time::sleep(HANGS_AFTER + Duration::from_secs(1)).await;
+    let account = lane.account();
+    assert!(account.failing && account.last_error.unwrap().contains("does not answer"));
+    gate.open();
+    until(|| !lane.account().failing).await;
+}
+
+#[tokio::test]
+async fn what_the_disk_refuses_later_is_dropped_and_what_came_last_is_written_before_the_end() {
+    let directory = TempDir::new().unwrap();
+    let (gate, queue) = Gate::closed(directory.path(), 64 << 10, 1 << 20);
+    let channel = Scripted::new([]);
+    channel.script().always = Some(Failure::later("away"));
+    let lane = channel.start_with(queue, 0);
+    push(&lane, 0..500);
+    assert_eq!(lane.account().waiting, 500);
+    gate.open();
+    // The grace is over at once.
+    let account = finish(lane, 0).await;
+    let left = Disk::open(directory.path(), 64 << 10).unwrap().len();
+    assert!(left > 0 && left < 500, "{left}");
+    assert_eq!((account.waiting, account.dropped), (left, 500 - left));
+}
+
+#[tokio::test]
+async fn what_comes_last_while_the_disk_hangs_is_delivered_before_the_end() {
+    let directory = TempDir::new().unwrap();
+    let (gate, queue) = Gate::closed(directory.path(), 1 << 20, 1 << 20);
+    let lane = Scripted::new([]).start_with(queue, 0);
+    // The worker asks for what there is.
+    tokio::task::yield_now().await;
+    gate.hangs();
+    push(&lane, 0..1);
+    lane.close();
+    gate.open();
+    assert_eq!(finish(lane, 10).await.delivered, 1);
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+impl Visit for Lines {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+/// A channel that takes an alert each 100 ms.
+struct Slow;
+
+impl Channel for Slow {
+    fn batch(&self) -> usize {
+        1
+    }
+
+    async fn deliver(&mut self, _: &[Arc<Alert>]) -> Result<(), Failure> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_steady_overload_there_is_a_line_a_minute_and_one_when_it_is_over() {
+    let lines = Lines::default();
+    // With one alone, another test's thread, which has none, could have lines taken for wanted by nobody.
+    let _second = tracing::Dispatch::new(Lines::default());
+    let _logged = tracing::subscriber::set_default(lines.clone());
+    let queue = Queue::Memory(Memory::new(3 * alert(10).size() as u64));
+    let lane = Lane::start("test", Priority::Debug, queue, &Retry::default(), Slow);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(200) {
+        push(&lane, 10..11);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let account = lane.account();
+    assert!(account.delivered > 1900 && account.dropped > 1900, "{account:?}");
+    let lines = lines.0.lock().unwrap().clone();
+    let (over, dropped) = lines.split_last().unwrap();
+    assert_eq!(over, "no more alerts are dropped");
+    assert_eq!(dropped.len(), 5, "at once and after each of four minutes: {lines:?}");
+    let counts = dropped.iter().map(|line| {
+        let count = line.strip_prefix("alerts are dropped, ").unwrap();
+        count.split(' ').next().unwrap().parse::<u64>().unwrap()
+    });
+    assert_eq!(counts.sum::<u64>(), account.dropped);
+    assert!(
+        dropped[1].ends_with("since this was last said: the queue is full"),
+        "{lines:?}"
+    );
 }

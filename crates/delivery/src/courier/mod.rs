@@ -3,8 +3,13 @@
 //! Reading never waits for a channel, so the sensor's socket is emptied as fast as alerts come; what a slow channel cannot take
 //! is its own queue's business. When the sensor closes its end, or dies, the lanes are given a grace to deliver what waits.
 
+#[cfg(test)]
+mod hanging;
+mod keeper;
 mod lane;
+mod losses;
 mod start;
+mod waiting;
 
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;

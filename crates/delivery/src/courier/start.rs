@@ -59,7 +59,13 @@ impl fmt::Debug for Starter {
 }
 
 impl Starter {
-    fn new(name: &'static str, threshold: Priority, queue: Queue, retry: &Retry, channel: impl Channel) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        threshold: Priority,
+        queue: Queue,
+        retry: &Retry,
+        channel: impl Channel,
+    ) -> Self {
         let retry = retry.clone();
         Self {
             name,
@@ -145,6 +151,8 @@ fn queue(channel: &'static str, settings: &QueueSettings) -> Result<Queue, Start
         return Ok(Queue::Memory(Memory::new(settings.memory.as_u64())));
     }
     let disk = Disk::open(&settings.directory, settings.disk.as_u64());
-    disk.map(Queue::Disk)
-        .map_err(|source| StartError::Queue { channel, source })
+    Ok(Queue::Disk {
+        store: Box::new(disk.map_err(|source| StartError::Queue { channel, source })?),
+        memory: usize::try_from(settings.memory.as_u64()).unwrap_or(usize::MAX),
+    })
 }

@@ -4,11 +4,13 @@ use std::thread;
 use bytesize::ByteSize;
 use tempfile::TempDir;
 
+use super::hanging::Gate;
 use super::*;
 use crate::alert::tests::alert;
-use crate::config::Delivery;
+use crate::channel::Http;
+use crate::config::{Delivery, Retry};
 use crate::frame::VERSION;
-use crate::{End, Handed, Sender};
+use crate::{End, Handed, Priority, Sender};
 
 fn settings(directory: &TempDir) -> Delivery {
     let mut settings = Delivery::default();
@@ -72,6 +74,51 @@ fn a_channel_that_fails_holds_up_no_other_and_the_end_is_bounded() {
     assert_eq!((http.delivered, http.dropped, http.waiting), (0, 500, 0));
     assert!(http.failing && http.retried > 0, "{http:?}");
     assert!(http.last_error.as_ref().unwrap().contains("cannot connect"), "{http:?}");
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_no_other_channel_and_the_end_is_bounded() {
+    let directory = TempDir::new().unwrap();
+    let mut settings = settings(&directory);
+    let server = crate::channel::test_server();
+    settings.http.url = server.url("/");
+    let (gate, queue) = Gate::closed(&directory.path().join("queue"), 1 << 20, 10 * alert(10).size());
+    let http = Http::new(&settings.http, "1").unwrap();
+    let starter = Starter::new("http", Priority::Debug, queue, &Retry::default(), http);
+    let mut courier = courier(&settings);
+    // In front of the one that works.
+    courier.starters.insert(0, starter);
+    let (mut sender, other) = Sender::pair(&settings).unwrap();
+    let working = thread::spawn(move || courier.run(other));
+    for number in 10..60 {
+        assert_eq!(sender.send(alert(number)), Handed::Over);
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let (mut file, mut http) = Default::default();
+    while (file, http) != (50, 50) {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{file} in the file, {http} accounted for"
+        );
+        let report = sender.report();
+        file = report.channels.get("file").map_or(0, |file| file.delivered);
+        http = report
+            .channels
+            .get("http")
+            .map_or(0, |http| http.waiting + http.dropped);
+        assert_eq!(http, report.received);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let begun = std::time::Instant::now();
+    let report = sender.finish(Duration::from_secs(10)).report;
+    let ended = working.join().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(report, ended.report);
+    let http = &report.channels["http"];
+    assert_eq!((http.delivered, http.dropped, http.waiting), (0, 50, 0));
+    gate.open();
+    gate.is_gone();
+    assert!(server.seen().is_empty());
 }
 
 #[test]

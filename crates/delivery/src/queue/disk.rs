@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{PushError, segment};
+use super::{PushError, Store, segment};
 use crate::alert::Alert;
 
 /// A segment is this share of the whole, so that what is delivered already takes little room.
@@ -59,6 +59,82 @@ struct Segment {
     length: u64,
     /// Records that are not delivered.
     records: u64,
+}
+
+impl Store for Disk {
+    fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError> {
+        let record = segment::record(alert)?;
+        let size = record.len() as u64;
+        let used: u64 = self.segments.iter().map(|segment| segment.length).sum();
+        if used.saturating_add(size) > self.limit {
+            return Err(PushError::Full);
+        }
+        let largest = (self.limit / SHARE).min(LARGEST);
+        let fits = self
+            .segments
+            .back()
+            .is_some_and(|last| last.length == 0 || last.length + size <= largest);
+        if !fits {
+            self.begin()?;
+        }
+        let Some(last) = self.segments.back_mut() else {
+            return Err(PushError::Full);
+        };
+        if let Err(error) = last.file.write_all_at(&record, last.length) {
+            // Half a record must not be in front of the next one.
+            last.file.set_len(last.length)?;
+            return Err(error.into());
+        }
+        last.length += size;
+        last.records += 1;
+        Ok(())
+    }
+
+    /// What is told comes from one segment, so it may be less than asked for and than there is.
+    fn front(&mut self, count: usize) -> Vec<Arc<Alert>> {
+        while self.ahead.len() < count {
+            let Some(first) = self.segments.front() else { break };
+            let offset = self.ahead.back().map_or(self.delivered, |(_, end)| *end);
+            if offset >= first.length {
+                if self.ahead.is_empty() && self.segments.len() > 1 {
+                    self.forget_first();
+                    continue;
+                }
+                break;
+            }
+            let read = segment::read(&first.file, offset, first.length).ok().flatten();
+            match read.map(|(payload, next)| (serde_json::from_slice::<Alert>(&payload), next)) {
+                Some((Ok(alert), next)) => self.ahead.push_back((Arc::new(alert), next)),
+                // What is good comes first, so that the position never passes what is not delivered.
+                _ if !self.ahead.is_empty() => break,
+                Some((Err(_), next)) => self.skip_record(next),
+                None => self.skip_first(),
+            }
+        }
+        self.ahead
+            .iter()
+            .take(count)
+            .map(|(alert, _)| Arc::clone(alert))
+            .collect()
+    }
+
+    fn pop(&mut self, count: usize) {
+        let count = count.min(self.ahead.len());
+        let last = self.ahead.drain(..count).next_back();
+        if let (Some((_, end)), Some(first)) = (last, self.segments.front_mut()) {
+            self.delivered = end;
+            first.records = first.records.saturating_sub(count as u64);
+            self.write_position();
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.records).sum()
+    }
+
+    fn take_damaged(&mut self) -> u64 {
+        std::mem::take(&mut self.damaged)
+    }
 }
 
 impl Disk {
@@ -140,34 +216,6 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError> {
-        let record = segment::record(alert)?;
-        let size = record.len() as u64;
-        let used: u64 = self.segments.iter().map(|segment| segment.length).sum();
-        if used.saturating_add(size) > self.limit {
-            return Err(PushError::Full);
-        }
-        let largest = (self.limit / SHARE).min(LARGEST);
-        let fits = self
-            .segments
-            .back()
-            .is_some_and(|last| last.length == 0 || last.length + size <= largest);
-        if !fits {
-            self.begin()?;
-        }
-        let Some(last) = self.segments.back_mut() else {
-            return Err(PushError::Full);
-        };
-        if let Err(error) = last.file.write_all_at(&record, last.length) {
-            // Half a record must not be in front of the next one.
-            last.file.set_len(last.length)?;
-            return Err(error.into());
-        }
-        last.length += size;
-        last.records += 1;
-        Ok(())
-    }
-
     /// Begins a segment.
     fn begin(&mut self) -> io::Result<()> {
         let (before, _) = self.read_position().unwrap_or_default();
@@ -181,52 +229,6 @@ impl Disk {
             records: 0,
         });
         Ok(())
-    }
-
-    /// What is told comes from one segment, so it may be less than asked for and than there is.
-    pub(super) fn front(&mut self, count: usize) -> Vec<Arc<Alert>> {
-        while self.ahead.len() < count {
-            let Some(first) = self.segments.front() else { break };
-            let offset = self.ahead.back().map_or(self.delivered, |(_, end)| *end);
-            if offset >= first.length {
-                if self.ahead.is_empty() && self.segments.len() > 1 {
-                    self.forget_first();
-                    continue;
-                }
-                break;
-            }
-            let read = segment::read(&first.file, offset, first.length).ok().flatten();
-            match read.map(|(payload, next)| (serde_json::from_slice::<Alert>(&payload), next)) {
-                Some((Ok(alert), next)) => self.ahead.push_back((Arc::new(alert), next)),
-                // What is good comes first, so that the position never passes what is not delivered.
-                _ if !self.ahead.is_empty() => break,
-                Some((Err(_), next)) => self.skip_record(next),
-                None => self.skip_first(),
-            }
-        }
-        self.ahead
-            .iter()
-            .take(count)
-            .map(|(alert, _)| Arc::clone(alert))
-            .collect()
-    }
-
-    pub(super) fn pop(&mut self, count: usize) {
-        let count = count.min(self.ahead.len());
-        let last = self.ahead.drain(..count).next_back();
-        if let (Some((_, end)), Some(first)) = (last, self.segments.front_mut()) {
-            self.delivered = end;
-            first.records = first.records.saturating_sub(count as u64);
-            self.write_position();
-        }
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.records).sum()
-    }
-
-    pub(super) fn take_damaged(&mut self) -> u64 {
-        std::mem::take(&mut self.damaged)
     }
 
     /// Gives up a record that is as it was written, but is no alert that this version knows.

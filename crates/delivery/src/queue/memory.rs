@@ -23,7 +23,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError> {
+    pub(crate) fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError> {
         let bytes = self.bytes.saturating_add(alert.size());
         if bytes > self.limit {
             return Err(PushError::Full);
@@ -33,17 +33,17 @@ impl Memory {
         Ok(())
     }
 
-    pub(super) fn front(&self, count: usize) -> Vec<Arc<Alert>> {
+    pub(crate) fn front(&self, count: usize) -> Vec<Arc<Alert>> {
         self.alerts.iter().take(count).cloned().collect()
     }
 
-    pub(super) fn pop(&mut self, count: usize) {
+    pub(crate) fn pop(&mut self, count: usize) {
         let count = count.min(self.alerts.len());
         let bytes: usize = self.alerts.drain(..count).map(|alert| alert.size()).sum();
         self.bytes -= bytes;
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.alerts.len() as u64
     }
 }

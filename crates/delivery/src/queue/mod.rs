@@ -5,6 +5,7 @@ mod disk;
 mod memory;
 mod segment;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use disk::Disk;
@@ -17,7 +18,29 @@ use crate::alert::Alert;
 #[derive(Debug)]
 pub(crate) enum Queue {
     Memory(Memory),
-    Disk(Disk),
+    Disk {
+        store: Box<dyn Store>,
+        /// What may wait in memory in front of it, in bytes, because a disk takes its time.
+        memory: usize,
+    },
+}
+
+/// What is kept on a disk. Every call may wait for that, for as long as it likes.
+pub(crate) trait Store: fmt::Debug + Send {
+    /// Takes an alert in.
+    fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError>;
+
+    /// The oldest ones, at most so many. They stay until [`Store::pop`].
+    fn front(&mut self, count: usize) -> Vec<Arc<Alert>>;
+
+    /// Forgets so many of those that [`Store::front`] told last.
+    fn pop(&mut self, count: usize);
+
+    /// How many wait.
+    fn len(&self) -> u64;
+
+    /// How many turned out to be unreadable since this was last asked.
+    fn take_damaged(&mut self) -> u64;
 }
 
 /// Why an alert was not taken.
@@ -27,51 +50,18 @@ pub(crate) enum PushError {
     Full,
     #[error("the queue on disk cannot be written: {0}")]
     Disk(#[from] std::io::Error),
+    #[error("the disk of the queue is too slow or hangs, and the memory in front of it is full")]
+    Behind,
+    #[error("the thread of the queue on disk has ended")]
+    NoThread,
 }
 
 impl Queue {
-    /// Takes an alert in.
-    pub(crate) fn push(&mut self, alert: &Arc<Alert>) -> Result<(), PushError> {
-        match self {
-            Self::Memory(memory) => memory.push(alert),
-            Self::Disk(disk) => disk.push(alert),
-        }
-    }
-
-    /// The oldest ones, at most so many. They stay until [`Queue::pop`].
-    pub(crate) fn front(&mut self, count: usize) -> Vec<Arc<Alert>> {
-        match self {
-            Self::Memory(memory) => memory.front(count),
-            Self::Disk(disk) => disk.front(count),
-        }
-    }
-
-    /// Forgets so many of those that [`Queue::front`] told last.
-    pub(crate) fn pop(&mut self, count: usize) {
-        match self {
-            Self::Memory(memory) => memory.pop(count),
-            Self::Disk(disk) => disk.pop(count),
-        }
-    }
-
     /// How many wait.
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(memory) => memory.len(),
-            Self::Disk(disk) => disk.len(),
+            Self::Disk { store, .. } => store.len(),
         }
-    }
-
-    /// How many turned out to be unreadable since this was last asked.
-    pub(crate) fn take_damaged(&mut self) -> u64 {
-        match self {
-            Self::Memory(_) => 0,
-            Self::Disk(disk) => disk.take_damaged(),
-        }
-    }
-
-    /// Whether what waits is still there after the process has ended.
-    pub(crate) fn survives(&self) -> bool {
-        matches!(self, Self::Disk(_))
     }
 }

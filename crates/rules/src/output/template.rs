@@ -252,7 +252,10 @@ impl<'t> Reader<'t, '_, '_> {
         let from = self.at;
         let word = word(self.rest());
         if word == 0 {
-            return Err(self.error(from..from, "a field's name is expected behind %, which cannot stand for itself"));
+            return Err(self.error(
+                from..from,
+                "a field's name is expected behind %, which cannot stand for itself",
+            ));
         }
         let name = &self.rest()[..word];
         if self.rest()[word..].starts_with('(')

@@ -19,7 +19,10 @@ fn event() -> Event {
         .list("proc.args", &["-c", "id"])
         .unknown("container.image.repository", "runtime_timeout")
         .with("proc.aname", Answer::Partly(vec![text_of("bash")], "exited"))
-        .with("proc.cmdline", Answer::Partly(vec![text_of("sh -c")], "arguments_truncated"))
+        .with(
+            "proc.cmdline",
+            Answer::Partly(vec![text_of("sh -c")], "arguments_truncated"),
+        )
         .with("fd.name", Answer::Known(Value::Text(b"/tmp/\xff\n".to_vec().into())))
 }
 

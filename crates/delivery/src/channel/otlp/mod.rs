@@ -100,8 +100,8 @@ impl Channel for Otlp {
         })
     }
 
-    fn reopen(&mut self) -> Result<(), String> {
-        self.client.reopen().map_err(|error| error.to_string())
+    async fn reopen(&mut self) -> Result<(), String> {
+        self.client.reopen().await
     }
 }
 

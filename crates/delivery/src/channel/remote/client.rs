@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -104,9 +105,12 @@ impl Client {
     }
 
     /// Reads certificates and keys anew, and connects anew with the next request. What cannot be read leaves all as it is.
-    pub(in crate::channel) fn reopen(&mut self) -> Result<(), TlsError> {
+    pub(in crate::channel) async fn reopen(&mut self) -> Result<(), String> {
         if self.tls.is_some() {
-            self.tls = Some(tls::client(&self.tls_settings)?);
+            let settings = self.tls_settings.clone();
+            let read = spawn_blocking(move || tls::client(&settings)).await;
+            let read = read.map_err(|error| error.to_string())?;
+            self.tls = Some(read.map_err(|error| error.to_string())?);
         }
         self.connection = None;
         Ok(())

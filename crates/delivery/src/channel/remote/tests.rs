@@ -259,9 +259,9 @@ async fn certificates_are_read_anew_when_asked_to() {
     let mut client = client(&https(&server, "localhost"), &tls).unwrap();
     words(post(&mut client).await);
     fs::write(&tls.key, "half a fi").unwrap();
-    assert!(client.reopen().is_err());
+    assert!(client.reopen().await.is_err());
     authority.tls(Some(&authority));
-    client.reopen().unwrap();
+    client.reopen().await.unwrap();
     assert_eq!(post(&mut client).await, Ok(Verdict::Taken));
 }
 
