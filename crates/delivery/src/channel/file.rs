@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +54,7 @@ impl Channel for File {
 
 impl Log {
     fn append(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
+        self.follow().map_err(Failure::later)?;
         let limit = self.settings.max_size.as_u64();
         let mut taken = 0;
         let mut text = Vec::new();
@@ -73,15 +74,34 @@ impl Log {
         self.write(&text).map_err(|error| Failure::later_than(taken, error))
     }
 
+    /// Makes sure that what is written is what others find by the path, and knows how long it is: they may move, remove or truncate it.
+    fn follow(&mut self) -> io::Result<()> {
+        let held = self.file.metadata()?;
+        let is_same = |there: fs::Metadata| (there.dev(), there.ino()) == (held.dev(), held.ino());
+        if !fs::symlink_metadata(&self.settings.path).is_ok_and(is_same) {
+            return self.reopen();
+        }
+        self.length = held.len();
+        Ok(())
+    }
+
     /// All or nothing, as far as the disk allows.
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(text) {
-            // Half a line would spoil the next one. If even that fails, the next write is no worse than this one.
-            let _ = self.file.set_len(self.length);
+            self.take_back();
             return Err(error);
         }
         self.length += text.len() as u64;
         Ok(())
+    }
+
+    /// Half a line would spoil the next one. If even this fails, the next write is no worse than the last one.
+    fn take_back(&self) {
+        // Where it was truncated meanwhile, this must not fill it with zeros.
+        let is_longer = |there: fs::Metadata| there.len() > self.length;
+        if self.file.metadata().is_ok_and(is_longer) {
+            let _ = self.file.set_len(self.length);
+        }
     }
 
     /// What fails in between leaves a file that is tried again, and a gap that the next attempt fills first: the kept files are not
@@ -114,7 +134,9 @@ impl Log {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        (self.file, self.length) = open(&self.settings.path)?;
+        let path = &self.settings.path;
+        (self.file, self.length) = open(path)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display())))?;
         Ok(())
     }
 }
@@ -233,19 +255,64 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_else_may_rotate() {
+    async fn somebody_else_may_rotate_and_ask_to_open_anew_or_not() {
+        for asks in [true, false] {
+            let directory = TempDir::new().unwrap();
+            let settings = settings(&directory, 0, 0);
+            let mut file = File::open(&settings).unwrap();
+            file.deliver(&alerts(1..3)).await.unwrap();
+            fs::rename(&settings.path, directory.path().join("moved")).unwrap();
+            if asks {
+                file.reopen().unwrap();
+            }
+            file.deliver(&alerts(3..4)).await.unwrap();
+            file.reopen().unwrap();
+            file.deliver(&alerts(4..7)).await.unwrap();
+            assert_eq!(
+                files(&directory),
+                [("alerts.log".to_owned(), 4), ("moved".to_owned(), 2)]
+            );
+            fs::remove_file(&settings.path).unwrap();
+            file.deliver(&alerts(7..8)).await.unwrap();
+            assert_eq!(fs::read_to_string(&settings.path).unwrap().lines().count(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_was_truncated_counts_as_long_as_it_is() {
         let directory = TempDir::new().unwrap();
-        let settings = settings(&directory, 0, 0);
+        let line = alert(10).json.len() as u64 + 1;
+        let settings = settings(&directory, 3 * line, 2);
         let mut file = File::open(&settings).unwrap();
-        file.deliver(&alerts(1..2)).await.unwrap();
-        fs::rename(&settings.path, directory.path().join("moved")).unwrap();
-        file.deliver(&alerts(2..3)).await.unwrap();
-        file.reopen().unwrap();
-        file.deliver(&alerts(3..4)).await.unwrap();
-        assert_eq!(
-            files(&directory),
-            [("alerts.log".to_owned(), 1), ("moved".to_owned(), 2)]
-        );
+        file.deliver(&alerts(10..13)).await.unwrap();
+        // As logrotate's copytruncate does.
+        let other = fs::OpenOptions::new().write(true).open(&settings.path).unwrap();
+        other.set_len(0).unwrap();
+        file.deliver(&alerts(13..15)).await.unwrap();
+        assert_eq!(files(&directory), [("alerts.log".to_owned(), 2)]);
+        other.set_len(line).unwrap();
+        file.0.lock().unwrap().take_back();
+        assert_eq!(files(&directory), [("alerts.log".to_owned(), 1)]);
+    }
+
+    #[tokio::test]
+    async fn where_it_cannot_be_made_anew_nothing_is_delivered_and_the_path_is_told() {
+        let directory = TempDir::new().unwrap();
+        let mut settings = settings(&directory, 0, 0);
+        let logs = directory.path().join("logs");
+        settings.path = logs.join("alerts.log");
+        fs::create_dir(&logs).unwrap();
+        let mut file = File::open(&settings).unwrap();
+        fs::rename(&logs, directory.path().join("moved")).unwrap();
+        for _ in 0..2 {
+            let failure = file.deliver(&alerts(1..3)).await.unwrap_err();
+            assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
+            let expected = format!("cannot open {}: ", settings.path.display());
+            assert!(failure.error.starts_with(&expected), "{}", failure.error);
+        }
+        fs::create_dir(&logs).unwrap();
+        file.deliver(&alerts(1..3)).await.unwrap();
+        assert_eq!(fs::read_to_string(&settings.path).unwrap().lines().count(), 2);
     }
 
     #[tokio::test]
@@ -287,11 +354,16 @@ mod tests {
     async fn a_full_disk_leaves_whole_lines_and_is_tried_again() {
         let file = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let directory = TempDir::new().unwrap();
-        let mut full = File::open(&settings(&directory, 0, 0)).unwrap();
-        full.0.lock().unwrap().file = file;
+        let settings = settings(&directory, 0, 0);
+        let mut full = File::open(&settings).unwrap();
+        {
+            let mut log = full.0.lock().unwrap();
+            log.file = file;
+            log.settings.path = "/dev/full".into();
+        }
         let failure = full.deliver(&alerts(1..3)).await.unwrap_err();
         assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
-        full.reopen().unwrap();
+        full.0.lock().unwrap().settings.path = settings.path;
         full.deliver(&alerts(1..3)).await.unwrap();
         assert_eq!(files(&directory)[0].1, 2);
     }
