@@ -1,5 +1,6 @@
-//! A file that is appended to, and renamed when it has grown enough. Only its owner may read it; a link in its place, or anything but
-//! a regular file, is refused. Written on a thread that may wait for the disk.
+//! A file that is appended to, and renamed when it has grown enough. One that is made may be read by its owner only; one that others
+//! may use keeps its mode, and that is told. A link in its place, or anything but a regular file, is refused. Written on a thread that
+//! may wait for the disk.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,16 +21,24 @@ struct Log {
     settings: config::File,
     file: fs::File,
     length: u64,
+    /// Asked at the start: later, the filter has no call for it.
+    user: u32,
+    /// The mode that was warned of last.
+    told: Option<u32>,
 }
 
 impl File {
     pub(crate) fn open(settings: &config::File) -> io::Result<Self> {
-        let (file, length) = open(&settings.path)?;
-        Ok(Self(Arc::new(Mutex::new(Log {
+        let (file, metadata) = open(&settings.path)?;
+        let mut log = Log {
             settings: settings.clone(),
             file,
-            length,
-        }))))
+            length: metadata.len(),
+            user: nix::unistd::geteuid().as_raw(),
+            told: None,
+        };
+        log.tell_of_mode(&metadata);
+        Ok(Self(Arc::new(Mutex::new(log))))
     }
 }
 
@@ -135,9 +144,25 @@ impl Log {
 
     fn reopen(&mut self) -> io::Result<()> {
         let path = &self.settings.path;
-        (self.file, self.length) = open(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display())))?;
+        let opened = open(path);
+        let (file, metadata) =
+            opened.map_err(|error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display())))?;
+        (self.file, self.length) = (file, metadata.len());
+        self.tell_of_mode(&metadata);
         Ok(())
+    }
+
+    /// Who else may read the file may be meant to, so its mode stays.
+    fn tell_of_mode(&mut self, metadata: &fs::Metadata) {
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o077 == 0 || metadata.uid() != self.user || self.told == Some(mode) {
+            return;
+        }
+        self.told = Some(mode);
+        tracing::warn!(
+            "{} was there with mode {mode:04o}: not only its owner may use it",
+            self.settings.path.display()
+        );
     }
 }
 
@@ -163,7 +188,7 @@ fn old(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-fn open(path: &Path) -> io::Result<(fs::File, u64)> {
+fn open(path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
     let file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -175,7 +200,7 @@ fn open(path: &Path) -> io::Result<(fs::File, u64)> {
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
-    Ok((file, metadata.len()))
+    Ok((file, metadata))
 }
 
 #[cfg(test)]
@@ -187,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::alert::tests::alert;
+    use crate::logged::logged;
 
     fn settings(directory: &TempDir, max_size: u64, keep: u32) -> config::File {
         config::File {
@@ -230,6 +256,38 @@ mod tests {
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
         let mode = fs::metadata(&settings.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_that_others_may_read_keeps_its_mode_and_that_is_told_once() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let set = |mode| fs::set_permissions(&settings.path, fs::Permissions::from_mode(mode)).unwrap();
+        let made = logged(|| drop(File::open(&settings).unwrap()));
+        assert_eq!(made, "");
+        set(0o640);
+        let log = logged(|| {
+            let mut file = File::open(&settings).unwrap();
+            file.reopen().unwrap();
+        });
+        let expected = format!("{} was there with mode 0640: ", settings.path.display());
+        assert!(log.starts_with(&expected) && log.lines().count() == 1, "{log}");
+        let mode = fs::metadata(&settings.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[test]
+    fn the_mode_of_a_file_of_another_user_is_his() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let file = File::open(&settings).unwrap();
+        fs::set_permissions(&settings.path, fs::Permissions::from_mode(0o666)).unwrap();
+        let log = logged(|| {
+            let mut log = file.0.lock().unwrap();
+            log.user += 1;
+            log.reopen().unwrap();
+        });
+        assert_eq!(log, "");
     }
 
     #[tokio::test]

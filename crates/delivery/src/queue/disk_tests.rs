@@ -1,9 +1,8 @@
-use std::sync::Mutex;
-
 use tempfile::TempDir;
 
 use super::*;
 use crate::alert::tests::alert;
+use crate::logged::logged;
 
 const LIMIT: u64 = 1 << 20;
 
@@ -99,35 +98,6 @@ fn a_torn_record_is_cut_off() {
     assert_eq!(disk.len(), 2);
     push(&mut disk, 7..8);
     assert_eq!(drain(&mut disk, 10), ["Rule 0", "Rule 1", "Rule 7"]);
-}
-
-/// What was logged meanwhile.
-fn logged(work: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<String>>);
-    impl tracing::field::Visit for Log {
-        fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-            *self.0.lock().unwrap() += &format!("{value:?}\n");
-        }
-    }
-    impl tracing::Subscriber for Log {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            event.record(&mut self.clone());
-        }
-        fn enter(&self, _: &tracing::span::Id) {}
-        fn exit(&self, _: &tracing::span::Id) {}
-    }
-    let log = Log::default();
-    tracing::subscriber::with_default(log.clone(), work);
-    log.0.lock().unwrap().clone()
 }
 
 #[test]
