@@ -241,10 +241,30 @@ fn the_largest_alert_is_read_again_though_it_grew_when_it_was_escaped() {
 }
 
 #[test]
-fn two_processes_do_not_share_a_directory() {
+fn two_processes_do_not_share_a_directory_and_waiting_for_the_other_ends() {
     let directory = TempDir::new().unwrap();
     let _disk = Disk::open(directory.path(), LIMIT).unwrap();
-    assert!(matches!(Disk::open(directory.path(), LIMIT), Err(OpenError::InUse(_))));
+    let mut waited = Duration::ZERO;
+    let second = Disk::open_after(directory.path(), LIMIT, |pause| waited += pause);
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    assert_eq!(waited, PAUSE * (ATTEMPTS - 1));
+}
+
+#[test]
+fn a_process_that_is_about_to_end_is_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..3);
+    let mut former = Some(disk);
+    let mut pauses = 0;
+    let second = Disk::open_after(directory.path(), LIMIT, |_| {
+        pauses += 1;
+        if pauses == 3 {
+            former = None;
+        }
+    });
+    assert_eq!(drain(&mut second.unwrap(), 10), rules(0..3));
+    assert_eq!(pauses, 3);
 }
 
 #[test]
