@@ -17,6 +17,8 @@ pub mod config;
 mod courier;
 pub mod frame;
 pub mod limit;
+#[cfg(test)]
+mod logged;
 mod queue;
 mod sender;
 

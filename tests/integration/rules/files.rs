@@ -96,7 +96,7 @@ fn an_agent_without_any_rule_says_so() {
         .unwrap()
         .stop()
         .unwrap();
-    assert!(stopped.stderr.contains("no rule that is enabled"), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("no rule is left"), "{}", stopped.stderr);
 }
 
 #[test]

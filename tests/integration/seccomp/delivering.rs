@@ -175,10 +175,12 @@ impl Receivers {
             }
         });
         let running = installed.spawn(["--config", config.to_str().unwrap()])?;
-        self.lives(&running, &installed)
+        // That of a queue on disk stays.
+        let stay = if part == Some("files") { 2 } else { 1 };
+        self.lives(&running, &installed, stay)
     }
 
-    fn lives(&self, agent: &Agent<'_>, installed: &Installed) -> Result<bool> {
+    fn lives(&self, agent: &Agent<'_>, installed: &Installed, stay: usize) -> Result<bool> {
         let told = || -> Option<Delivery> {
             let mut client = Client::connect(&installed.control_socket(), CALL).ok()?;
             client.status(CALL).ok()?.delivery
@@ -223,7 +225,7 @@ impl Receivers {
         }
         // Threads without work end after ten seconds.
         if !until("the end of threads", &|| {
-            threads(child).is_none_or(|threads| threads == 1)
+            threads(child).is_none_or(|threads| threads == stay)
         })? {
             return Ok(false);
         }

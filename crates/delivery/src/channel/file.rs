@@ -1,9 +1,10 @@
-//! A file that is appended to, and renamed when it has grown enough. Only its owner may read it; a link in its place, or anything but
-//! a regular file, is refused. Written on a thread that may wait for the disk.
+//! A file that is appended to, and renamed when it has grown enough. One that is made may be read by its owner only; one that others
+//! may use keeps its mode, and that is told. A link in its place, or anything but a regular file, is refused. Written on a thread that
+//! may wait for the disk.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,16 +21,24 @@ struct Log {
     settings: config::File,
     file: fs::File,
     length: u64,
+    /// Asked at the start: later, the filter has no call for it.
+    user: u32,
+    /// The mode that was warned of last.
+    told: Option<u32>,
 }
 
 impl File {
     pub(crate) fn open(settings: &config::File) -> io::Result<Self> {
-        let (file, length) = open(&settings.path)?;
-        Ok(Self(Arc::new(Mutex::new(Log {
+        let (file, metadata) = open(&settings.path)?;
+        let mut log = Log {
             settings: settings.clone(),
             file,
-            length,
-        }))))
+            length: metadata.len(),
+            user: nix::unistd::geteuid().as_raw(),
+            told: None,
+        };
+        log.tell_of_mode(&metadata);
+        Ok(Self(Arc::new(Mutex::new(log))))
     }
 }
 
@@ -55,6 +64,7 @@ impl Channel for File {
 
 impl Log {
     fn append(&mut self, alerts: &[Arc<Alert>]) -> Result<(), Failure> {
+        self.follow().map_err(Failure::later)?;
         let limit = self.settings.max_size.as_u64();
         let mut taken = 0;
         let mut text = Vec::new();
@@ -74,15 +84,34 @@ impl Log {
         self.write(&text).map_err(|error| Failure::later_than(taken, error))
     }
 
+    /// Makes sure that what is written is what others find by the path, and knows how long it is: they may move, remove or truncate it.
+    fn follow(&mut self) -> io::Result<()> {
+        let held = self.file.metadata()?;
+        let is_same = |there: fs::Metadata| (there.dev(), there.ino()) == (held.dev(), held.ino());
+        if !fs::symlink_metadata(&self.settings.path).is_ok_and(is_same) {
+            return self.reopen();
+        }
+        self.length = held.len();
+        Ok(())
+    }
+
     /// All or nothing, as far as the disk allows.
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(text) {
-            // Half a line would spoil the next one. If even that fails, the next write is no worse than this one.
-            let _ = self.file.set_len(self.length);
+            self.take_back();
             return Err(error);
         }
         self.length += text.len() as u64;
         Ok(())
+    }
+
+    /// Half a line would spoil the next one. If even this fails, the next write is no worse than the last one.
+    fn take_back(&self) {
+        // Where it was truncated meanwhile, this must not fill it with zeros.
+        let is_longer = |there: fs::Metadata| there.len() > self.length;
+        if self.file.metadata().is_ok_and(is_longer) {
+            let _ = self.file.set_len(self.length);
+        }
     }
 
     /// What fails in between leaves a file that is tried again, and a gap that the next attempt fills first: the kept files are not
@@ -115,8 +144,26 @@ impl Log {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        (self.file, self.length) = open(&self.settings.path)?;
+        let path = &self.settings.path;
+        let opened = open(path);
+        let (file, metadata) =
+            opened.map_err(|error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display())))?;
+        (self.file, self.length) = (file, metadata.len());
+        self.tell_of_mode(&metadata);
         Ok(())
+    }
+
+    /// Who else may read the file may be meant to, so its mode stays.
+    fn tell_of_mode(&mut self, metadata: &fs::Metadata) {
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o077 == 0 || metadata.uid() != self.user || self.told == Some(mode) {
+            return;
+        }
+        self.told = Some(mode);
+        tracing::warn!(
+            "{} was there with mode {mode:04o}: not only its owner may use it",
+            self.settings.path.display()
+        );
     }
 }
 
@@ -142,7 +189,7 @@ fn old(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-fn open(path: &Path) -> io::Result<(fs::File, u64)> {
+fn open(path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
     let file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -154,7 +201,7 @@ fn open(path: &Path) -> io::Result<(fs::File, u64)> {
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
-    Ok((file, metadata.len()))
+    Ok((file, metadata))
 }
 
 #[cfg(test)]
@@ -168,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::alert::tests::alert;
+    use crate::logged::logged;
 
     fn settings(directory: &TempDir, max_size: u64, keep: u32) -> config::File {
         config::File {
@@ -213,6 +261,38 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
     }
 
+    #[test]
+    fn one_that_others_may_read_keeps_its_mode_and_that_is_told_once() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let set = |mode| fs::set_permissions(&settings.path, fs::Permissions::from_mode(mode)).unwrap();
+        let made = logged(|| drop(File::open(&settings).unwrap()));
+        assert_eq!(made, "");
+        set(0o640);
+        let log = logged(|| {
+            let file = File::open(&settings).unwrap();
+            file.0.lock().unwrap().reopen().unwrap();
+        });
+        let expected = format!("{} was there with mode 0640: ", settings.path.display());
+        assert!(log.starts_with(&expected) && log.lines().count() == 1, "{log}");
+        let mode = fs::metadata(&settings.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[test]
+    fn the_mode_of_a_file_of_another_user_is_his() {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory, 0, 0);
+        let file = File::open(&settings).unwrap();
+        fs::set_permissions(&settings.path, fs::Permissions::from_mode(0o666)).unwrap();
+        let log = logged(|| {
+            let mut log = file.0.lock().unwrap();
+            log.user += 1;
+            log.reopen().unwrap();
+        });
+        assert_eq!(log, "");
+    }
+
     #[tokio::test]
     async fn it_is_rotated_by_size_and_the_oldest_go() {
         let directory = TempDir::new().unwrap();
@@ -236,19 +316,64 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_else_may_rotate() {
+    async fn somebody_else_may_rotate_and_ask_to_open_anew_or_not() {
+        for asks in [true, false] {
+            let directory = TempDir::new().unwrap();
+            let settings = settings(&directory, 0, 0);
+            let mut file = File::open(&settings).unwrap();
+            file.deliver(&alerts(1..3)).await.unwrap();
+            fs::rename(&settings.path, directory.path().join("moved")).unwrap();
+            if asks {
+                file.reopen().await.unwrap();
+            }
+            file.deliver(&alerts(3..4)).await.unwrap();
+            file.reopen().await.unwrap();
+            file.deliver(&alerts(4..7)).await.unwrap();
+            assert_eq!(
+                files(&directory),
+                [("alerts.log".to_owned(), 4), ("moved".to_owned(), 2)]
+            );
+            fs::remove_file(&settings.path).unwrap();
+            file.deliver(&alerts(7..8)).await.unwrap();
+            assert_eq!(fs::read_to_string(&settings.path).unwrap().lines().count(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_was_truncated_counts_as_long_as_it_is() {
         let directory = TempDir::new().unwrap();
-        let settings = settings(&directory, 0, 0);
+        let line = alert(10).json.len() as u64 + 1;
+        let settings = settings(&directory, 3 * line, 2);
         let mut file = File::open(&settings).unwrap();
-        file.deliver(&alerts(1..2)).await.unwrap();
-        fs::rename(&settings.path, directory.path().join("moved")).unwrap();
-        file.deliver(&alerts(2..3)).await.unwrap();
-        file.reopen().await.unwrap();
-        file.deliver(&alerts(3..4)).await.unwrap();
-        assert_eq!(
-            files(&directory),
-            [("alerts.log".to_owned(), 1), ("moved".to_owned(), 2)]
-        );
+        file.deliver(&alerts(10..13)).await.unwrap();
+        // As logrotate's copytruncate does.
+        let other = fs::OpenOptions::new().write(true).open(&settings.path).unwrap();
+        other.set_len(0).unwrap();
+        file.deliver(&alerts(13..15)).await.unwrap();
+        assert_eq!(files(&directory), [("alerts.log".to_owned(), 2)]);
+        other.set_len(line).unwrap();
+        file.0.lock().unwrap().take_back();
+        assert_eq!(files(&directory), [("alerts.log".to_owned(), 1)]);
+    }
+
+    #[tokio::test]
+    async fn where_it_cannot_be_made_anew_nothing_is_delivered_and_the_path_is_told() {
+        let directory = TempDir::new().unwrap();
+        let mut settings = settings(&directory, 0, 0);
+        let logs = directory.path().join("logs");
+        settings.path = logs.join("alerts.log");
+        fs::create_dir(&logs).unwrap();
+        let mut file = File::open(&settings).unwrap();
+        fs::rename(&logs, directory.path().join("moved")).unwrap();
+        for _ in 0..2 {
+            let failure = file.deliver(&alerts(1..3)).await.unwrap_err();
+            assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
+            let expected = format!("cannot open {}: ", settings.path.display());
+            assert!(failure.error.starts_with(&expected), "{}", failure.error);
+        }
+        fs::create_dir(&logs).unwrap();
+        file.deliver(&alerts(1..3)).await.unwrap();
+        assert_eq!(fs::read_to_string(&settings.path).unwrap().lines().count(), 2);
     }
 
     #[tokio::test]
@@ -304,11 +429,16 @@ mod tests {
     async fn a_full_disk_leaves_whole_lines_and_is_tried_again() {
         let file = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let directory = TempDir::new().unwrap();
-        let mut full = File::open(&settings(&directory, 0, 0)).unwrap();
-        full.0.lock().unwrap().file = file;
+        let settings = settings(&directory, 0, 0);
+        let mut full = File::open(&settings).unwrap();
+        {
+            let mut log = full.0.lock().unwrap();
+            log.file = file;
+            log.settings.path = "/dev/full".into();
+        }
         let failure = full.deliver(&alerts(1..3)).await.unwrap_err();
         assert_eq!((failure.taken, failure.kind), (0, super::super::Kind::Later(None)));
-        full.reopen().await.unwrap();
+        full.0.lock().unwrap().settings.path = settings.path;
         full.deliver(&alerts(1..3)).await.unwrap();
         assert_eq!(files(&directory)[0].1, 2);
     }

@@ -179,13 +179,17 @@ impl Running {
             Ended::Unknown => return None,
             Ended::No => {}
         }
-        // Its process group has its number, which is nobody else's until it is waited for.
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        self.kill();
         // The signal cannot be refused, but a system call that hangs is ended first.
         self.ended_by(Instant::now() + KILLED).await;
         None
+    }
+
+    /// Kills it with its process group, which has its number. That is nobody else's until it is waited for, so it must not have been.
+    fn kill(&self) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
     }
 
     async fn ended_by(&mut self, deadline: Instant) -> Ended {
@@ -199,6 +203,16 @@ impl Running {
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+/// The end of the run does not wait for the program longer than `grace`: whoever waits for it then is dropped, and it must not live on.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.kill();
+            let _ = self.child.try_wait();
         }
     }
 }

@@ -43,6 +43,17 @@ impl Shell {
     }
 }
 
+/// Waits until a process has ended. Whoever inherits it may not have waited for it yet.
+async fn ended(process: &str) {
+    for _ in 0..200 {
+        match std::fs::read_to_string(format!("/proc/{process}/stat")) {
+            Ok(stat) if !stat.contains(") Z") => sleep(Duration::from_millis(20)).await,
+            _ => return,
+        }
+    }
+    panic!("process {process} lives on");
+}
+
 fn alerts(numbers: std::ops::Range<usize>) -> Vec<Arc<Alert>> {
     numbers.map(|number| Arc::new(alert(number))).collect()
 }
@@ -133,15 +144,45 @@ async fn what_it_started_is_stopped_with_it() {
     let mut shell = Shell::new("sleep 1000 & echo $! > $OUT; wait", false);
     let failure = shell.program.deliver(&alerts(1..2)).await.unwrap_err();
     assert!(failure.error.contains("stopped after 1s"), "{}", failure.error);
-    let started = shell.lines(1).await.remove(0);
-    // Whoever inherits it may not have waited for it yet.
-    for _ in 0..200 {
-        match std::fs::read_to_string(format!("/proc/{started}/stat")) {
-            Ok(stat) if !stat.contains(") Z") => sleep(Duration::from_millis(20)).await,
-            _ => return,
+    ended(&shell.lines(1).await[0]).await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_for_its_end_leaves_nothing_behind() {
+    for is_finishing in [true, false] {
+        let mut shell = Shell::new("sleep 1000 & echo $! >> $OUT; echo $$ >> $OUT; wait", true);
+        shell.program.deliver(&alerts(1..2)).await.unwrap();
+        let started = shell.lines(2).await;
+        if is_finishing {
+            // As at the end of `grace`.
+            tokio::select! {
+                biased;
+                () = shell.program.finish() => panic!("it does not end by itself"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        drop(shell);
+        for process in started {
+            ended(&process).await;
         }
     }
-    panic!("process {started} lives on");
+}
+
+#[tokio::test]
+async fn one_for_an_alert_that_is_not_waited_for_is_stopped_too() {
+    let mut shell = Shell::new("echo $$ >> $OUT; exec sleep 1000", false);
+    let out = shell.out();
+    let begun = async {
+        while std::fs::read_to_string(&out).unwrap_or_default().lines().count() < 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let one = alerts(1..2);
+    tokio::select! {
+        ended = shell.program.deliver(&one) => panic!("{ended:?}"),
+        () = begun => {}
+    }
+    ended(&shell.lines(1).await[0]).await;
 }
 
 #[tokio::test]

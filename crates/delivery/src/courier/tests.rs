@@ -133,10 +133,12 @@ fn what_waits_on_disk_is_delivered_by_the_next_one() {
     settings.http.queue.directory = directory.path().join("queue");
     let (mut sender, other) = Sender::pair(&settings).unwrap();
     let first = courier(&settings);
-    let busy = Courier::new(&settings, "node", "1").unwrap_err();
+    let mut nowhere = settings.clone();
+    nowhere.http.queue.directory = directory.path().join("no/queue");
+    let error = Courier::new(&nowhere, "node", "1").unwrap_err();
     assert!(
-        busy.to_string().starts_with("delivery.http.queue.directory: "),
-        "{busy}"
+        error.to_string().starts_with("delivery.http.queue.directory: "),
+        "{error}"
     );
     let working = thread::spawn(move || first.run(other));
     for number in 0..100 {

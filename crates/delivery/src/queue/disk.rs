@@ -11,6 +11,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::{PushError, Store, segment};
 use crate::alert::Alert;
@@ -19,6 +21,12 @@ use crate::alert::Alert;
 const SHARE: u64 = 8;
 /// The largest segment.
 const LARGEST: u64 = 8 << 20;
+
+/// How often, and with what pause in between, the directory is asked for: for ten seconds. A delivery process whose sensor was killed
+/// holds it for `delivery.grace`, five seconds by default, and the supervisor that starts the agent anew meanwhile would take the
+/// exit code of "in use" for a mistake in the settings.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a queue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -138,8 +146,13 @@ impl Store for Disk {
 }
 
 impl Disk {
-    /// Opens the directory, which is made if its parent exists, and finds what a former process left.
+    /// Opens the directory, which is made if its parent exists, and finds what a former process left. One that has not ended yet is
+    /// waited for, but not long.
     pub(crate) fn open(directory: &Path, limit: u64) -> Result<Self, OpenError> {
+        Self::open_after(directory, limit, thread::sleep)
+    }
+
+    fn open_after(directory: &Path, limit: u64, mut pause: impl FnMut(Duration)) -> Result<Self, OpenError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::File { path, source }
@@ -150,10 +163,24 @@ impl Disk {
         }
         let path = directory.join("lock");
         let lock = segment::open(&path, true).map_err(failed(&path))?;
-        lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => OpenError::InUse(directory.to_owned()),
-            fs::TryLockError::Error(error) => failed(&path)(error),
-        })?;
+        let mut attempts = 1;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(fs::TryLockError::WouldBlock) if attempts < ATTEMPTS => {
+                    if attempts == 1 {
+                        tracing::info!(
+                            "{} is in use by another process, which may be about to end",
+                            directory.display()
+                        );
+                    }
+                    attempts += 1;
+                    pause(PAUSE);
+                }
+                Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
+                Err(fs::TryLockError::Error(error)) => return Err(failed(&path)(error)),
+            }
+        }
         let path = directory.join("position");
         let position = segment::open(&path, true).map_err(failed(&path))?;
         let mut disk = Self {

@@ -1,9 +1,8 @@
-use std::sync::Mutex;
-
 use tempfile::TempDir;
 
 use super::*;
 use crate::alert::tests::alert;
+use crate::logged::logged;
 
 const LIMIT: u64 = 1 << 20;
 
@@ -99,35 +98,6 @@ fn a_torn_record_is_cut_off() {
     assert_eq!(disk.len(), 2);
     push(&mut disk, 7..8);
     assert_eq!(drain(&mut disk, 10), ["Rule 0", "Rule 1", "Rule 7"]);
-}
-
-/// What was logged meanwhile.
-fn logged(work: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<String>>);
-    impl tracing::field::Visit for Log {
-        fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-            *self.0.lock().unwrap() += &format!("{value:?}\n");
-        }
-    }
-    impl tracing::Subscriber for Log {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            event.record(&mut self.clone());
-        }
-        fn enter(&self, _: &tracing::span::Id) {}
-        fn exit(&self, _: &tracing::span::Id) {}
-    }
-    let log = Log::default();
-    tracing::subscriber::with_default(log.clone(), work);
-    log.0.lock().unwrap().clone()
 }
 
 #[test]
@@ -271,10 +241,30 @@ fn the_largest_alert_is_read_again_though_it_grew_when_it_was_escaped() {
 }
 
 #[test]
-fn two_processes_do_not_share_a_directory() {
+fn two_processes_do_not_share_a_directory_and_waiting_for_the_other_ends() {
     let directory = TempDir::new().unwrap();
     let _disk = Disk::open(directory.path(), LIMIT).unwrap();
-    assert!(matches!(Disk::open(directory.path(), LIMIT), Err(OpenError::InUse(_))));
+    let mut waited = Duration::ZERO;
+    let second = Disk::open_after(directory.path(), LIMIT, |pause| waited += pause);
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    assert_eq!(waited, PAUSE * (ATTEMPTS - 1));
+}
+
+#[test]
+fn a_process_that_is_about_to_end_is_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let mut disk = Disk::open(directory.path(), LIMIT).unwrap();
+    push(&mut disk, 0..3);
+    let mut former = Some(disk);
+    let mut pauses = 0;
+    let second = Disk::open_after(directory.path(), LIMIT, |_| {
+        pauses += 1;
+        if pauses == 3 {
+            former = None;
+        }
+    });
+    assert_eq!(drain(&mut second.unwrap(), 10), rules(0..3));
+    assert_eq!(pauses, 3);
 }
 
 #[test]

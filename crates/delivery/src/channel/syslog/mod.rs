@@ -2,7 +2,8 @@
 //! length in front).
 //!
 //! Over TCP nobody confirms a message. A connection that the other end has closed is noticed before the next message is written;
-//! what was on its way when it closed may be lost, which the protocol has no remedy for.
+//! what was on its way when it closed may be lost, which the protocol has no remedy for. Over UDP nothing is noticed at all, so the
+//! name is looked for again from time to time.
 
 mod format;
 mod transport;
@@ -10,7 +11,7 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{Channel, Failure, Kind, line};
 use crate::alert::Alert;
@@ -19,6 +20,11 @@ use transport::{SendError, Transport};
 
 /// How long a message may take, connecting included.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the address of a name is taken for good over UDP.
+const RESOLVED: Duration = Duration::from_secs(60);
+/// How long looking for it again may take: less than [`PATIENCE`], because the message can go where the last one went.
+const RESOLVING: Duration = Duration::from_secs(3);
 
 /// See the module.
 pub(crate) struct Syslog {
@@ -29,6 +35,8 @@ pub(crate) struct Syslog {
     rfc5424: bool,
     hostname: String,
     transport: Option<Transport>,
+    /// When its address was last looked for.
+    resolved: Instant,
 }
 
 impl Syslog {
@@ -46,6 +54,7 @@ impl Syslog {
             },
             hostname: hostname.to_owned(),
             transport: None,
+            resolved: Instant::now(),
         }
     }
 
@@ -60,7 +69,29 @@ impl Syslog {
         }
     }
 
+    /// A name may lead elsewhere by now. What fails keeps what there is.
+    async fn resolve_again(&mut self) {
+        let is_udp = matches!(self.transport, Some(Transport::Udp(_)));
+        if !is_udp || self.resolved.elapsed() < RESOLVED {
+            return;
+        }
+        self.resolved = Instant::now();
+        let error = match timeout(RESOLVING, Transport::connect(&self.target)).await {
+            Ok(Ok(transport)) => {
+                self.transport = Some(transport);
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "there is no answer".to_owned(),
+        };
+        tracing::warn!(
+            "{} cannot be looked for again and stays where it was: {error}",
+            self.target
+        );
+    }
+
     async fn send(&mut self, message: &str) -> Result<(), SendError> {
+        self.resolve_again().await;
         // What was connected before may have gone: one attempt with it, one with a new connection.
         if let Some(transport) = &mut self.transport {
             match transport.send(message).await {
@@ -69,6 +100,7 @@ impl Syslog {
             }
         }
         let mut transport = Transport::connect(&self.target).await.map_err(SendError::Broken)?;
+        self.resolved = Instant::now();
         transport.send(message).await?;
         self.transport = Some(transport);
         Ok(())
@@ -100,6 +132,11 @@ impl Channel for Syslog {
             self.transport = None;
             return Err(Failure::later_than(taken, format!("{}: {error}", self.target)));
         }
+        Ok(())
+    }
+
+    async fn reopen(&mut self) -> Result<(), String> {
+        self.transport = None;
         Ok(())
     }
 }

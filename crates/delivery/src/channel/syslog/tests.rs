@@ -1,7 +1,8 @@
 use std::io::Read;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
+use nix::sys::socket::{getsockopt, sockopt};
 use tempfile::TempDir;
 
 use super::*;
@@ -89,6 +90,63 @@ async fn udp_is_rfc_5424_and_cut_where_it_must_be() {
     );
     let read = server.recv(&mut buffer).unwrap();
     assert!(read > 64_000 && std::str::from_utf8(&buffer[..read]).is_ok());
+}
+
+/// Where the next datagram comes from.
+fn sender_to(server: &UdpSocket) -> SocketAddr {
+    server.recv_from(&mut [0; 2048]).unwrap().1
+}
+
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn over_udp_the_name_is_looked_for_again_each_minute_and_stays_if_that_fails() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut syslog = syslog(Target::Udp(server.local_addr().unwrap().to_string()));
+    syslog.deliver(&alerts(1..3)).await.unwrap();
+    let first = sender_to(&server);
+    assert_eq!(sender_to(&server), first);
+    pass(RESOLVED).await;
+    syslog.deliver(&alerts(3..5)).await.unwrap();
+    let second = sender_to(&server);
+    assert!(sender_to(&server) == second && second != first);
+
+    syslog.target = Target::Udp("no such host:514".to_owned());
+    pass(RESOLVED).await;
+    syslog.deliver(&alerts(5..7)).await.unwrap();
+    assert_eq!((sender_to(&server), sender_to(&server)), (second, second));
+}
+
+#[tokio::test]
+async fn whoever_asks_to_open_anew_gets_a_new_connection() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut syslog = syslog(Target::Udp(server.local_addr().unwrap().to_string()));
+    syslog.deliver(&alerts(1..2)).await.unwrap();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    // As if the name led elsewhere.
+    syslog.target = Target::Udp(other.local_addr().unwrap().to_string());
+    syslog.reopen().await.unwrap();
+    syslog.deliver(&alerts(2..3)).await.unwrap();
+    sender_to(&other);
+}
+
+#[tokio::test]
+async fn over_tcp_a_receiver_that_vanished_is_noticed_in_time() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut syslog = syslog(Target::Tcp(server.local_addr().unwrap().to_string()));
+    syslog.deliver(&alerts(1..2)).await.unwrap();
+    let Some(Transport::Tcp(stream)) = &syslog.transport else {
+        panic!("it is connected by TCP");
+    };
+    let time = getsockopt(stream, sockopt::TcpUserTimeout).unwrap();
+    assert_eq!(time, transport::UNACKNOWLEDGED);
 }
 
 /// Reads messages with their length in front.

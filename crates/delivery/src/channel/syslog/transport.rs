@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, UnixStream};
 
@@ -16,6 +17,9 @@ use crate::config::Target;
 const DATAGRAM: usize = 65_000;
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long what was written over TCP may stay unacknowledged, in milliseconds: the other end has vanished then. Left to itself, the
+/// kernel would try for about a quarter of an hour (tcp(7), `tcp_retries2`), and all that time messages would pass for delivered.
+pub(super) const UNACKNOWLEDGED: u32 = 30_000;
 
 pub(super) enum Transport {
     Datagram(UnixDatagram),
@@ -40,7 +44,9 @@ impl Transport {
             Target::Udp(address) => udp(address).await.map(Self::Udp),
             Target::Tcp(address) => {
                 let (host, port) = resolve::split(address).ok_or(io::ErrorKind::InvalidInput)?;
-                resolve::connect(host, port, CONNECT).await.map(Self::Tcp)
+                let stream = resolve::connect(host, port, CONNECT).await?;
+                setsockopt(&stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED)?;
+                Ok(Self::Tcp(stream))
             }
         }
     }
