@@ -3,11 +3,11 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tracing::field::{Field, Visit};
 
 use super::*;
 use crate::alert::tests::alert;
 use crate::courier::hanging::Gate;
+use crate::logged::Logged;
 use crate::queue::{Disk, Memory, Store};
 
 /// A channel that answers as it was told, then takes everything.
@@ -361,40 +361,6 @@ async fn what_comes_last_while_the_disk_hangs_is_delivered_before_the_end() {
     assert_eq!(finish(lane, 10).await.delivered, 1);
 }
 
-/// What is logged on this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-impl Visit for Lines {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
-}
-
 /// A channel that takes an alert each 100 ms.
 struct Slow;
 
@@ -411,10 +377,7 @@ impl Channel for Slow {
 
 #[tokio::test(start_paused = true)]
 async fn under_steady_overload_there_is_a_line_a_minute_and_one_when_it_is_over() {
-    let lines = Lines::default();
-    // With one alone, another test's thread, which has none, could have lines taken for wanted by nobody.
-    let _second = tracing::Dispatch::new(Lines::default());
-    let _logged = tracing::subscriber::set_default(lines.clone());
+    let logged = Logged::begin();
     let queue = Queue::Memory(Memory::new(3 * alert(10).size() as u64));
     let lane = Lane::start("test", Priority::Debug, queue, &Retry::default(), Slow);
     let begun = Instant::now();
@@ -425,7 +388,7 @@ async fn under_steady_overload_there_is_a_line_a_minute_and_one_when_it_is_over(
     tokio::time::sleep(Duration::from_secs(600)).await;
     let account = lane.account();
     assert!(account.delivered > 1900 && account.dropped > 1900, "{account:?}");
-    let lines = lines.0.lock().unwrap().clone();
+    let lines = logged.lines();
     let (over, dropped) = lines.split_last().unwrap();
     assert_eq!(over, "no more alerts are dropped");
     assert_eq!(dropped.len(), 5, "at once and after each of four minutes: {lines:?}");
