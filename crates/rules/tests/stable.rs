@@ -4,7 +4,7 @@
 // A test may stop where something is wrong.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-#[path = "../examples/bench/event.rs"]
+#[path = "../examples/evaluation/event.rs"]
 mod event;
 mod filter;
 
