@@ -92,6 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_process_that_is_silent_for_too_long_hangs_and_one_that_has_gone_does_not() {
+        let of = |running, silence| Delivered {
+            running,
+            silence,
+            ..Delivered::default()
+        };
+        assert!(!of(true, HEARTBEAT).hangs(), "between two words");
+        assert!(of(true, SILENT + HEARTBEAT).hangs());
+        assert!(!of(false, SILENT + HEARTBEAT).hangs());
+    }
+
+    #[test]
     fn what_went_down_with_the_process_is_counted() {
         let reported = Account {
             delivered: 5,

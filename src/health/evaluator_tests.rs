@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use pinhole_delivery::account::Account;
+
 use super::*;
 use crate::capture::HookSet;
 use crate::config::Share;
 use crate::config::settings::RuntimeNeed;
 use crate::container::{Now, Rank};
+use crate::delivery::Delivered;
 use crate::event::loss::Counts;
 use crate::health::facts::Canary;
 use crate::health::fixture::{facts, limits, runtime};
@@ -218,4 +221,48 @@ fn hooks_that_were_turned_off_are_said() {
             .ends_with("turned off: cgroup_mkdir, cgroup_rmdir"),
         "{report:?}"
     );
+}
+
+/// Whoever reaches the port learns which channel fails, and nothing of what its receiver says.
+#[test]
+fn delivery_has_to_be_at_work_and_its_receivers_words_stay_inside() {
+    let failing = Account {
+        failing: true,
+        waiting: 2,
+        last_error: Some("hush".to_owned()),
+        ..Account::default()
+    };
+    let at_work = Delivered {
+        running: true,
+        channels: [("http".to_owned(), failing)].into(),
+        ..Delivered::default()
+    };
+    let silence = Duration::from_secs(60);
+    for (delivery, met, says) in [
+        (at_work.clone(), Met::Yes, "http (2 wait)"),
+        (
+            Delivered {
+                silence,
+                ..at_work.clone()
+            },
+            Met::No,
+            "said nothing for 60 s",
+        ),
+        (
+            Delivered {
+                running: false,
+                silence,
+                ..at_work
+            },
+            Met::No,
+            "has ended",
+        ),
+    ] {
+        let report = once(limits(), |facts| facts.delivery = Some(delivery));
+        let told = condition(&report, "delivery");
+        assert!(
+            told.met == met && told.reason.contains(says) && !told.reason.contains("hush"),
+            "{told:?}"
+        );
+    }
 }

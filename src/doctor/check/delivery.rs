@@ -127,7 +127,8 @@ fn gone(facts: &Facts, summary: String) -> Finding {
         )
         .remedy(
             "The log, or the kernel's audit log (type=SECCOMP) and its log of killed processes, says what ended it: memory, a signal, the \
-             process's own filter. Where it hangs, /proc/PID/stack says in what: a disk that does not answer, a signal that stopped it. It is started with the agent only, because nothing may be started later: start the agent anew.",
+             process's own filter. Where it hangs, /proc/PID/stack says in what: a disk that does not answer, a signal that stopped it. It \
+             is started with the agent only, because nothing may be started later: start the agent anew.",
             &[commands::log(facts.place), commands::restart(facts.place)],
         )
         .change(Change::node("agent", "restarted"))
